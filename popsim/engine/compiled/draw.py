@@ -1,0 +1,100 @@
+"""Draws as in popsim.engine.draws and popsim.engine.tables, compiled."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from popsim.engine import draws
+from popsim.engine.compiled.jit import entry, helper
+from popsim.engine.compiled.state import I_KEY
+
+U11, U31, U63 = np.uint64(11), np.uint64(31), np.uint64(63)
+TAIL_MASK = np.uint64((1 << 63) - 1)
+PARITY = np.uint64(draws.PARITY)
+NODES = np.int64(draws.NODES)
+FIRST_NODE = np.int64((1023 - 54) << 6)  # exponent and six mantissa bits of 2**-54
+FRACTION_MASK = np.int64((1 << 46) - 1)
+FRACTION_UNIT = 2.0**-46
+HALF_53, UNIT_53 = 2.0**-53, 2.0**-53
+
+ARRIVAL, USER, START = np.uint64(draws.ARRIVAL), np.uint64(draws.USER), np.uint64(draws.START)
+IDLE, FRONT_DOOR = np.uint64(draws.IDLE), np.uint64(draws.FRONT_DOOR)
+STEP, SAMPLE = np.uint64(draws.STEP), np.uint64(draws.SAMPLE)
+
+
+@helper
+def _mix(x0, x1, left, right):
+    x0 = x0 + x1
+    x1 = ((x1 << left) | (x1 >> right)) ^ x0
+    return x0, x1
+
+
+R = [np.uint64(r) for r in draws.ROTATIONS]
+R0, R1, R2, R3, R4, R5, R6, R7 = R
+L0, L1, L2, L3, L4, L5, L6, L7 = [np.uint64(64 - r) for r in draws.ROTATIONS]
+ONE, TWO, THREE = np.uint64(1), np.uint64(2), np.uint64(3)
+
+
+@helper
+def threefry(key, stream, entity, index):
+    """Return two words for one address; all arguments uint64."""
+    parity = PARITY ^ key ^ stream
+    x0, x1 = entity + key, index + stream
+    x0, x1 = _mix(x0, x1, R0, L0)
+    x0, x1 = _mix(x0, x1, R1, L1)
+    x0, x1 = _mix(x0, x1, R2, L2)
+    x0, x1 = _mix(x0, x1, R3, L3)
+    x0, x1 = x0 + stream, x1 + parity + ONE
+    x0, x1 = _mix(x0, x1, R4, L4)
+    x0, x1 = _mix(x0, x1, R5, L5)
+    x0, x1 = _mix(x0, x1, R6, L6)
+    x0, x1 = _mix(x0, x1, R7, L7)
+    x0, x1 = x0 + parity, x1 + key + TWO
+    x0, x1 = _mix(x0, x1, R0, L0)
+    x0, x1 = _mix(x0, x1, R1, L1)
+    x0, x1 = _mix(x0, x1, R2, L2)
+    x0, x1 = _mix(x0, x1, R3, L3)
+    x0, x1 = x0 + key, x1 + stream + THREE
+    return _mix(x0, x1, R4, L4)
+
+
+@entry
+def words(key, stream, entity, index):
+    """Answer one address for Python; the specification engine may use it for speed."""
+    return threefry(key, stream, entity, index)
+
+
+@helper
+def two_words(st, stream, number, index):
+    """Return the two words of (stream, number, index) of this run; ``index`` int64."""
+    key = np.uint64(st.integers[I_KEY])
+    return threefry(key, stream, np.uint64(number), np.uint64(index))
+
+
+@helper
+def uniform(word):
+    """Map a word to [0, 1)."""
+    return np.float64(word >> U11) * UNIT_53
+
+
+@helper
+def quantile(st, table, word):
+    """Look up the quantile that ``word`` addresses (rule 9)."""
+    probability = np.float64((np.float64((word & TAIL_MASK) >> U11) + 0.5) * HALF_53)
+    bits = probability.view(np.int64)
+    node = (bits >> 46) - FIRST_NODE + np.int64(word >> U63) * NODES
+    low = st.tables[table, node]
+    if st.tables[table, 2 * NODES] != 0.0:
+        return low
+    fraction = np.float64(bits & FRACTION_MASK) * FRACTION_UNIT
+    return low + (st.tables[table, node + 1] - low) * fraction
+
+
+@helper
+def choose(table, word):
+    """Draw an index from records with an alias table."""
+    position = uniform(word) * np.float64(table.shape[0])
+    cell = np.int64(position)
+    if position - np.float64(cell) < table[cell].threshold:
+        return cell
+    return table[cell].alias

@@ -1,0 +1,112 @@
+"""Bookkeeping, compiled; the specification's twin is popsim.engine.recorder."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from popsim.engine.compiled.draw import SAMPLE, two_words, uniform
+from popsim.engine.compiled.jit import helper
+from popsim.engine.compiled.state import (
+    F_DURATION,
+    F_SAMPLE_THRESHOLD,
+    F_WARMUP,
+    I_ROW_COUNTRY,
+    I_ROW_NETWORK,
+    I_ROW_PHASE,
+    I_ROW_SITE,
+    I_SAMPLED,
+)
+from popsim.engine.layout import OK, PHASE_COUNT, TIMELINE_BINS
+from popsim.engine.outputs import BUCKETS
+from popsim.engine.recorder import C_COLD, C_LATENCY_NS, C_OK, C_REQUESTS
+
+FIRST_BUCKET = np.int64(1016 << 7)
+LAST_BUCKET = np.int64(BUCKETS - 1)
+
+
+@helper
+def bucket_of(ms):
+    """Return the histogram bucket of a duration."""
+    bits = np.float64(ms).view(np.int64)
+    return min(max((bits >> 45) - FIRST_BUCKET, np.int64(0)), LAST_BUCKET)
+
+
+@helper
+def nanoseconds(ms):
+    """Round to integer nanoseconds."""
+    return np.int64(ms * 1e6 + 0.5)
+
+
+@helper
+def add_instance_time(st, counter, start, end):
+    """Count the microseconds of [start, end) that lie in the measured window."""
+    low = max(start, st.floats[F_WARMUP])
+    high = min(end, st.floats[F_DURATION])
+    if high > low:
+        st.integers[counter] += np.int64((high - low) * 1e3 + 0.5)
+
+
+@helper
+def finish(st, slot, total, outcome):
+    """Record a request that ended, if it began after the warm-up."""
+    request = st.slots[slot]
+    if request.start < st.floats[F_WARMUP]:
+        return
+    st.integers[C_REQUESTS] += 1
+    st.integers[C_OK + outcome] += 1
+    tick = min(
+        np.int64(request.start * TIMELINE_BINS / st.floats[F_DURATION]), np.int64(TIMELINE_BINS - 1)
+    )
+    st.timeline[tick, 0] += 1
+    if outcome == OK:
+        finish_ok(st, slot, total, tick)
+    else:
+        st.timeline[tick, 1] += 1
+    threshold = st.floats[F_SAMPLE_THRESHOLD]
+    if threshold >= 1.0 or uniform(two_words(st, SAMPLE, request.number, 0)[0]) < threshold:
+        keep(st, slot, total, outcome)
+
+
+@helper
+def finish_ok(st, slot, total, tick):
+    """Add an answered request to the histograms and sums."""
+    request = st.slots[slot]
+    client, bucket = request.client, bucket_of(total)
+    histogram, phases = st.histogram, st.phases
+    histogram[0, bucket] += 1
+    histogram[st.integers[I_ROW_COUNTRY] + st.clients[client].country, bucket] += 1
+    histogram[st.integers[I_ROW_SITE] + request.ingress, bucket] += 1
+    histogram[st.integers[I_ROW_NETWORK] + request.network, bucket] += 1
+    st.coarse[client, bucket >> 3] += 1
+    st.coarse[st.clients.shape[0] + tick, bucket >> 3] += 1
+    st.integers[C_LATENCY_NS] += nanoseconds(total)
+    st.integers[C_COLD] += request.cold
+    st.timeline[tick, 2] += request.cold
+    st.timeline[tick, 3] += np.int64(total * 1e3 + 0.5)
+    row = st.integers[I_ROW_PHASE]
+    for phase in range(PHASE_COUNT):
+        ms = phases[slot, phase]
+        if ms > 0.0:
+            histogram[row + phase, bucket_of(ms)] += 1
+            st.phase_sum_ns[bucket, phase] += nanoseconds(ms)
+
+
+@helper
+def keep(st, slot, total, outcome):
+    """Copy a whole request into the sample; the caller guarantees room."""
+    request = st.slots[slot]
+    row = st.integers[I_SAMPLED]
+    st.integers[I_SAMPLED] = row + 1
+    kept = st.sample[row]
+    kept.number = request.number
+    kept.start_ms = request.start
+    kept.client = request.client
+    kept.network = request.network
+    kept.function = request.function
+    kept.ingress = request.ingress
+    kept.compute = request.compute
+    kept.outcome = outcome
+    kept.cold = request.cold
+    kept.total_ms = total
+    for phase in range(PHASE_COUNT):
+        st.sample_phases[row, phase] = st.phases[slot, phase]

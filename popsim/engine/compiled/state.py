@@ -1,0 +1,282 @@
+"""The kernel's state: a handful of record arrays in a NamedTuple, which numba caches on disk.
+
+Fewer arrays make leaving and re-entering the kernel cheaper; records keep what is used together on one
+cache line. Everything mutable of a run is here, everything constant too, so that ``advance`` has one argument.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from popsim.engine.draws import NODES
+from popsim.engine.layout import PHASE_COUNT, Floats, Growth, Inputs, Ints, Records, records
+from popsim.engine.recorder import COUNTER_COUNT, SAMPLE_DTYPE, Books, HistogramRows
+
+HEAP_DTYPE = np.dtype([("time", "f8"), ("key", "i8"), ("slot", "i8")])
+SLOT_DTYPE = np.dtype(
+    [
+        ("number", "i8"),
+        ("stage", "i8"),
+        ("start", "f8"),
+        ("client", "i8"),
+        ("function", "i8"),
+        ("network", "i8"),
+        ("ingress", "i8"),
+        ("compute", "i8"),
+        ("upstream", "i8"),
+        ("epoch", "i8"),
+        ("instance", "i8"),
+        ("pc", "i8"),
+        ("cold", "i8"),
+        ("next", "i8"),  # next waiter, or next free slot
+        ("rtt", "f8"),
+        ("rtt_upstream", "f8"),
+        ("slow_start", "f8"),
+        ("hidden", "f8"),
+        ("mark", "f8"),
+        ("setup", "f8"),  # later the front door's time
+    ]
+)
+INSTANCE_DTYPE = np.dtype(
+    [
+        ("site", "i8"),  # -1 = free
+        ("pool", "i8"),
+        ("active", "i8"),
+        ("ready", "f8"),
+        ("busy", "f8"),
+        ("busy_since", "f8"),
+        ("idle_since", "f8"),
+        ("expiry", "f8"),
+        ("newer", "i8"),  # neighbours in the pool's list (partly used or idle)
+        ("older", "i8"),
+        ("lru_older", "i8"),  # neighbours in the site's list of idle instances
+        ("lru_newer", "i8"),
+    ]
+)
+POOL_DTYPE = np.dtype(
+    [
+        ("active", "i8"),
+        ("partly_used", "i8"),  # newest, -1 = none
+        ("idle", "i8"),
+        ("wait_head", "i8"),
+        ("wait_tail", "i8"),
+        ("waiting", "i8"),
+    ]
+)
+SITE_DTYPE = np.dtype(
+    [
+        ("up", "i8"),
+        ("withdrawn", "i8"),
+        ("epoch", "i8"),
+        ("memory", "i8"),
+        ("lru_oldest", "i8"),
+        ("lru_newest", "i8"),
+    ]
+)
+CLIENT_STATE_DTYPE = np.dtype(
+    [
+        ("clock_h", "f8"),
+        ("country", "i8"),
+        ("threshold", "f8"),
+        ("alias", "i8"),
+        ("surge", "f8"),
+        ("dns_ready", "f8"),
+        ("dns_expiry", "f8"),
+    ]
+)
+LINK_DTYPE = np.dtype([("site", "i8"), ("rtt", "f8"), ("used", "f8")])
+
+# Integer scalars, after the counters of recorder.py
+(
+    I_HEAP,
+    I_SLOT_TOP,
+    I_SLOT_FREE,
+    I_INSTANCE_TOP,
+    I_INSTANCE_FREE,
+    I_IN_FLIGHT,
+    I_SAMPLED,
+    I_NEXT_NUMBER,
+    I_NEXT_CLIENT,
+    I_DONE,
+    I_ARRIVAL_KIND,
+    I_FUNCTIONS,
+    I_CONNECT_TRIPS,
+    I_TLS_TRIPS,
+    I_TLS_RESUMED_TRIPS,
+    I_SLOW_START_TRIPS,
+    I_TCP_AT_COMPUTE,
+    I_TLS_AT_COMPUTE,
+    I_DNS,
+    I_LOSS,
+    I_FRONT_DOOR,
+    I_UPSTREAM_TRIPS,
+    I_CONCURRENCY,
+    I_CPU_SERIAL,
+    I_PREWARM,
+    I_HAS_COLD,
+    I_IDLE_KIND,
+    I_INSTANCE_BYTES,
+    I_MEMORY_BUDGET,
+    I_REQUEST_LIMIT,
+    I_QUEUE_LIMIT,
+    I_ROUTES,
+    I_UPSTREAMS,
+    I_ORIGINS,
+    I_ROW_COUNTRY,
+    I_ROW_SITE,
+    I_ROW_NETWORK,
+    I_ROW_PHASE,
+    I_KEY,
+) = range(COUNTER_COUNT, COUNTER_COUNT + 39)
+INTEGER_COUNT = COUNTER_COUNT + 39
+
+(
+    F_NOW,
+    F_NEXT_TIME,
+    F_DURATION,
+    F_WARMUP,
+    F_INTENSITY_BOUND,
+    F_PERIOD,
+    F_REUSE,
+    F_RESUMPTION,
+    F_DNS_TTL,
+    F_UPSTREAM_TIMEOUT,
+    F_IDLE_CONSTANT,
+    F_SAMPLE_THRESHOLD,
+) = range(12)
+FLOAT_COUNT = 12
+
+
+class State(NamedTuple):
+    """All arrays of a run. ``integers`` begins with the counters of recorder.py."""
+
+    integers: Ints
+    floats: Floats
+    heap: Records
+    slots: Records
+    phases: Floats  # [slot, phase]
+    instances: Records
+    pools: Records  # [site * functions + function]
+    sites: Records
+    clients: Records
+    routes: Records  # [client * R + candidate]
+    upstreams: Records  # [site * K + candidate]
+    fetches: Records  # [site * O + origin]
+    tables: Floats  # [table, 2 * NODES + 1], last column: is a step law
+    networks: Records
+    functions: Records
+    steps: Records
+    profile: Floats  # [24]
+    probe_offset: Floats
+    probe_client: Ints
+    histogram: Ints
+    coarse: Ints
+    phase_sum_ns: Ints
+    timeline: Ints
+    sample: Records
+    sample_phases: Floats  # [row, phase]
+
+
+def initial_state(inputs: Inputs, growth: Growth) -> State:
+    """Build the state of a run at time 0."""
+    rules = inputs.rules
+    books = Books.empty(inputs)
+    clients = records(CLIENT_STATE_DTYPE, len(inputs.clients))
+    for name in inputs.clients.dtype.names or ():
+        clients[name] = inputs.clients[name]
+    clients.surge, clients.dns_ready, clients.dns_expiry = 1.0, -np.inf, -np.inf
+    upstreams = records(LINK_DTYPE, len(inputs.upstreams))
+    upstreams.site, upstreams.rtt, upstreams.used = inputs.upstreams.site, inputs.upstreams.rtt, -np.inf
+    fetches = records(LINK_DTYPE, len(inputs.origin_rtt))
+    fetches.rtt, fetches.used = inputs.origin_rtt, -np.inf
+    pools = records(POOL_DTYPE, inputs.site_count * rules.function_count)
+    pools.partly_used, pools.idle, pools.wait_head, pools.wait_tail = -1, -1, -1, -1
+    sites = records(SITE_DTYPE, inputs.site_count)
+    sites.up, sites.lru_oldest, sites.lru_newest = 1, -1, -1
+    instances = records(INSTANCE_DTYPE, growth.instances)
+    instances.site = -1
+    tables = np.zeros((len(inputs.tables), 2 * NODES + 1))
+    tables[:, :-1], tables[:, -1] = inputs.tables, inputs.is_step
+    return State(
+        integers=_integers(inputs),
+        floats=_floats(inputs),
+        heap=records(HEAP_DTYPE, growth.slots),
+        slots=records(SLOT_DTYPE, growth.slots),
+        phases=np.zeros((growth.slots, PHASE_COUNT)),
+        instances=instances,
+        pools=pools,
+        sites=sites,
+        clients=clients,
+        routes=inputs.routes.copy(),
+        upstreams=upstreams,
+        fetches=fetches,
+        tables=tables,
+        networks=inputs.networks.copy(),
+        functions=inputs.functions.copy(),
+        steps=inputs.steps.copy(),
+        profile=inputs.profile.copy(),
+        probe_offset=inputs.probe_offset.copy(),
+        probe_client=inputs.probe_client.copy(),
+        histogram=books.histogram,
+        coarse=books.coarse,
+        phase_sum_ns=books.phase_sum_ns,
+        timeline=books.timeline,
+        sample=records(SAMPLE_DTYPE, growth.sample),
+        sample_phases=np.zeros((growth.sample, PHASE_COUNT)),
+    )
+
+
+def _integers(inputs: Inputs) -> Ints:
+    rules, rows = inputs.rules, HistogramRows.of(inputs)
+    integers = np.zeros(INTEGER_COUNT, np.int64)
+    for index, value in {
+        I_SLOT_FREE: -1,
+        I_INSTANCE_FREE: -1,
+        I_NEXT_NUMBER: -1,
+        I_ARRIVAL_KIND: rules.arrivals,
+        I_FUNCTIONS: rules.function_count,
+        I_CONNECT_TRIPS: rules.connect_round_trips,
+        I_TLS_TRIPS: rules.tls_full_round_trips,
+        I_TLS_RESUMED_TRIPS: rules.tls_resumed_round_trips,
+        I_SLOW_START_TRIPS: rules.slow_start_round_trips,
+        I_TCP_AT_COMPUTE: rules.tcp_at_compute,
+        I_TLS_AT_COMPUTE: rules.tls_at_compute,
+        I_DNS: rules.dns,
+        I_LOSS: rules.loss,
+        I_FRONT_DOOR: rules.front_door,
+        I_UPSTREAM_TRIPS: rules.upstream_round_trips,
+        I_CONCURRENCY: rules.concurrency,
+        I_CPU_SERIAL: rules.cpu_serial,
+        I_PREWARM: rules.prewarm,
+        I_HAS_COLD: rules.has_cold_start,
+        I_IDLE_KIND: rules.idle_kind,
+        I_INSTANCE_BYTES: rules.instance_bytes,
+        I_MEMORY_BUDGET: rules.memory_budget_bytes,
+        I_REQUEST_LIMIT: rules.request_limit,
+        I_QUEUE_LIMIT: rules.queue_limit,
+        I_ROUTES: inputs.route_count,
+        I_UPSTREAMS: inputs.upstream_count,
+        I_ORIGINS: inputs.origin_count,
+        I_ROW_COUNTRY: rows.country,
+        I_ROW_SITE: rows.site,
+        I_ROW_NETWORK: rows.network,
+        I_ROW_PHASE: rows.phase,
+    }.items():
+        integers[index] = value
+    integers[I_KEY : I_KEY + 1].view(np.uint64)[0] = inputs.key
+    return integers
+
+
+def _floats(inputs: Inputs) -> Floats:
+    rules = inputs.rules
+    floats = np.zeros(FLOAT_COUNT)
+    floats[F_DURATION], floats[F_WARMUP] = rules.duration, rules.warmup
+    floats[F_INTENSITY_BOUND], floats[F_PERIOD] = rules.intensity_bound, rules.period
+    floats[F_REUSE], floats[F_RESUMPTION] = rules.reuse, rules.resumption
+    floats[F_DNS_TTL] = rules.dns_ttl
+    floats[F_UPSTREAM_TIMEOUT] = rules.upstream_idle_timeout
+    floats[F_IDLE_CONSTANT] = rules.idle_constant
+    floats[F_SAMPLE_THRESHOLD] = rules.sample_threshold
+    return floats

@@ -1,0 +1,54 @@
+"""Run the two planes together: SimPy's clock moves from control event to control event, the data plane
+runs every request event in between.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import simpy
+
+from popsim.engine.layout import Floats
+from popsim.engine.recorder import Books
+
+
+class DataPlane(Protocol):
+    """What both engines offer: time moves on, and the control plane's verbs."""
+
+    @property
+    def is_drained(self) -> bool:
+        """Tell whether no request is in flight and none will come."""
+        ...
+
+    def advance(self, until: float) -> None:
+        """Run every request event before ``until`` (ms), or until no request is left (rule 5)."""
+        ...
+
+    def fail_site(self, index: int, time: float) -> None:
+        """Lose all that runs at a site; requests waiting there die at ``time`` = now (rule 23)."""
+        ...
+
+    def restore_site(self, index: int) -> None:
+        """Let a site serve again, with nothing running."""
+        ...
+
+    def set_withdrawn(self, index: int, withdrawn: bool) -> None:
+        """Announce a site to the routing, or withdraw it."""
+        ...
+
+    def set_surge(self, factors: Floats) -> None:
+        """Multiply the arrival rate of each client, shape (C,), from now on."""
+        ...
+
+    def close(self) -> Books:
+        """Return what was recorded."""
+        ...
+
+
+def cosimulate(env: simpy.Environment, plane: DataPlane) -> Books:
+    """Run until every request has ended; a control event comes before requests at its time."""
+    while not plane.is_drained:
+        plane.advance(env.peek())
+        if not plane.is_drained:
+            env.step()
+    return plane.close()

@@ -1,0 +1,155 @@
+"""Name every array and code that the two engines share: constants, inputs, and the shape of outputs.
+
+Times are float64 milliseconds since the run's start, indices int64. ``Inputs`` is everything one run of
+one platform needs, as flat record arrays: built once by ``build.py``, read by both engines, changed by
+neither.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Records = np.recarray[Any, Any]
+
+# Event keys (rule 1): key = rank * RANK + request number. SimPy's own priorities 0 and 1 come before all.
+RANK = 1 << 40
+DEAD, WAKE, ORDINARY, ENTER, NEW = 1, 2, 3, 4, 5
+
+# Handler steps
+CPU, SLEEP, FETCH, END = 0, 1, 2, 3
+
+# Arrival processes
+POISSON, PERIODIC = 0, 1
+
+# Resolver models
+DNS_CACHED, DNS_TTL = 0, 1
+
+# Outcomes; failures are numbered as popsim.engine.outputs.REASONS, from 1
+OK, NO_ROUTE, SITE_DOWN, THROTTLED, KILLED = 0, 1, 2, 3, 4
+
+# Columns of a request's phases, as popsim.engine.outputs.PHASES
+P_DNS, P_CONNECT, P_TLS, P_NETWORK, P_FRONT_DOOR = 0, 1, 2, 3, 4
+P_QUEUE, P_COLD_START, P_EXECUTE, P_FETCH, P_SLEEP = 5, 6, 7, 8, 9
+PHASE_COUNT = 10
+
+UNBOUNDED = 1 << 31  # concurrency of an instance that takes any number of requests
+ALWAYS_POOLED = np.inf  # idle time-out of a connection pool that never closes
+TIMELINE_BINS = 120
+
+STEP_DTYPE = np.dtype(
+    [
+        ("kind", "i8"),
+        ("table", "i8"),
+        ("origin", "i8"),
+        ("round_trips", "i8"),
+        ("handshakes", "i8"),  # extra round trips of a fetch on a new connection
+        ("idle_timeout", "f8"),  # ms; 0 = a new connection each time, inf = always open
+    ]
+)
+CLIENT_DTYPE = np.dtype(
+    [
+        ("clock_h", "f8"),  # local hour of day at t = 0
+        ("country", "i8"),
+        ("threshold", "f8"),  # alias table over clients
+        ("alias", "i8"),
+    ]
+)
+ROUTE_DTYPE = np.dtype([("site", "i8"), ("cumulative", "f8"), ("rtt", "f8")])  # [client, candidate]
+UPSTREAM_DTYPE = np.dtype([("site", "i8"), ("rtt", "f8")])  # [ingress, candidate]; site -1 = none
+CHOICE_DTYPE = np.dtype([("threshold", "f8"), ("alias", "i8")])  # an alias table
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Scalars of one run: durations in ms, probabilities, counts. See docs/semantics.md for their meaning."""
+
+    duration: float
+    warmup: float
+    arrivals: int = POISSON
+    candidate_gap: float = 1.0  # mean gap between candidates (Poisson), ms
+    intensity_bound: float = 1.0  # largest profile value x surge factor a candidate may meet
+    period: float = 0.0  # probes: one request per client and period
+    function_count: int = 1
+    reuse: float = 0.0
+    connect_round_trips: int = 1
+    tls_full_round_trips: int = 1
+    tls_resumed_round_trips: int = 1
+    resumption: float = 0.0
+    slow_start_round_trips: int = 0
+    tcp_at_compute: bool = False
+    tls_at_compute: bool = False
+    dns: int = DNS_CACHED
+    dns_ttl: float = 0.0
+    loss: bool = False
+    front_door: bool = False
+    upstream_round_trips: int = 0
+    upstream_idle_timeout: float = ALWAYS_POOLED
+    concurrency: int = 1
+    cpu_serial: bool = False
+    prewarm: bool = False
+    has_cold_start: bool = True
+    idle_kind: int = 0  # IDLE_LAW, IDLE_CONSTANT, IDLE_NEVER, IDLE_DESTROY
+    idle_constant: float = 0.0
+    instance_bytes: int = 0
+    memory_budget_bytes: int = 0  # 0 = unlimited
+    request_limit: int = 0  # 0 = unlimited
+    queue_limit: int = -1  # -1 = unbounded
+    sample_threshold: float = 1.0  # share of requests kept whole
+
+
+IDLE_LAW, IDLE_CONSTANT, IDLE_NEVER, IDLE_DESTROY = 0, 1, 2, 3
+
+# Fixed rows of the quantile tables; access networks follow, then handler steps
+T_GAP, T_JITTER, T_DNS_HIT, T_DNS_MISS, T_TLS_TIME, T_CONNECT_LOSS, T_TLS_LOSS = 0, 1, 2, 3, 4, 5, 6
+T_FRONT_DOOR, T_PLACEMENT, T_CODE_FETCH, T_INIT, T_IDLE = 7, 8, 9, 10, 11
+T_ACCESS = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """Everything one run of one platform needs.
+
+    Shapes: C clients, S sites, R ingress candidates, K compute candidates, O origins, N networks,
+    F functions, T quantile tables.
+    """
+
+    key: int  # generator key of this run
+    rules: Rules
+    tables: Floats  # [T, 2 * draws.NODES]
+    is_step: Ints  # [T]
+    clients: Records  # [C]
+    routes: Records  # [C * R]
+    route_count: int  # R
+    upstreams: Records  # [S * K]
+    upstream_count: int  # K
+    origin_rtt: Floats  # [S * O]
+    origin_count: int  # O
+    networks: Records  # [N] alias table
+    functions: Records  # [F] alias table
+    steps: Records  # handler program, ends with END
+    profile: Floats  # [24] arrival intensity by local hour
+    probe_offset: Floats  # [C] phase of each probe, ascending (periodic arrivals)
+    probe_client: Ints  # [C] whose phase it is
+    site_count: int
+    country_count: int
+    labels: dict[str, tuple[str, ...]] = field(default_factory=dict)  # rows of the groups
+
+
+def records(dtype: np.dtype[Any], count: int) -> Records:
+    """Return ``count`` zeroed records whose fields read as attributes, compiled or not."""
+    return np.zeros(count, dtype=dtype).view(np.recarray)
+
+
+@dataclass
+class Growth:
+    """Start sizes of the arrays that grow; tests make them tiny to force growth."""
+
+    slots: int = 4096
+    instances: int = 4096
+    sample: int = 8192

@@ -1,0 +1,3 @@
+"""placeholder; being replaced"""
+BUCKETS = 4096
+COARSE = 512

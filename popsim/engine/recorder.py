@@ -1,0 +1,185 @@
+"""Keep the books of a run: histograms, sums, counters, timeline and a sample of whole requests.
+
+Sums are integers (nanoseconds, microseconds), so that neither the order of additions nor the merging of
+runs changes a digit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from popsim.engine.layout import OK, PHASE_COUNT, TIMELINE_BINS, Floats, Inputs, Ints
+from popsim.engine.outputs import BUCKETS, COARSE
+
+# Counters
+C_REQUESTS, C_OK, C_NO_ROUTE, C_SITE_DOWN, C_THROTTLED, C_KILLED = 0, 1, 2, 3, 4, 5
+C_COLD, C_STARTS, C_EVICTIONS, C_EVENTS, C_BUSY_US, C_IDLE_US = 6, 7, 8, 9, 10, 11
+C_PLACEMENT_NS, C_CODE_FETCH_NS, C_INIT_NS, C_LATENCY_NS, C_ARRIVALS = 12, 13, 14, 15, 16
+COUNTER_COUNT = 17
+
+SAMPLE_DTYPE = np.dtype(
+    [
+        ("number", "i8"),
+        ("start_ms", "f8"),
+        ("client", "i8"),
+        ("network", "i8"),
+        ("function", "i8"),
+        ("ingress", "i8"),
+        ("compute", "i8"),
+        ("outcome", "i8"),
+        ("cold", "i8"),
+        ("total_ms", "f8"),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class HistogramRows:
+    """Where each group's rows start in the one fine histogram array."""
+
+    country: int
+    site: int
+    network: int
+    phase: int
+    count: int
+
+    @staticmethod
+    def of(inputs: Inputs) -> HistogramRows:
+        """Lay out: all requests, countries, sites, networks, phases."""
+        site = 1 + inputs.country_count
+        network = site + inputs.site_count
+        phase = network + len(inputs.networks)
+        return HistogramRows(1, site, network, phase, phase + PHASE_COUNT)
+
+
+@dataclass
+class Books:
+    """What a run has recorded; ``histogram`` rows are those of :class:`HistogramRows`."""
+
+    counters: Ints
+    histogram: Ints  # [rows, BUCKETS]
+    coarse: Ints  # [clients + TIMELINE_BINS, COARSE]
+    phase_sum_ns: Ints  # [BUCKETS, PHASE_COUNT], row = bucket of the total
+    timeline: Ints  # [TIMELINE_BINS, 4]: requests, failed, cold, latency in us
+    sample: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, SAMPLE_DTYPE))
+    sample_phases: Floats = field(default_factory=lambda: np.zeros((0, PHASE_COUNT)))  # ms
+
+    @staticmethod
+    def empty(inputs: Inputs) -> Books:
+        """Return books with nothing in them."""
+        return Books(
+            counters=np.zeros(COUNTER_COUNT, np.int64),
+            histogram=np.zeros((HistogramRows.of(inputs).count, BUCKETS), np.int64),
+            coarse=np.zeros((len(inputs.clients) + TIMELINE_BINS, COARSE), np.int64),
+            phase_sum_ns=np.zeros((BUCKETS, PHASE_COUNT), np.int64),
+            timeline=np.zeros((TIMELINE_BINS, 4), np.int64),
+        )
+
+    def set_sample(self, sample: NDArray[np.void], phases: Floats) -> None:
+        """Keep the sampled requests in order of their numbers."""
+        order = np.argsort(sample["number"], kind="stable")
+        self.sample, self.sample_phases = sample[order], phases[order]
+
+
+def nanoseconds(ms: float) -> int:
+    """Round a duration to integer nanoseconds."""
+    return int(ms * 1e6 + 0.5)
+
+
+def window_us(start: float, end: float, inputs: Inputs) -> int:
+    """Return the microseconds of [start, end) that lie after warm-up and before the end of the run."""
+    low = max(start, inputs.rules.warmup)
+    high = min(end, inputs.rules.duration)
+    return int((high - low) * 1e3 + 0.5) if high > low else 0
+
+
+def timeline_bin(start: float, duration: float) -> int:
+    """Return the bin of the timeline that a request starting at ``start`` belongs to."""
+    return min(int(start * TIMELINE_BINS / duration), TIMELINE_BINS - 1)
+
+
+class Recorder:
+    """The specification's bookkeeping; the compiled engine has the same in ``compiled/record.py``."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        self.inputs = inputs
+        self.rows = HistogramRows.of(inputs)
+        self.books = Books.empty(inputs)
+        self.sample: list[tuple[Any, ...]] = []
+        self.sample_phases: list[list[float]] = []
+
+    def count(self, counter: int, amount: int = 1) -> None:
+        """Add to a counter."""
+        self.books.counters[counter] += amount
+
+    def instance_time(self, counter: int, start: float, end: float) -> None:
+        """Add an instance's busy or idle time."""
+        self.books.counters[counter] += window_us(start, end, self.inputs)
+
+    def finish(self, request: Any, total: float, outcome: int, *, sampled: bool) -> None:
+        """Record a request that ended, if it began after the warm-up."""
+        if request.start < self.inputs.rules.warmup:
+            return
+        books = self.books
+        books.counters[C_REQUESTS] += 1
+        books.counters[C_OK + outcome] += 1
+        tick = timeline_bin(request.start, self.inputs.rules.duration)
+        books.timeline[tick, 0] += 1
+        if outcome == OK:
+            self._finish_ok(request, total, tick)
+        else:
+            books.timeline[tick, 1] += 1
+        if sampled:
+            self.sample.append(
+                (
+                    request.number,
+                    request.start,
+                    request.client,
+                    request.network,
+                    request.function,
+                    request.ingress,
+                    request.compute,
+                    outcome,
+                    int(request.cold),
+                    total,
+                )
+            )
+            self.sample_phases.append(request.phases)
+
+    def _finish_ok(self, request: Any, total: float, tick: int) -> None:
+        books, rows = self.books, self.rows
+        bucket = bucket_of(total)
+        histogram = books.histogram
+        histogram[0, bucket] += 1
+        country = int(self.inputs.clients[request.client].country)
+        histogram[rows.country + country, bucket] += 1
+        histogram[rows.site + request.ingress, bucket] += 1
+        histogram[rows.network + request.network, bucket] += 1
+        books.coarse[request.client, bucket >> 3] += 1
+        books.coarse[len(self.inputs.clients) + tick, bucket >> 3] += 1
+        books.counters[C_LATENCY_NS] += nanoseconds(total)
+        books.counters[C_COLD] += int(request.cold)
+        books.timeline[tick, 2] += int(request.cold)
+        books.timeline[tick, 3] += int(total * 1e3 + 0.5)
+        for phase, ms in enumerate(request.phases):
+            if ms > 0.0:
+                histogram[rows.phase + phase, bucket_of(ms)] += 1
+                books.phase_sum_ns[bucket, phase] += nanoseconds(ms)
+
+    def close(self) -> Books:
+        """Return the books with the sample in order of request numbers."""
+        self.books.set_sample(
+            np.array(self.sample, dtype=SAMPLE_DTYPE),
+            np.array(self.sample_phases, dtype=np.float64).reshape(-1, PHASE_COUNT),
+        )
+        return self.books
+
+
+def bucket_of(ms: float) -> int:
+    """Return the histogram bucket of a duration: 128 linear buckets per octave from 2**-7 ms."""
+    bits = int(np.float64(ms).view(np.int64))
+    return min(max((bits >> 45) - (1016 << 7), 0), BUCKETS - 1)

@@ -1,0 +1,112 @@
+"""What happens before a request leaves its client: where it goes, and DNS, TCP and TLS on the way."""
+
+from __future__ import annotations
+
+from popsim.engine import draws
+from popsim.engine.layout import (
+    DNS_TTL,
+    P_CONNECT,
+    P_DNS,
+    P_TLS,
+    T_ACCESS,
+    T_CONNECT_LOSS,
+    T_DNS_HIT,
+    T_DNS_MISS,
+    T_JITTER,
+    T_TLS_LOSS,
+    T_TLS_TIME,
+    Inputs,
+)
+from popsim.engine.specification.lookups import Lookups
+from popsim.engine.specification.state import NEVER, Request, Site
+
+
+class Connections:
+    """Routing tables and resolver caches of one run."""
+
+    def __init__(self, inputs: Inputs, lookups: Lookups, sites: list[Site]) -> None:
+        self.rules = inputs.rules
+        self.lookups = lookups
+        self.sites = sites
+        self.route_count = inputs.route_count
+        self.upstream_count = inputs.upstream_count
+        self.routes = inputs.routes.tolist()  # (site, cumulative, rtt)
+        self.upstreams = inputs.upstreams.tolist()  # (site, rtt)
+        self.dns_ready = [NEVER] * len(inputs.clients)
+        self.dns_expiry = [NEVER] * len(inputs.clients)
+
+    def route(self, request: Request) -> bool:
+        """Choose ingress and compute site; False if no announced site is left (rule 11)."""
+        words = self.lookups.words
+        route_word, network_word = words(draws.USER, request.number, draws.USER_ROUTE_NETWORK)
+        access_word, jitter_word = words(draws.USER, request.number, draws.USER_ACCESS_JITTER)
+        request.network = self.lookups.network(network_word)
+        access = self.lookups.table(T_ACCESS + request.network, access_word)
+        jitter = self.lookups.table(T_JITTER, jitter_word)
+        base = self._ingress(request, draws.uniform(route_word))
+        if request.ingress < 0:
+            return False
+        request.rtt = (base + access) + jitter
+        for candidate in range(self.upstream_count):
+            index = request.ingress * self.upstream_count + candidate
+            site, rtt = self.upstreams[index]
+            if site >= 0 and not self.sites[site].withdrawn:
+                request.compute, request.upstream, request.rtt_upstream = site, index, rtt
+                return True
+        return False
+
+    def _ingress(self, request: Request, position: float) -> float:
+        first = request.client * self.route_count
+        preferred = 0
+        while preferred < self.route_count - 1 and position >= self.routes[first + preferred][1]:
+            preferred += 1
+        for step in range(self.route_count):
+            site, _, rtt = self.routes[first + (preferred + step) % self.route_count]
+            if site >= 0 and not self.sites[site].withdrawn:
+                request.ingress = site
+                return float(rtt)
+        return 0.0
+
+    def connect(self, request: Request, time: float) -> float:
+        """Return the setup time in ms before the request is sent: dns + (connect + tls) (rule 6)."""
+        rules = self.rules
+        reuse_word, resumption_word = self.lookups.words(
+            draws.USER, request.number, draws.USER_REUSE_RESUMPTION
+        )
+        if draws.uniform(reuse_word) < rules.reuse:
+            return 0.0
+        dns_word, tls_word = self.lookups.words(draws.USER, request.number, draws.USER_DNS_TLS)
+        dns = self._resolve(request.client, time, dns_word) if rules.dns == DNS_TTL else 0.0
+        through = request.rtt + request.rtt_upstream
+        rtt_tcp = through if rules.tcp_at_compute else request.rtt
+        rtt_tls = through if rules.tls_at_compute else request.rtt
+        connect = rules.connect_round_trips * rtt_tcp
+        resumed = draws.uniform(resumption_word) < rules.resumption
+        round_trips = rules.tls_resumed_round_trips if resumed else rules.tls_full_round_trips
+        tls = round_trips * rtt_tls
+        if round_trips > 0:
+            tls = tls + self.lookups.table(T_TLS_TIME, tls_word)
+        if rules.loss:
+            connect_word, loss_word = self.lookups.words(
+                draws.USER, request.number, draws.USER_LOSS
+            )
+            if rules.connect_round_trips > 0:
+                connect = connect + self.lookups.table(T_CONNECT_LOSS, connect_word)
+            if round_trips > 0:
+                tls = tls + self.lookups.table(T_TLS_LOSS, loss_word)
+        request.slow_start = rules.slow_start_round_trips * rtt_tcp
+        request.hidden = tls if rules.prewarm else 0.0
+        request.phases[P_DNS] = dns
+        request.phases[P_CONNECT] = connect
+        request.phases[P_TLS] = tls
+        return dns + (connect + tls)
+
+    def _resolve(self, client: int, time: float, word: int) -> float:
+        """Ask the resolver of a client; a query that waits for another's answer gets it then."""
+        if time < self.dns_expiry[client]:
+            hit = self.lookups.table(T_DNS_HIT, word)
+            return hit + max(0.0, self.dns_ready[client] - time)
+        miss = self.lookups.table(T_DNS_MISS, word)
+        self.dns_ready[client] = time + miss
+        self.dns_expiry[client] = self.dns_ready[client] + self.rules.dns_ttl
+        return miss

@@ -1,0 +1,56 @@
+"""Answer draws from the tables of a run, as plain Python."""
+
+from __future__ import annotations
+
+from popsim.engine import draws
+from popsim.engine.draws import NODES, WordSource
+from popsim.engine.layout import Inputs
+
+
+class Lookups:
+    """Random words, quantiles and choices of one run; tables become lists, which Python reads faster."""
+
+    def __init__(self, inputs: Inputs, word_source: WordSource) -> None:
+        self.key = inputs.key
+        self.word_source = word_source
+        self.tables: list[list[float]] = [row.tolist() for row in inputs.tables]
+        self.is_step = inputs.is_step.tolist()
+        self.clock_h: list[float] = inputs.clients.clock_h.tolist()
+        self._clients = (inputs.clients.threshold.tolist(), inputs.clients.alias.tolist())
+        self._functions = (inputs.functions.threshold.tolist(), inputs.functions.alias.tolist())
+        self._networks = (inputs.networks.threshold.tolist(), inputs.networks.alias.tolist())
+
+    def words(self, stream: int, entity: int, index: int) -> tuple[int, int]:
+        """Return the two words of one address."""
+        return self.word_source(self.key, stream, entity, index)
+
+    def table(self, table: int, word: int) -> float:
+        """Return the quantile that ``word`` addresses in a table (rule 9)."""
+        side, node, fraction = draws.tail(word)
+        row = self.tables[table]
+        low = row[side * NODES + node]
+        if self.is_step[table]:
+            return low
+        return low + (row[side * NODES + node + 1] - low) * fraction
+
+    def draw(self, table: int, stream: int, entity: int, index: int) -> float:
+        """Return one draw of a law, from the first word of an address."""
+        return self.table(table, self.words(stream, entity, index)[0])
+
+    def client(self, word: int) -> int:
+        """Draw a client by its number of users."""
+        return _choose(*self._clients, word)
+
+    def function(self, word: int) -> int:
+        """Draw a function by popularity."""
+        return _choose(*self._functions, word)
+
+    def network(self, word: int) -> int:
+        """Draw an access network by its share."""
+        return _choose(*self._networks, word)
+
+
+def _choose(threshold: list[float], alias: list[int], word: int) -> int:
+    position = draws.uniform(word) * len(threshold)
+    cell = int(position)
+    return cell if position - cell < threshold[cell] else alias[cell]

@@ -1,0 +1,260 @@
+"""The data plane as one SimPy process per request: the executable specification.
+
+Read ``request`` from top to bottom: it is the life of a request. The compiled engine must give every
+request the same result, bit for bit; docs/semantics.md has the rules, cited here by number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+import simpy
+
+from popsim.engine import draws
+from popsim.engine.draws import WordSource
+from popsim.engine.layout import (
+    ALWAYS_POOLED,
+    CPU,
+    DEAD,
+    END,
+    ENTER,
+    KILLED,
+    NEW,
+    NO_ROUTE,
+    OK,
+    ORDINARY,
+    P_EXECUTE,
+    P_FETCH,
+    P_FRONT_DOOR,
+    P_NETWORK,
+    P_QUEUE,
+    P_SLEEP,
+    SITE_DOWN,
+    SLEEP,
+    T_FRONT_DOOR,
+    THROTTLED,
+    WAKE,
+    Floats,
+    Inputs,
+)
+from popsim.engine.recorder import C_ARRIVALS, C_EVENTS, Books, Recorder
+from popsim.engine.specification.arrivals import candidates, is_accepted
+from popsim.engine.specification.clock import at, trigger_at
+from popsim.engine.specification.connection import Connections
+from popsim.engine.specification.instances import Instances
+from popsim.engine.specification.lookups import Lookups
+from popsim.engine.specification.state import NEVER, Pool, Request, Site
+
+Life = Generator[simpy.Event, Any, None]
+
+
+class SpecificationPlane:
+    """Requests as SimPy processes in the environment that also runs the control plane."""
+
+    def __init__(
+        self, env: simpy.Environment, inputs: Inputs, word_source: WordSource = draws.words
+    ) -> None:
+        self.env = env
+        self.inputs = inputs
+        self.rules = inputs.rules
+        self.steps = inputs.steps.tolist()
+        self.lookups = Lookups(inputs, word_source)
+        self.recorder = Recorder(inputs)
+        self.sites = [Site() for _ in range(inputs.site_count)]
+        self.instances = Instances(self.rules, self.lookups, self.recorder)
+        self.connections = Connections(inputs, self.lookups, self.sites)
+        self.surge: Floats = np.ones(len(inputs.clients))
+        self.upstream_used = [NEVER] * len(inputs.upstreams)
+        self.fetch_used = [NEVER] * len(inputs.origin_rtt)
+        self.origin_rtt: list[float] = inputs.origin_rtt.tolist()
+        self.in_flight = 0
+        self.arrivals_done = False
+        env.process(self.arrivals())
+
+    # --- the clock --------------------------------------------------------------------------------------
+
+    def advance(self, until: float) -> None:
+        """Run every event before ``until`` (ms), or until no request is left (rule 5)."""
+        while self.env.peek() < until and not self.is_drained:
+            self.env.step()
+
+    @property
+    def is_drained(self) -> bool:
+        """Tell whether no request is in flight and none will come."""
+        return self.arrivals_done and self.in_flight == 0
+
+    # --- the life of a request ---------------------------------------------------------------------------
+
+    def arrivals(self) -> Life:
+        """Start a process for each accepted candidate, at its time."""
+        for time, number, client in candidates(self.inputs, self.lookups):
+            yield at(self.env, time, NEW, number)
+            if is_accepted(self.inputs, self.lookups, self.surge, time, number, client):
+                self.in_flight += 1
+                self.recorder.count(C_ARRIVALS)
+                self.env.process(self.request(Request(number, time, client)))
+        self.arrivals_done = True
+
+    def request(self, request: Request) -> Life:
+        """From the client to the ingress, through the platform, and back."""
+        start = request.start
+        self.recorder.count(C_EVENTS)
+        if self.inputs.rules.function_count > 1:
+            _, word = self.lookups.words(draws.USER, request.number, draws.USER_CLIENT_FUNCTION)
+            request.function = self.lookups.function(word)
+        if not self.connections.route(request):
+            return self.end(request, 0.0, NO_ROUTE)
+        setup = self.connections.connect(request, start)
+        delay = setup + request.rtt * 0.5
+        yield from self.pause(request, start + delay, ENTER)
+        request.phases[P_NETWORK] += (self.env.now - start) - setup
+        ingress = self.sites[request.ingress]
+        if not ingress.up:
+            return self.fail(request, SITE_DOWN)
+        if request.compute != request.ingress or self.rules.front_door:
+            yield from self.forward(request)
+        site = self.sites[request.compute]
+        if not site.up:
+            return self.fail(request, SITE_DOWN)
+        epoch = site.epoch
+        granted = yield from self.acquire(request, site)
+        if not granted:
+            return self.fail(request, KILLED if request.killed else THROTTLED)
+        for pc, step in enumerate(self.steps):
+            if step[0] == END:
+                break
+            yield from self.run(request, pc, step)
+            if site.epoch != epoch:
+                return self.fail(request, KILLED)  # it releases nothing there (rule 24)
+        self.release(request, site)
+        self.respond(request)
+
+    def pause(self, request: Request, time: float, rank: int) -> Life:
+        """Wait for this request's next event."""
+        yield at(self.env, time, rank, request.number)
+        self.recorder.count(C_EVENTS)
+
+    def forward(self, request: Request) -> Life:
+        """From the ingress through the front door to the compute site (rules 6, 26)."""
+        rules, now = self.rules, self.env.now
+        front = 0.0
+        if rules.front_door:
+            front = self.lookups.draw(T_FRONT_DOOR, draws.FRONT_DOOR, request.number, 0)
+        round_trips = 0
+        if rules.upstream_round_trips > 0:
+            used, idle_timeout = self.upstream_used[request.upstream], rules.upstream_idle_timeout
+            if not (idle_timeout == ALWAYS_POOLED or now - used < idle_timeout):
+                round_trips = rules.upstream_round_trips
+            self.upstream_used[request.upstream] = now
+        delay = (front + round_trips * request.rtt_upstream) + request.rtt_upstream * 0.5
+        yield from self.pause(request, now + delay, ENTER)
+        request.phases[P_FRONT_DOOR] += front
+        request.phases[P_NETWORK] += (self.env.now - now) - front
+
+    def acquire(self, request: Request, site: Site) -> Generator[simpy.Event, Any, bool]:
+        """Get an instance, at once or after a wait; False if throttled or killed (rule 16)."""
+        rules = self.rules
+        pool = site.pools.setdefault(request.function, Pool())
+        if rules.request_limit > 0 and pool.active >= rules.request_limit:
+            if 0 <= rules.queue_limit <= len(pool.waiting):
+                return False
+            request.mark = self.env.now
+            request.wake = self.env.event()
+            pool.waiting.append(request)
+            yield request.wake
+            self.recorder.count(C_EVENTS)
+            request.phases[P_QUEUE] += self.env.now - request.mark
+            if request.killed:
+                return False
+        else:
+            pool.active += 1
+        self.instances.bind(request, site, self.env.now)
+        return True
+
+    def run(self, request: Request, pc: int, step: tuple[Any, ...]) -> Life:
+        """Run one step of the handler."""
+        kind, table, origin, round_trips, handshakes, idle_timeout = step
+        now = self.env.now
+        duration = self.lookups.draw(table, draws.STEP, request.number, pc)
+        if kind == CPU:
+            start, finish = self.instances.run_cpu(request, duration, now)
+            request.phases[P_EXECUTE] += finish - start
+        elif kind == SLEEP:
+            finish = now + duration
+            request.phases[P_SLEEP] += finish - now
+        else:
+            pool = request.compute * self.inputs.origin_count + origin
+            rtt = self.origin_rtt[pool]
+            if not (idle_timeout == ALWAYS_POOLED or now - self.fetch_used[pool] < idle_timeout):
+                round_trips = round_trips + handshakes
+            self.fetch_used[pool] = now
+            finish = now + (round_trips * rtt + duration)
+            request.phases[P_FETCH] += finish - now
+        yield from self.pause(request, finish, ORDINARY)
+
+    def release(self, request: Request, site: Site) -> None:
+        """Leave the instance and wake the first waiter at this same time (rule 16)."""
+        heir = self.instances.release(request, site, self.env.now)
+        if heir is not None:
+            assert heir.wake is not None
+            trigger_at(heir.wake, self.env.now, WAKE, heir.number)
+
+    def respond(self, request: Request) -> None:
+        """Send the response; nothing on its way back is checked (rule 12)."""
+        now = self.env.now
+        back = (request.rtt_upstream * 0.5 + request.rtt * 0.5) + request.slow_start
+        arrival = now + back
+        request.phases[P_NETWORK] += arrival - now
+        self.end(request, arrival - request.start, OK)
+
+    def fail(self, request: Request, outcome: int) -> None:
+        """End a request where it is."""
+        self.end(request, self.env.now - request.start, outcome)
+
+    def end(self, request: Request, total: float, outcome: int) -> None:
+        """Record a request and forget it."""
+        self.in_flight -= 1
+        threshold = self.rules.sample_threshold
+        sampled = threshold >= 1.0
+        if not sampled:
+            word, _ = self.lookups.words(draws.SAMPLE, request.number, 0)
+            sampled = draws.uniform(word) < threshold
+        self.recorder.finish(request, total, outcome, sampled=sampled)
+
+    # --- verbs of the control plane ------------------------------------------------------------------------
+
+    def fail_site(self, index: int, time: float) -> None:
+        """Lose all that runs at a site; requests waiting there die now (rule 23)."""
+        site = self.sites[index]
+        site.up = False
+        site.epoch += 1
+        for pool in site.pools.values():
+            for waiter in pool.waiting:
+                waiter.killed = True
+                assert waiter.wake is not None
+                trigger_at(waiter.wake, time, DEAD, waiter.number)
+        self.instances.destroy_all(site, time)
+        upstreams, origins = self.inputs.upstream_count, self.inputs.origin_count
+        self.upstream_used[index * upstreams : (index + 1) * upstreams] = [NEVER] * upstreams
+        self.fetch_used[index * origins : (index + 1) * origins] = [NEVER] * origins
+
+    def restore_site(self, index: int) -> None:
+        """Let a site serve again, with nothing running."""
+        self.sites[index].up = True
+
+    def set_withdrawn(self, index: int, withdrawn: bool) -> None:
+        """Announce a site to the routing, or withdraw it."""
+        self.sites[index].withdrawn = withdrawn
+
+    def set_surge(self, factors: Floats) -> None:
+        """Multiply the arrival rate of each client, shape (C,), from now on."""
+        self.surge = factors.copy()
+
+    def close(self) -> Books:
+        """Return what was recorded."""
+        for site in self.sites:
+            self.instances.count_remaining(site)
+        return self.recorder.close()
+
