@@ -27,6 +27,7 @@ FRONT_DOOR = 6
 STEP = 7
 SAMPLE = 8
 PHASE_OFFSET = 9
+CONVERGENCE = 10
 
 # Indices within USER, each yielding two words: (first word, second word)
 USER_CLIENT_FUNCTION = 0

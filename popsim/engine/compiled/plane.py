@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 
-from popsim.engine.compiled import kernel
+from popsim.engine.compiled import draw, kernel
 from popsim.engine.compiled.jit import IS_COMPILED
 from popsim.engine.compiled.state import I_DONE, I_IN_FLIGHT, I_NEXT_NUMBER, I_SAMPLED, initial_state
 from popsim.engine.layout import Floats, Growth, Inputs, Records
@@ -101,3 +101,23 @@ class CompiledPlane:
 def _quiet() -> AbstractContextManager[object]:
     """Silence numpy's overflow warnings: uncompiled, the generator's products wrap around."""
     return nullcontext() if IS_COMPILED else np.errstate(over="ignore")
+
+
+def words(key: int, stream: int, entity: int, index: int) -> tuple[int, int]:
+    """Answer one address, compiled: what popsim.engine.draws.words answers in plain Python."""
+    with _quiet():
+        first, second = draw.words(
+            np.uint64(key), np.uint64(stream), np.uint64(entity), np.uint64(index)
+        )
+    return int(first), int(second)
+
+
+def warmup() -> None:
+    """Compile everything, or load it from the cache on disk."""
+    from popsim.engine.example import tiny_inputs
+
+    words(0, 0, 0, 0)
+    plane = CompiledPlane(tiny_inputs())
+    plane.advance(np.inf)
+    plane.fail_site(0, 0.0)
+    plane.close()

@@ -1,0 +1,145 @@
+"""The control plane: SimPy processes that change the world now and then, through a few logged verbs.
+
+A control process is any generator function ``process(control)`` that yields SimPy events of
+``control.env``. It reads through :class:`Control` and acts only through its verbs, so that both data planes
+hear the same words at the same times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
+
+import numpy as np
+import simpy
+from numpy.typing import NDArray
+
+from popsim.engine.cosimulation import DataPlane
+from popsim.engine.layout import Floats
+
+Process = Generator[simpy.Event, Any, None]
+
+
+class Control:
+    """What a control process may know and do. Sites are named by their ids."""
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        plane: DataPlane,
+        site_ids: Sequence[str],
+        client_count: int,
+        surge_bound: float,
+    ) -> None:
+        self.env = env
+        self.log: list[tuple[float, str, str]] = []
+        self._plane = plane
+        self._index = {site: index for index, site in enumerate(site_ids)}
+        self._clients = client_count
+        self._surge_bound = surge_bound
+        self._surges: list[tuple[NDArray[np.bool_], float]] = []
+
+    @property
+    def now(self) -> float:
+        """The time in ms since the run's start."""
+        return float(self.env.now)
+
+    def fail(self, site: str) -> None:
+        """Lose all that runs at ``site``; until withdrawn it still attracts requests, which fail."""
+        self._plane.fail_site(self._index[site], self.now)
+        self._note("fail", site)
+
+    def restore(self, site: str) -> None:
+        """Let ``site`` serve again, with cold instances; it gets no clients before it is announced."""
+        self._plane.restore_site(self._index[site])
+        self._note("restore", site)
+
+    def withdraw(self, site: str) -> None:
+        """Take ``site`` out of the routing: clients go to their next choice."""
+        self._plane.set_withdrawn(self._index[site], True)
+        self._note("withdraw", site)
+
+    def announce(self, site: str) -> None:
+        """Put ``site`` back into the routing."""
+        self._plane.set_withdrawn(self._index[site], False)
+        self._note("announce", site)
+
+    def begin_surge(self, clients: NDArray[np.bool_], factor: float) -> tuple[Any, float]:
+        """Multiply the rate of some clients, mask (C,); surges multiply. Return what ends it.
+
+        Raises:
+            ValueError: the rate would exceed the bound that arrivals were drawn for.
+        """
+        surge = (clients, factor)
+        self._surges.append(surge)
+        self._apply_surges()
+        self._note("surge", f"x {factor:g} for {int(clients.sum())} clients")
+        return surge
+
+    def end_surge(self, surge: tuple[Any, float]) -> None:
+        """End what :meth:`begin_surge` began."""
+        self._surges = [other for other in self._surges if other is not surge]
+        self._apply_surges()
+        self._note("surge ends", f"x {surge[1]:g}")
+
+    def _apply_surges(self) -> None:
+        factors: Floats = np.ones(self._clients)
+        for clients, factor in self._surges:
+            factors[clients] *= factor
+        if factors.max() > self._surge_bound * (1 + 1e-12):
+            raise ValueError(
+                f"a surge to {factors.max():g} times the rate exceeds {self._surge_bound:g}, "
+                "the largest that the scenario's events announce"
+            )
+        self._plane.set_surge(factors)
+
+    def _note(self, verb: str, detail: str) -> None:
+        self.log.append((self.now, verb, detail))
+
+
+def outage(
+    control: Control,
+    site: str,
+    at_ms: float,
+    lasting_ms: float | None,
+    convergence_ms: tuple[float, float],
+) -> Process:
+    """Fail ``site`` at a time; withdraw it once routing notices; restore and announce it likewise.
+
+    ``convergence_ms`` is how long the routing takes to notice the failure and the return. A site that is back before
+    its failure was noticed is never withdrawn.
+    """
+    yield control.env.timeout(at_ms)
+    control.fail(site)
+    noticed, welcomed = convergence_ms
+    if lasting_ms is None:
+        yield control.env.timeout(noticed)
+        control.withdraw(site)
+    elif noticed < lasting_ms:
+        yield control.env.timeout(noticed)
+        control.withdraw(site)
+        yield control.env.timeout(lasting_ms - noticed)
+        control.restore(site)
+        yield control.env.timeout(welcomed)
+        control.announce(site)
+    else:
+        yield control.env.timeout(lasting_ms)
+        control.restore(site)
+
+
+def surge(
+    control: Control,
+    clients: NDArray[np.bool_],
+    factor: float,
+    at_ms: float,
+    lasting_ms: float | None,
+) -> Process:
+    """Multiply the arrival rate of some clients for a while, or for good."""
+    yield control.env.timeout(at_ms)
+    begun = control.begin_surge(clients, factor)
+    if lasting_ms is not None:
+        yield control.env.timeout(lasting_ms)
+        control.end_surge(begun)
+
+
+ControlProcess = Callable[[Control], Process]

@@ -1,0 +1,213 @@
+"""Lay a platform's paths: client to ingress, ingress to compute, compute to origin; and count round trips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from popsim.engine import layout as lay
+from popsim.engine.layout import Floats, records
+from popsim.models.registry import resolve
+from popsim.scenario.errors import InputError, Problem
+from popsim.scenario.schema import OriginSpec, PlatformSpec, Scenario, WorkloadSpec
+from popsim.world.clients import Clients, load_clients
+from popsim.world.geo import great_circle_km
+from popsim.world.latency import LatencyGraph
+from popsim.world.origins import locate_origin
+from popsim.world.residuals import residual_rtt
+from popsim.world.sites import Sites, load_sites
+
+UPSTREAM_CANDIDATES = 4  # compute sites an ingress may fall back to, nearest first
+INITIAL_WINDOW_BYTES = 14_600  # ten segments of 1,460 bytes, RFC 6928 (2013)
+
+
+@dataclass(frozen=True, eq=False)
+class Paths:
+    """Where requests of one platform can go, and how long it takes; rows of ``sites`` are indices."""
+
+    clients: Clients
+    sites: Sites
+    routes: lay.Records
+    route_count: int
+    upstreams: lay.Records
+    upstream_count: int
+    origin_rtt: Floats  # [S * O]
+    origin_count: int
+    site_share: Floats  # [S]
+
+
+def select_sites(spec: PlatformSpec) -> tuple[Sites, Sites, Sites]:
+    """Return (all sites of the platform, those that accept clients, those that compute)."""
+    topology = load_sites(spec.topology)
+    ingress, compute = spec.ingress, spec.compute
+    at_ingress = compute.at == "ingress"
+    chosen = topology.select(
+        role=ingress.role,
+        ids=(spec.regions if at_ingress else None) or ingress.sites,
+        where=ingress.where,
+        exclude=ingress.exclude,
+    )
+    runs = chosen
+    if not at_ingress:
+        runs = topology.select(role=compute.role, ids=spec.regions or compute.sites)
+    for name, sites in (("ingress", chosen), ("compute", runs)):
+        if not sites.ids:
+            raise InputError(
+                [Problem(None, None, None, (name,), f"no site of {spec.topology!r} is left", None)]
+            )
+    wanted = set(chosen.ids) | set(runs.ids)
+    return topology.select(ids=tuple(i for i in topology.ids if i in wanted)), chosen, runs
+
+
+def lay_paths(scenario: Scenario, spec: PlatformSpec) -> Paths:
+    """Compute every path of a platform over the latency graph.
+
+    Raises:
+        InputError: a site, topology or origin does not exist.
+    """
+    clients = load_clients(scenario.clients.topology).select(scenario.clients.where)
+    sites, ingress, compute = select_sites(spec)
+    removed = scenario.network.remove
+    graphs = {
+        name: LatencyGraph(name, removed_links=removed.links, removed_sites=removed.sites)
+        for name in ("public", spec.compute.backbone)
+    }
+    routes, route_count, share = _routes(scenario, spec, graphs["public"], clients, sites, ingress)
+    backbone = graphs[spec.compute.backbone]
+    upstreams, upstream_count = _upstreams(scenario, spec, backbone, sites, ingress, compute)
+    origins = [locate_origin(name, origin) for name, origin in scenario.origins.items()]
+    origin_rtt = np.zeros((len(sites.ids), max(1, len(origins))))
+    if origins:
+        origin_rtt = _rtt(scenario, spec, backbone, sites, Sites.at(origins))
+    return Paths(
+        clients=clients,
+        sites=sites,
+        routes=routes,
+        route_count=route_count,
+        upstreams=upstreams,
+        upstream_count=upstream_count,
+        origin_rtt=origin_rtt.reshape(-1),
+        origin_count=origin_rtt.shape[1],
+        site_share=share,
+    )
+
+
+def _rtt(
+    scenario: Scenario,
+    spec: PlatformSpec,
+    graph: LatencyGraph,
+    sources: Sites | Clients,
+    destinations: Sites,
+) -> Floats:
+    """Return RTT in ms [source, destination], with the pairs' persistent residuals."""
+    rtt = graph.rtt_ms(
+        sources.lat,
+        sources.lon,
+        sources.countries,
+        destinations.lat,
+        destinations.lon,
+        destinations.countries,
+    )
+    if not scenario.network.residual:
+        return rtt
+    return residual_rtt(scenario.seed, rtt, sources, destinations, backbone=graph.params == "backbone")
+
+
+def _routes(
+    scenario: Scenario,
+    spec: PlatformSpec,
+    graph: LatencyGraph,
+    clients: Clients,
+    sites: Sites,
+    ingress: Sites,
+) -> tuple[lay.Records, int, Floats]:
+    """Return route records [C * R], R, and the expected share of requests at each site."""
+    rtt = _rtt(scenario, spec, graph, clients, ingress)
+    km = great_circle_km(clients.lat[:, None], clients.lon[:, None], ingress.lat, ingress.lon)
+    model = resolve("routing", spec.ingress.routing)
+    table = model.candidates(rtt, km, clients, ingress, scenario.seed)
+    row_of = np.array([sites.index(site) for site in ingress.ids], dtype=np.int64)
+    count = table.site.shape[1]
+    routes = records(lay.ROUTE_DTYPE, table.site.size)
+    known = table.site >= 0
+    column = np.maximum(table.site, 0)
+    routes.site = np.where(known, row_of[column], -1).reshape(-1)
+    routes.rtt = np.where(known, np.take_along_axis(rtt, column, axis=1), 0.0).reshape(-1)
+    cumulative = np.cumsum(table.share, axis=1)
+    cumulative[:, -1] = 1.0
+    routes.cumulative = cumulative.reshape(-1)
+    share = np.zeros(len(sites.ids))
+    np.add.at(share, routes.site, (table.share * clients.weight[:, None]).reshape(-1) * known.reshape(-1))
+    return routes, count, share
+
+
+def _upstreams(
+    scenario: Scenario,
+    spec: PlatformSpec,
+    graph: LatencyGraph,
+    sites: Sites,
+    ingress: Sites,
+    compute: Sites,
+) -> tuple[lay.Records, int]:
+    """Return upstream records [S * K] and K: for each ingress its compute sites, nearest first."""
+    if spec.compute.at == "ingress":
+        upstreams = records(lay.UPSTREAM_DTYPE, len(sites.ids))
+        upstreams.site = np.arange(len(sites.ids))
+        return upstreams, 1
+    count = min(UPSTREAM_CANDIDATES, len(compute.ids))
+    upstreams = records(lay.UPSTREAM_DTYPE, len(sites.ids) * count)
+    upstreams.site = -1
+    rtt = _rtt(scenario, spec, graph, ingress, compute)
+    order = np.argsort(rtt, axis=1, kind="stable")[:, :count]
+    for row, site in enumerate(ingress.ids):
+        first = sites.index(site) * count
+        for place, column in enumerate(order[row]):
+            if np.isfinite(rtt[row, column]):
+                same = compute.ids[column] == site
+                upstreams.site[first + place] = sites.index(compute.ids[column])
+                upstreams.rtt[first + place] = 0.0 if same else rtt[row, column]
+    return upstreams, count
+
+
+def connection_rules(workload: WorkloadSpec, spec: PlatformSpec) -> dict[str, Any]:
+    """Count the round trips of connecting (RFC 8446 for TLS 1.3, RFC 5246 for 1.2, RFC 9000 for QUIC).
+
+    TCP takes one; a full TLS 1.2 handshake two, resumed one; TLS 1.3 one, resumed one, or none with
+    early data. QUIC has TLS 1.3 inside and no round trip of its own.
+    """
+    connection, termination = workload.connection, spec.termination
+    full, resumed = {"none": (0, 0), "1.2": (2, 1), "1.3": (1, 1)}[connection.tls]
+    if connection.zero_rtt:
+        resumed = 0
+    dns = connection.dns
+    return {
+        "reuse": {"never": 0.0, "always": 1.0}.get(str(connection.reuse), connection.reuse),
+        "connect_round_trips": 0 if connection.protocol == "h3" else 1,
+        "tls_full_round_trips": full,
+        "tls_resumed_round_trips": resumed,
+        "resumption": connection.resumption,
+        "slow_start_round_trips": slow_start_round_trips(workload.response_size),
+        "tcp_at_compute": termination.tcp == "compute",
+        "tls_at_compute": termination.tls == "compute",
+        "dns": lay.DNS_CACHED if isinstance(dns, str) else lay.DNS_TTL,
+        "dns_ttl": 0.0 if isinstance(dns, str) else dns.ttl,
+        "loss": connection.loss > 0.0,
+    }
+
+
+def slow_start_round_trips(size_bytes: float) -> int:
+    """Return the extra round trips of a response on a new connection: the window doubles each time.
+
+    ASSUMPTION: a reused connection has grown its window already and needs none.
+    """
+    round_trips, window, sent = 0, INITIAL_WINDOW_BYTES, INITIAL_WINDOW_BYTES
+    while sent < size_bytes:
+        window *= 2
+        sent += window
+        round_trips += 1
+    return round_trips
+
+
+__all__ = ["OriginSpec", "Paths", "connection_rules", "lay_paths", "select_sites"]

@@ -1,0 +1,189 @@
+"""One run: build the inputs, let the two planes run together, hand out what was recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from importlib.util import find_spec
+
+import numpy as np
+import simpy
+
+from popsim.engine import draws, recorder
+from popsim.engine.build import Built, build
+from popsim.engine.control import Control, ControlProcess, Process, outage, surge
+from popsim.engine.cosimulation import DataPlane, cosimulate
+from popsim.engine.draws import WordSource
+from popsim.engine.layout import TIMELINE_BINS, Inputs
+from popsim.engine.outputs import PlatformRun, SparseHist
+from popsim.engine.recorder import Books, HistogramRows
+from popsim.engine.tables import quantile, quantile_table
+from popsim.scenario.laws import Law
+from popsim.scenario.schema import EventSpec, Scenario
+
+
+def is_compiled_engine_available() -> bool:
+    """Tell whether numba is installed."""
+    return find_spec("numba") is not None
+
+
+def needs_compiling() -> bool:
+    """Tell whether the first compiled run on this machine has to compile the kernel (10-40 s)."""
+    if not is_compiled_engine_available():
+        return False
+    from popsim.engine.compiled.jit import is_cached
+
+    return not is_cached()
+
+
+def warmup() -> None:
+    """Compile the kernel, so that the next run need not.
+
+    Raises:
+        ModuleNotFoundError: numba is not installed.
+    """
+    from popsim.engine.compiled.plane import warmup as compile_kernel
+
+    compile_kernel()
+
+
+def simulate(
+    scenario: Scenario,
+    platform: str,
+    replication: int,
+    engine: str | None = None,
+    processes: Sequence[ControlProcess] = (),
+) -> PlatformRun:
+    """Run one replication of one platform.
+
+    ``engine`` overrides the scenario's; ``processes`` are control processes besides the scenario's events.
+
+    Raises:
+        InputError: the scenario names something that does not exist.
+        ModuleNotFoundError: the compiled engine is asked for and numba is not installed.
+    """
+    engine = engine or scenario.engine
+    built = build(scenario, platform, replication)
+    env = simpy.Environment()
+    plane = data_plane(env, built.inputs, engine)
+    clients = len(built.clients.ids)
+    control = Control(env, plane, built.sites.ids, clients, built.surge_bound)
+    for number, event in enumerate(scenario.events):
+        for process in _event_processes(control, scenario, platform, built, number, event):
+            env.process(process)
+    for start in processes:
+        env.process(start(control))
+    books = cosimulate(env, plane)
+    return _platform_run(platform, replication, engine, built, books, control)
+
+
+def data_plane(env: simpy.Environment, inputs: Inputs, engine: str) -> DataPlane:
+    """Make the data plane of an engine, ``compiled`` or ``simpy``."""
+    if engine == "compiled":
+        from popsim.engine.compiled.plane import CompiledPlane
+
+        return CompiledPlane(inputs)
+    from popsim.engine.specification.plane import SpecificationPlane
+
+    return SpecificationPlane(env, inputs, word_source())
+
+
+@cache
+def word_source() -> WordSource:
+    """Return the fastest generator there is for the specification: compiled, else plain Python."""
+    if not is_compiled_engine_available():
+        return draws.words
+    from popsim.engine.compiled.plane import words
+
+    return words
+
+
+def _event_processes(
+    control: Control,
+    scenario: Scenario,
+    platform: str,
+    built: Built,
+    number: int,
+    event: EventSpec,
+) -> list[Process]:
+    if event.surge is not None:
+        chosen = set(built.clients.select(event.surge.where).ids)
+        mask = np.array([client in chosen for client in built.clients.ids])
+        return [surge(control, mask, event.surge.factor, event.at, event.lasting)]
+    fail = event.fail
+    if fail is None or (fail.platforms and platform not in fail.platforms):
+        return []
+    sites = list(fail.sites or ())
+    if fail.busiest:
+        order = np.argsort(-built.site_share, kind="stable")[: fail.busiest]
+        sites += [built.sites.ids[index] for index in order]
+    known = set(built.sites.ids)
+    convergence = quantile_table(scenario.network.convergence)
+    key = built.inputs.key
+    return [
+        outage(
+            control,
+            site,
+            event.at,
+            event.lasting,
+            _convergence(scenario.network.convergence, convergence, key, number, place),
+        )
+        for place, site in enumerate(sites)
+        if site in known
+    ]
+
+
+def _convergence(
+    law: Law, table: np.ndarray, key: int, event: int, place: int
+) -> tuple[float, float]:
+    """Draw how long routing takes to notice a site's failure, and its return."""
+    words = draws.words(key, draws.CONVERGENCE, event, place)
+    noticed, welcomed = (quantile(table, law.is_step, word) for word in words)
+    return noticed, welcomed
+
+
+def _platform_run(
+    platform: str,
+    replication: int,
+    engine: str,
+    built: Built,
+    books: Books,
+    control: Control,
+) -> PlatformRun:
+    inputs, rows, counters = built.inputs, HistogramRows.of(built.inputs), books.counters
+    histogram = books.histogram
+    clients = len(inputs.clients)
+    groups = {
+        "country": histogram[rows.country : rows.site],
+        "site": histogram[rows.site : rows.network],
+        "network": histogram[rows.network : rows.phase],
+    }
+    return PlatformRun(
+        platform=platform,
+        replication=replication,
+        engine=engine,
+        requests=int(counters[recorder.C_REQUESTS]),
+        failed=counters[recorder.C_NO_ROUTE : recorder.C_KILLED + 1].copy(),
+        latency=histogram[0].copy(),
+        by={name: SparseHist.from_dense(dense) for name, dense in groups.items()},
+        cells=SparseHist.from_dense(books.coarse[:clients]),
+        phase_hist=histogram[rows.phase :].copy(),
+        phase_sum_ns=books.phase_sum_ns,
+        latency_sum_ns=int(counters[recorder.C_LATENCY_NS]),
+        cold_starts=int(counters[recorder.C_COLD]),
+        starts=int(counters[recorder.C_STARTS]),
+        evictions=int(counters[recorder.C_EVICTIONS]),
+        cold_phase_sum_ns=counters[recorder.C_PLACEMENT_NS : recorder.C_INIT_NS + 1].copy(),
+        busy_us=int(counters[recorder.C_BUSY_US]),
+        idle_us=int(counters[recorder.C_IDLE_US]),
+        timeline=books.timeline,
+        timeline_hist=SparseHist.from_dense(books.coarse[clients:]),
+        timeline_bin_ms=inputs.rules.duration / TIMELINE_BINS,
+        arrivals=int(counters[recorder.C_ARRIVALS]),
+        events=int(counters[recorder.C_EVENTS]),
+        sample=books.sample,
+        sample_phases=books.sample_phases,
+        labels=inputs.labels,
+        site_positions=np.stack([built.sites.lat, built.sites.lon], axis=1),
+        log=control.log,
+    )

@@ -1,0 +1,56 @@
+"""Run a generated case on either engine, with the same control process."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+import simpy
+from generate import Case, Verb
+
+from popsim.engine.compiled.plane import CompiledPlane, words
+from popsim.engine.cosimulation import DataPlane, cosimulate
+from popsim.engine.layout import Growth
+from popsim.engine.recorder import Books
+from popsim.engine.specification.plane import SpecificationPlane
+
+TINY = Growth(slots=2, instances=2, sample=2)  # forces every array to grow
+
+
+def run_specification(case: Case, plane_class: type[SpecificationPlane] = SpecificationPlane) -> Books:
+    """Run a case on the SimPy engine, or on a variant of it."""
+    env = simpy.Environment()
+    return _run(env, plane_class(env, case.inputs, words), case.verbs)
+
+
+def run_compiled(case: Case, growth: Growth = TINY) -> Books:
+    """Run a case on the compiled engine."""
+    return _run(simpy.Environment(), CompiledPlane(case.inputs, growth), case.verbs)
+
+
+def _run(env: simpy.Environment, plane: DataPlane, verbs: tuple[Verb, ...]) -> Books:
+    env.process(_control(env, plane, verbs))
+    return cosimulate(env, plane)
+
+
+def _control(env: simpy.Environment, plane: DataPlane, verbs: tuple[Verb, ...]):  # type: ignore[no-untyped-def]
+    for verb in verbs:
+        if verb.time > env.now:
+            yield env.timeout(verb.time - env.now)
+        if verb.name == "fail":
+            plane.fail_site(verb.site, env.now)
+        elif verb.name == "restore":
+            plane.restore_site(verb.site)
+        elif verb.name in ("withdraw", "announce"):
+            plane.set_withdrawn(verb.site, verb.name == "withdraw")
+        else:
+            plane.set_surge(np.array(verb.factors))
+
+
+def differences(one: Books, other: Books) -> list[str]:
+    """Name the books that are not the same, bit for bit."""
+    return [
+        field.name
+        for field in fields(Books)
+        if not np.array_equal(getattr(one, field.name), getattr(other, field.name))
+    ]
