@@ -1,0 +1,127 @@
+# Everything that can be done here; `make` lists it. Needs Python >= 3.11 and make, nothing else.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+JOBS ?= 2
+
+CLAIM_SCENARIOS := probes_2018_world probes_2018_australia
+
+.PHONY: help run test lint types imports unit jit-off bounds notebooks claims other-pythons format \
+	bench golden build coverage clean
+
+help: ## list the tasks
+	@echo "make TASK, where TASK is"
+	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 18
+	@echo "PYTHON=python3.12 make ... picks the interpreter for a new $(VENV)"
+
+# --- the environment -------------------------------------------------------------------------------
+
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+$(BIN)/python:
+	@python="$(PYTHON)"; \
+	if [ -z "$$python" ]; then \
+	  for candidate in python3 python3.13 python3.12 python3.11; do \
+	    if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	      python=$$candidate; break; \
+	    fi; \
+	  done; \
+	fi; \
+	if [ -z "$$python" ]; then \
+	  echo "popsim needs Python 3.11 or newer; none was found. Name one: make PYTHON=/path/to/python3" >&2; exit 2; \
+	fi; \
+	if ! $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
+	  echo "PYTHON=$$python is not Python 3.11 or newer" >&2; exit 2; \
+	fi; \
+	echo "Creating $(VENV) with $$($$python --version)"; \
+	$$python -m venv $(VENV) || { rm -rf $(VENV); echo "Could not create $(VENV); on Debian and Ubuntu: apt install python3-venv" >&2; exit 2; }
+
+$(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
+	@echo "Installing popsim into $(VENV)"
+	@$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(BIN)/python pyproject.toml constraints.txt
+	@echo "Installing popsim and what its tests need into $(VENV)"
+	@$(INSTALL) -e '.[dev]'
+	@touch $(VENV)/.installed $@
+
+# --- using it --------------------------------------------------------------------------------------
+
+run: $(VENV)/.installed ## run the flagship scenario; figures and verdicts into results/
+	@status=0; $(BIN)/popsim run scenarios/workers_vs_lambda.yaml --out results || status=$$?; \
+	if [ $$status -ne 98 ] && [ $$status -ne 99 ]; then exit $$status; fi  # a claim that fails is a result
+
+# --- checking it -----------------------------------------------------------------------------------
+
+test: lint types imports jit-off bounds notebooks claims other-pythons unit ## run everything that CI runs, under 12 minutes
+
+lint: $(VENV)/.installed-dev ## ruff: mistakes and format
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: $(VENV)/.installed-dev ## let ruff rewrite the files
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+types: $(VENV)/.installed-dev ## mypy, strict outside the kernel
+	@$(BIN)/mypy
+
+imports: $(VENV)/.installed-dev ## import-linter: the layers
+	@$(BIN)/lint-imports
+
+# The stages of `test` share two cores and the kernel's cache: one after the other, even under -j.
+.NOTPARALLEL:
+
+unit: $(VENV)/.installed-dev ## pytest, the kernel compiled
+	@$(BIN)/popsim warmup
+	@$(BIN)/pytest -q -n $(JOBS) --dist loadfile
+
+jit-off: $(VENV)/.installed-dev ## the engines agree without compiling, too
+	@NUMBA_DISABLE_JIT=1 POPSIM_EQUALITY_CASES=10 $(BIN)/pytest -q -n $(JOBS) tests/engines -m "not slow"
+
+bounds: $(VENV)/.installed-dev ## the kernel stays inside its arrays
+	@NUMBA_BOUNDSCHECK=1 POPSIM_EQUALITY_CASES=100 $(BIN)/pytest -q tests/engines -m "not slow"
+
+notebooks: $(VENV)/.installed-dev ## execute the notebooks with their asserts
+	@$(BIN)/pytest -q --nbmake --nbmake-timeout=300 notebooks
+
+claims: $(VENV)/.installed-dev ## judge the claims of 2018
+	@$(BIN)/popsim check $(CLAIM_SCENARIOS)
+
+other-pythons: ## smoke tests under Python 3.12 and 3.13, where these are installed
+	@for version in 3.12 3.13; do \
+	  if python$$version --version >/dev/null 2>&1; then \
+	    $(MAKE) --no-print-directory smoke VENV=.venv-$$version PYTHON=python$$version; \
+	  else \
+	    echo "Python $$version is not installed: no smoke tests under it"; \
+	  fi; \
+	done
+
+.PHONY: smoke
+smoke: $(VENV)/.installed-dev
+	@$(BIN)/pytest -q -m smoke tests
+
+coverage: $(VENV)/.installed-dev ## what the tests reach; kernels are measured uncompiled
+	@NUMBA_DISABLE_JIT=1 POPSIM_EQUALITY_CASES=30 $(BIN)/pytest -q -n $(JOBS) -m "not slow" --cov --cov-report=term-missing tests
+
+# --- the rest --------------------------------------------------------------------------------------
+
+bench: $(VENV)/.installed-dev ## speed, memory and compile time of both engines
+	@$(BIN)/python -m benchmarks
+
+golden: $(VENV)/.installed-dev ## write the golden results anew; say so under "Changed results" in CHANGELOG.md
+	@POPSIM_GOLDEN=write $(BIN)/pytest -q tests/golden
+
+build: $(VENV)/.installed-dev ## wheel and source distribution into dist/
+	@$(BIN)/python -m build --quiet
+	@ls -1 dist
+
+clean: ## remove results, kept runs and caches; .venv stays
+	@rm -rf results .popsim dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov
+	@find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +

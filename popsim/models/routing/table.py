@@ -1,0 +1,64 @@
+"""The answer of every routing model: per client, its candidate sites and their shares."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from popsim.models.registry import Model
+
+if TYPE_CHECKING:
+    from popsim.world.clients import Clients
+    from popsim.world.sites import Sites
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+MAX_CANDIDATES = 8
+NO_SITE = -1
+
+
+@dataclass(frozen=True, eq=False)
+class RoutingTable:
+    """Where requests go. Shapes [client, candidate]; at most ``MAX_CANDIDATES`` candidates.
+
+    ``site`` holds row numbers of the Sites asked about, or -1 for none; the first column is the
+    preferred site, and the order is the order of failover. ``share`` is the probability of each
+    candidate when all are up; rows sum to 1.
+    """
+
+    site: Ints
+    share: Floats
+
+
+class RoutingModel(Model, ABC):
+    """How clients reach sites."""
+
+    @abstractmethod
+    def candidates(
+        self, rtt_ms: Floats, km: Floats, clients: Clients, sites: Sites, seed: int
+    ) -> RoutingTable:
+        """Return candidate sites and shares of every client.
+
+        ``rtt_ms[client, site]`` is the round trip without access network (inf = unreachable),
+        ``km[client, site]`` the great-circle distance. The answer depends on nothing but the
+        arguments.
+        """
+
+
+def ranked(cost: Floats, reachable: NDArray[np.bool_]) -> RoutingTable:
+    """Send every client to its cheapest reachable site, the next cheapest standing by.
+
+    ``cost[client, site]`` in any unit; equal costs keep the order of the sites.
+    """
+    masked = np.where(reachable, cost, np.inf)
+    count = min(MAX_CANDIDATES, cost.shape[1])
+    order = np.argsort(masked, axis=1, kind="stable")[:, :count].astype(np.int64)
+    found = np.isfinite(np.take_along_axis(masked, order, axis=1))
+    share = np.zeros(order.shape)
+    share[:, 0] = 1.0
+    return RoutingTable(site=np.where(found, order, NO_SITE), share=share)

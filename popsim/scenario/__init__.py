@@ -1,0 +1,1 @@
+"""What the user writes: scenarios, their units and distributions, and what is wrong with them."""

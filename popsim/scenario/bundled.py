@@ -1,0 +1,38 @@
+"""Find the files that come with popsim: in a source tree beside the package, in a wheel inside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from popsim.scenario.errors import InputError, Problem, did_you_mean
+
+PACKAGE = Path(__file__).resolve().parent.parent
+ENDINGS = {"scenarios": ".yaml", "presets": ".yaml"}
+
+
+def bundled_folder(kind: str) -> Path:
+    """Return the folder of ``scenarios``, ``presets``, ``topologies/sites``, ``topologies/clients``, ..."""
+    if kind == "presets":
+        return PACKAGE / "models" / "presets"
+    inside = PACKAGE / "_bundled" / kind
+    return inside if inside.is_dir() else PACKAGE.parent / kind
+
+
+def bundled_names(kind: str) -> list[str]:
+    """Return the names of bundled files of a kind, sorted."""
+    ending = ENDINGS.get(kind, ".csv")
+    return sorted(path.stem for path in bundled_folder(kind).glob(f"*{ending}"))
+
+
+def bundled_file(kind: str, name: str) -> Path:
+    """Return the path of a bundled file; ``name`` may leave out the ending.
+
+    Raises:
+        InputError: there is none.
+    """
+    folder = bundled_folder(kind)
+    for candidate in (folder / name, folder / f"{name}{ENDINGS.get(kind, '.csv')}"):
+        if candidate.is_file():
+            return candidate
+    what = f"there is no {kind.rsplit('/')[-1].rstrip('s')} {name!r}"
+    raise InputError([Problem(None, None, None, (), what, did_you_mean(name, bundled_names(kind)))])

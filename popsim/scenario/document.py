@@ -1,0 +1,211 @@
+"""Read YAML with line numbers: YAML 1.2 scalars, no duplicate keys, no bombs.
+
+PyYAML follows YAML 1.1, where ``NO`` is False (a country!), ``1e3`` a string and ``1:30`` is 90. Here scalars
+are resolved by YAML 1.2's core schema (https://yaml.org/spec/1.2.2/, section 10.3.2).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from popsim.scenario.errors import InputError, Problem
+
+MAX_BYTES = 2_000_000
+MAX_NODES = 200_000
+Key = tuple[str | int, ...]
+
+try:
+    from yaml import CSafeLoader as _Loader
+except ImportError:  # PyYAML without libyaml
+    from yaml import SafeLoader as _Loader  # type: ignore[assignment]
+
+_NULL = re.compile(r"~|null|Null|NULL|")
+_TRUE, _FALSE = {"true", "True", "TRUE"}, {"false", "False", "FALSE"}
+_INT = re.compile(r"[-+]?[0-9]+")
+_OCTAL, _HEX = re.compile(r"0o[0-7]+"), re.compile(r"0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_INF, _NAN = re.compile(r"([-+]?)\.(inf|Inf|INF)"), re.compile(r"\.(nan|NaN|NAN)")
+
+
+@dataclass
+class Document:
+    """A YAML file's data, and where each part of it stands."""
+
+    file: str | None
+    data: Any
+    root: yaml.Node | None = None
+    overlays: list[tuple[Key, Document]] = field(default_factory=list)  # presets, by where they lie
+
+    def problem(self, path: Key, message: str, hint: str | None = None, *, key: bool = False) -> Problem:
+        """Make a problem at a path; at the key itself rather than its value if ``key``."""
+        document, rest = self._owner(path)
+        line, col = document.locate(rest, key=key)
+        return Problem(document.file, line, col, path, message, hint)
+
+    def locate(self, path: Key, *, key: bool = False) -> tuple[int | None, int | None]:
+        """Return line and column (from 1) of a path's value or key, or of what comes closest."""
+        if self.root is None:
+            return None, None
+        mark, node = self.root.start_mark, self.root
+        for position, part in enumerate(path):
+            entry = _child(node, part)
+            if entry is None:
+                continue  # pydantic names branches of unions in its paths
+            key_node, node = entry
+            mark = (key_node if key and position == len(path) - 1 else node).start_mark
+        return mark.line + 1, mark.column + 1
+
+    def _owner(self, path: Key) -> tuple[Document, Key]:
+        """Return the document that a path's value comes from: this one, or an overlaid preset."""
+        own = self._depth(path)
+        for prefix, document in self.overlays:
+            if path[: len(prefix)] == prefix:
+                rest = path[len(prefix) :]
+                if document._depth(rest) + len(prefix) > own:
+                    return document, rest
+        return self, path
+
+    def _depth(self, path: Key) -> int:
+        node, depth = self.root, 0
+        for position, part in enumerate(path):
+            entry = _child(node, part)
+            if entry is not None:
+                node, depth = entry[1], position + 1
+        return depth
+
+
+def _child(node: yaml.Node | None, part: str | int) -> tuple[yaml.Node, yaml.Node] | None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == str(part):
+                return key, value
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        return node.value[part], node.value[part]
+    return None
+
+
+def load_yaml(path: Path) -> Document:
+    """Read a YAML file.
+
+    Raises:
+        InputError: it cannot be read, is too large, is not UTF-8 or not YAML, repeats a key, or refers
+            to itself.
+    """
+    name = str(path)
+    try:
+        if path.is_dir():
+            raise _refusal(name, "is a folder", "expected a YAML file")
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise _refusal(name, f"is {size / 1e6:.0f} MB large", f"expected at most {MAX_BYTES / 1e6:.0f} MB")
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _refusal(name, f"is not UTF-8 text (byte {error.start})", "expected a YAML file") from None
+    except OSError as error:
+        raise _refusal(name, f"cannot be read: {(error.strerror or str(error)).lower()}") from None
+    return parse_yaml(text, name)
+
+
+def parse_yaml(text: str, file: str | None = None) -> Document:
+    """Read YAML text; ``file`` is its name in messages.
+
+    Raises:
+        InputError: see :func:`load_yaml`.
+    """
+    try:
+        root = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, col = (mark.line + 1, mark.column + 1) if mark else (None, None)
+        message = " ".join(part for part in (error.context, error.problem) if part)
+        raise InputError([Problem(file, line, col, (), f"not valid YAML: {message}")]) from None
+    except yaml.YAMLError as error:
+        raise InputError([Problem(file, None, None, (), f"not valid YAML: {error}")]) from None
+    except RecursionError:
+        raise _refusal(file, "is nested too deeply") from None
+    if root is None:
+        raise _refusal(file, "is empty", "expected a scenario; see scenarios/ for examples")
+    builder = _Builder(file)
+    data = builder.build(root, (), ())
+    if builder.problems:
+        raise InputError(builder.problems)
+    return Document(file, data, root)
+
+
+def _refusal(file: str | None, message: str, hint: str | None = None) -> InputError:
+    return InputError([Problem(file, None, None, (), message, hint)])
+
+
+class _Builder:
+    """Turn YAML nodes into plain data."""
+
+    def __init__(self, file: str | None) -> None:
+        self.file = file
+        self.problems: list[Problem] = []
+        self.count = 0
+
+    def build(self, node: yaml.Node, path: Key, above: tuple[int, ...]) -> Any:
+        self.count += 1
+        if id(node) in above:
+            raise InputError([self._problem(node, path, "an alias refers to itself")])
+        if self.count > MAX_NODES:
+            message = f"aliases expand to more than {MAX_NODES} values"
+            raise InputError([self._problem(node, path, message)])
+        if len(above) > 100:
+            raise InputError([self._problem(node, path, "nested more than 100 levels deep")])
+        if not node.tag.startswith("tag:yaml.org,2002:") or "python" in node.tag:
+            self.problems.append(self._problem(node, path, f"the tag {node.tag!r} is not allowed"))
+            return None
+        above = (*above, id(node))
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path, above)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.build(item, (*path, i), above) for i, item in enumerate(node.value)]
+        return node.value if node.style else resolve_scalar(node.value)
+
+    def _mapping(self, node: yaml.MappingNode, path: Key, above: tuple[int, ...]) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                self.problems.append(self._problem(key, path, "keys must be plain text"))
+                continue
+            name = key.value
+            if name in result:
+                first = next(k for k, _ in node.value if k.value == name)
+                hint = f"first in line {first.start_mark.line + 1}"
+                self.problems.append(self._problem(key, (*path, name), "the key is there twice", hint))
+                continue
+            result[name] = self.build(value, (*path, name), above)
+        return result
+
+    def _problem(self, node: yaml.Node, path: Key, message: str, hint: str | None = None) -> Problem:
+        mark = node.start_mark
+        return Problem(self.file, mark.line + 1, mark.column + 1, path, message, hint)
+
+
+def resolve_scalar(text: str) -> Any:
+    """Read a plain scalar by YAML 1.2's core schema.
+
+    >>> resolve_scalar("NO"), resolve_scalar("1e3"), resolve_scalar("1:30")
+    ('NO', 1000.0, '1:30')
+    """
+    if _NULL.fullmatch(text):
+        return None
+    if text in _TRUE or text in _FALSE:
+        return text in _TRUE
+    if _INT.fullmatch(text):
+        return int(text) if len(text) < 400 else float("inf")
+    if _OCTAL.fullmatch(text):
+        return int(text[2:], 8)
+    if _HEX.fullmatch(text):
+        return int(text[2:], 16)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    if match := _INF.fullmatch(text):
+        return float(f"{match[1]}inf")
+    return float("nan") if _NAN.fullmatch(text) else text

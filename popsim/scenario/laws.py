@@ -1,0 +1,178 @@
+"""Distributions of durations, as written in YAML; each knows its quantiles, mean and distribution function.
+
+A law answers quantiles by tail probability, so that both tails stay accurate:
+``quantile_lower(p)`` is the value at CDF = p, ``quantile_upper(p)`` the value at CDF = 1 - p, p in (0, 1/2].
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from popsim.scenario.errors import did_you_mean
+from popsim.scenario.units import format_duration, parse_duration
+
+Floats = NDArray[np.float64]
+
+
+class Law(ABC):
+    """A distribution of non-negative values in ms."""
+
+    is_step: ClassVar[bool] = False
+
+    @abstractmethod
+    def quantile_lower(self, p: Floats) -> Floats:
+        """Return the value at CDF = p, p in (0, 1/2]."""
+
+    @abstractmethod
+    def quantile_upper(self, p: Floats) -> Floats:
+        """Return the value at CDF = 1 - p, p in (0, 1/2], accurate down to p = 1e-16."""
+
+    @abstractmethod
+    def cdf(self, x: Floats) -> Floats:
+        """Return P(X <= x)."""
+
+    def sf(self, x: Floats) -> Floats:
+        """Return P(X > x)."""
+        return 1.0 - self.cdf(x)
+
+    @abstractmethod
+    def mean(self) -> float:
+        """Return the expected value in ms."""
+
+    @abstractmethod
+    def scaled(self, factor: float) -> Law:
+        """Return the law of ``factor`` times the value."""
+
+    @abstractmethod
+    def to_yaml(self) -> Any:
+        """Return the YAML form, which :func:`parse_law` reads back to an equal law."""
+
+    def maximum(self) -> float:
+        """Return the largest possible value in ms; infinite if there is none."""
+        return float("inf")
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.to_yaml() == other.to_yaml()  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash(str(self.to_yaml()))
+
+    def __repr__(self) -> str:
+        return f"Law({self.to_yaml()!r})"
+
+
+def normal_quantile(p: Floats) -> Floats:
+    """Return the standard normal quantile (Cephes ndtri)."""
+    from scipy.special import ndtri
+
+    return np.asarray(ndtri(p), dtype=np.float64)
+
+
+Builder = Callable[[Mapping[str, Any]], Law]
+_FORMS: dict[str, Builder] = {}
+
+
+def form(name: str) -> Callable[[Builder], Builder]:
+    """Register the YAML form ``{name: parameters}`` of a law."""
+
+    def add(builder: Builder) -> Builder:
+        _FORMS[name] = builder
+        return builder
+
+    return add
+
+
+def law_forms() -> tuple[str, ...]:
+    """Return the names of all YAML forms."""
+    _load()
+    return tuple(_FORMS)
+
+
+def parse_law(value: object) -> Law:
+    """Read a law from its YAML form: a duration, or one key with parameters.
+
+    >>> parse_law({"lognormal": {"p50": "10ms", "p99": "40ms"}}).quantile_upper(np.array([0.01])).round(6)
+    array([40.])
+
+    Raises:
+        ValueError: it is no law; the message says what was expected.
+    """
+    _load()
+    if isinstance(value, Law):
+        return value
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        return _FORMS["constant"]({"": value})
+    if not isinstance(value, Mapping) or len(value) != 1:
+        raise ValueError(
+            f"expected a duration such as 5ms, or a distribution such as "
+            f"{{lognormal: {{p50: 5ms, p99: 20ms}}}}, got {value!r}"
+        )
+    ((name, parameters),) = value.items()
+    if name not in _FORMS:
+        raise ValueError(f"unknown distribution {name!r}, {did_you_mean(name, law_forms())}")
+    if name in ("constant", "sample", "mixture"):
+        return _FORMS[name]({"": parameters})
+    if not isinstance(parameters, Mapping):
+        raise ValueError(f"{name}: expected a mapping of parameters, got {parameters!r}")
+    return _FORMS[name](parameters)
+
+
+def take(
+    name: str, parameters: Mapping[str, Any], required: tuple[str, ...], optional: tuple[str, ...] = ()
+) -> None:
+    """Check the parameter names of a law.
+
+    Raises:
+        ValueError: one is unknown or missing.
+    """
+    known = required + optional
+    for key in parameters:
+        if key not in known:
+            raise ValueError(f"{name}: unknown parameter {key!r}, expected {', '.join(known)}")
+    for key in required:
+        if key not in parameters:
+            raise ValueError(f"{name}: parameter {key!r} is missing")
+
+
+def number(name: str, key: str, value: object, *, positive: bool = True) -> float:
+    """Read a plain number.
+
+    Raises:
+        ValueError: it is none, not finite, or not positive where it must be.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+        raise ValueError(f"{name}: {key} must be a number, got {value!r}")
+    if value < 0 or (positive and value == 0):
+        raise ValueError(f"{name}: {key} must be above 0, got {value!r}")
+    return float(value)
+
+
+def ms(value: float) -> str:
+    """Write a duration for to_yaml."""
+    return format_duration(value) if value else "0ms"
+
+
+def duration(name: str, key: str, value: object, *, positive: bool = False) -> float:
+    """Read a duration of a law's parameter, in ms.
+
+    Raises:
+        ValueError: it is none, or 0 where it must not be.
+    """
+    try:
+        parsed = parse_duration(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: {key}: {error}") from None
+    if positive and parsed == 0:
+        raise ValueError(f"{name}: {key} must be above 0, got {value!r}")
+    return parsed
+
+
+def _load() -> None:
+    """Import the modules that register forms."""
+    if "constant" not in _FORMS:
+        from popsim.scenario import laws_composed, laws_continuous, laws_step  # noqa: F401

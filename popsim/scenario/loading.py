@@ -1,0 +1,175 @@
+"""Load a scenario: YAML, presets merged in, schema checked, every mistake reported with its place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from popsim.scenario.bundled import bundled_file, bundled_names
+from popsim.scenario.document import Document, Key, load_yaml
+from popsim.scenario.errors import InputError, Problem, did_you_mean
+from popsim.scenario.merge import merged
+from popsim.scenario.schema import Scenario
+
+Source = str | os.PathLike[str] | Mapping[str, Any]
+
+
+def read_scenario(source: Source) -> tuple[Scenario, Document]:
+    """Read a scenario from a file, by the name of a bundled one, or from plain data.
+
+    Raises:
+        InputError: with every problem found, each at file:line:col where there is a file.
+    """
+    document = _document(source)
+    if not isinstance(document.data, dict):
+        got = type(document.data).__name__
+        raise InputError([document.problem((), f"expected a mapping of keys, got a {got}")])
+    problems: list[Problem] = []
+    data = _with_presets(document, problems)
+    scenario = None
+    try:
+        scenario = Scenario.model_validate(data)
+    except ValidationError as error:
+        problems += translate(error, document, Scenario)
+    if scenario is not None:
+        problems += _inconsistencies(scenario, document)
+    if problems or scenario is None:
+        raise InputError(sorted(set(problems), key=lambda p: (p.file or "", p.line or 0, p.col or 0)))
+    return scenario, document
+
+
+def dump_resolved(scenario: Scenario) -> str:
+    """Write a scenario as YAML with every default and preset value filled in."""
+    return yaml.safe_dump(scenario.resolved(), sort_keys=False, allow_unicode=True, width=100)
+
+
+def _document(source: Source) -> Document:
+    if isinstance(source, Mapping):
+        return Document(None, dict(source))
+    path = Path(source)
+    if not path.exists() and path.suffix not in (".yaml", ".yml") and len(path.parts) == 1:
+        try:
+            path = bundled_file("scenarios", str(source))
+        except InputError as error:
+            problem = error.problems[0]
+            message = f"there is no file and no bundled scenario {str(source)!r}"
+            raise InputError([Problem(None, None, None, (), message, problem.hint)]) from None
+    return load_yaml(path)
+
+
+def _with_presets(document: Document, problems: list[Problem]) -> dict[str, Any]:
+    data: dict[str, Any] = dict(document.data)
+    platforms = data.get("platforms")
+    if not isinstance(platforms, dict):
+        return data
+    data["platforms"] = {}
+    for name, platform in platforms.items():
+        preset = platform.get("preset") if isinstance(platform, dict) else None
+        data["platforms"][name] = platform
+        if preset is None:
+            continue
+        path: Key = ("platforms", name)
+        known = bundled_names("presets")
+        if preset not in known:
+            message = f"there is no preset {preset!r}"
+            problems.append(document.problem((*path, "preset"), message, did_you_mean(preset, known)))
+            data["platforms"][name] = {"topology": "", "runtime": "unknown"}
+            continue
+        base = load_yaml(bundled_file("presets", preset))
+        base.file = f"preset {preset}"
+        document.overlays.append((path, base))
+        own = {key: value for key, value in platform.items() if key != "preset"}
+        data["platforms"][name] = merged(base.data, own)
+    return data
+
+
+def translate(
+    error: ValidationError, document: Document, model: type[BaseModel], prefix: Key = ()
+) -> list[Problem]:
+    """Turn pydantic's errors into problems at their places; ``prefix`` is where the model lies."""
+    return [_problem(detail, document, model, prefix) for detail in error.errors(include_url=False)]
+
+
+def _problem(
+    detail: ErrorDetails, document: Document, model: type[BaseModel], prefix: Key
+) -> Problem:
+    path: Key = (*prefix, *(part for part in detail["loc"] if part not in ("mapping", "name") or part == "name" and detail["loc"] == ("name",)))
+    kind, message = detail["type"], detail["msg"]
+    if kind == "extra_forbidden":
+        known = _known_keys(model, tuple(detail["loc"])[:-1])
+        hint = did_you_mean(path[-1], known) or (f"known: {', '.join(known)}" if known else None)
+        return document.problem(path, f"unknown key {path[-1]!r}", hint, key=True)
+    if kind == "missing":
+        return document.problem(path, f"the key {path[-1]!r} is missing")
+    if kind == "literal_error":
+        expected = detail.get("ctx", {}).get("expected", "")
+        return document.problem(path, f"expected {expected}, got {detail['input']!r}")
+    message = message.removeprefix("Value error, ")
+    if kind not in ("value_error", "too_short"):
+        message = f"{message[0].lower()}{message[1:]}, got {_short(detail['input'])}"
+    if kind == "too_short":
+        message = "must not be empty"
+    return document.problem(path, message)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _known_keys(model: type[BaseModel], location: Key) -> list[str]:
+    """Return the keys that are allowed at a place of a model."""
+    if not location:
+        return [info.alias or name for name, info in model.model_fields.items()]
+    head, *rest = location
+    info = next(
+        (f for name, f in model.model_fields.items() if head in (name, f.alias)), None
+    )
+    if info is None:
+        return _known_keys(model, tuple(rest))
+    inner = _models_in(info.annotation)
+    keys = [key for inner_model in inner for key in _known_keys(inner_model, tuple(rest))]
+    return list(dict.fromkeys(keys))
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    """Return the models that a type annotation mentions."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    found = [m for part in getattr(annotation, "__args__", ()) for m in _models_in(part)]
+    return found
+
+
+def _inconsistencies(scenario: Scenario, document: Document) -> list[Problem]:
+    """Find what no single key shows: names that nothing bears, times that do not fit."""
+    problems = []
+    if scenario.warmup >= scenario.duration:
+        problems.append(document.problem(("warmup",), "the warm-up must end before the run does"))
+    for number, step in enumerate(scenario.workload.handler):
+        if step.fetch is not None and step.fetch.origin not in scenario.origins:
+            path: Key = ("workload", "handler", number, "fetch", "origin")
+            hint = did_you_mean(step.fetch.origin, list(scenario.origins)) or "name it under origins:"
+            problems.append(document.problem(path, f"there is no origin {step.fetch.origin!r}", hint))
+    for number, event in enumerate(scenario.events):
+        if event.at >= scenario.duration:
+            problems.append(document.problem(("events", number, "at"), "the event lies after the end of the run"))
+        for name in (event.fail.platforms or ()) if event.fail else ():
+            if name not in scenario.platforms:
+                hint = did_you_mean(name, list(scenario.platforms))
+                message = f"there is no platform {name!r}"
+                problems.append(document.problem(("events", number, "fail", "platforms"), message, hint))
+        if event.surge is not None and scenario.workload.arrivals.every is not None:
+            message = "a surge needs arrivals with a rate; probes come every so often whatever happens"
+            problems.append(document.problem(("events", number, "surge"), message))
+    seen: set[str] = set()
+    for number, claim in enumerate(scenario.claims):
+        if claim.id in seen:
+            problems.append(document.problem(("claims", number, "id"), f"the claim id {claim.id!r} is there twice"))
+        seen.add(claim.id)
+    return problems

@@ -1,0 +1,444 @@
+"""The scenario: what YAML may say, with defaults, checked by pydantic. docs/scenario.md explains each key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    Tag,
+    field_validator,
+    model_validator,
+)
+
+from popsim.scenario.fields import DurationMs, LawField, Names, RatePerS, Share, SizeBytes
+from popsim.scenario.laws import Law, parse_law
+from popsim.scenario.units import parse_duration, parse_share
+
+NOTHING = parse_law("0ms")
+MS_PER_HOUR = 3_600_000.0
+
+
+class Spec(BaseModel):
+    """Base: frozen, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+def _model_spec(value: Any) -> Any:
+    if isinstance(value, str):
+        return {"model": value}
+    if isinstance(value, dict) and isinstance(value.get("model"), str):
+        return value
+    raise ValueError(f"expected a model's name, or a mapping with the key model, got {value!r}")
+
+
+def _one_of_words(*words: str) -> Any:
+    def check(value: Any) -> Any:
+        if value in words:
+            return value
+        try:
+            return parse_share(value)
+        except ValueError:
+            raise ValueError(f"expected {', '.join(words)} or a share such as 80%, got {value!r}") from None
+
+    return BeforeValidator(check)
+
+
+def _word_or_duration(*words: str) -> Any:
+    def check(value: Any) -> Any:
+        if value in words:
+            return value
+        try:
+            return parse_duration(value)
+        except ValueError:
+            raise ValueError(f"expected {', '.join(words)} or a duration such as 60s, got {value!r}") from None
+
+    return BeforeValidator(check)
+
+
+def _word_or_law(*words: str) -> Any:
+    def check(value: Any) -> Any:
+        return value if value in words else parse_law(value)
+
+    return BeforeValidator(check)
+
+
+def _duration_text(value: Any) -> Any:
+    from popsim.scenario.units import format_duration
+
+    return value if isinstance(value, str) else format_duration(value)
+
+
+def _law_text(value: Any) -> Any:
+    return value.to_yaml() if isinstance(value, Law) else value
+
+
+def _text_or_mapping(value: Any) -> str:
+    return "mapping" if isinstance(value, dict | BaseModel) else "name"
+
+
+ModelSpec = Annotated[dict[str, Any], BeforeValidator(_model_spec)]
+IdleTimeout = Annotated[
+    Any, _word_or_duration("never-pooled", "always-pooled"), PlainSerializer(_duration_text)
+]
+FetchReuse = Annotated[Any, _word_or_duration("never", "always"), PlainSerializer(_duration_text)]
+Jitter = Annotated[Any, _word_or_law("measured", "none"), PlainSerializer(_law_text)]
+Version = Annotated[Literal["none", "1.2", "1.3"], BeforeValidator(str)]
+
+
+class Where(Spec):
+    """Which places: all keys that are given must match."""
+
+    continent: Names | None = None
+    country: Names | None = None
+    id: Names | None = None
+    city: Names | None = None
+
+
+class AccessMix(Spec):
+    """Access networks by weight, and which share of users sits behind Wi-Fi."""
+
+    mix: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(min_length=1)
+    wifi: Share = 0.0
+
+    @field_validator("mix", mode="before")
+    @classmethod
+    def _weights(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValueError(f"expected weights such as {{fibre: 40%, cable: 60%}}, got {value!r}")
+        return {k: parse_share(v) if isinstance(v, str) else v for k, v in value.items()}
+
+
+Access = Annotated[
+    Annotated[str, Tag("name")] | Annotated[AccessMix, Tag("mapping")],
+    Discriminator(_text_or_mapping),
+]
+
+
+class ClientsSpec(Spec):
+    """Who asks, from where, over what access network."""
+
+    topology: str = "world-users"
+    where: Where = Where()
+    network: Access = "home"
+
+
+class Removed(Spec):
+    """Links and sites taken out of the latency graph."""
+
+    links: tuple[tuple[str, str], ...] = ()
+    sites: tuple[str, ...] = ()
+
+
+class NetworkSpec(Spec):
+    """The Internet between clients and sites."""
+
+    residual: bool = True
+    jitter: Jitter = "measured"
+    convergence: LawField = parse_law("30s")
+    remove: Removed = Removed()
+
+
+class ArrivalsSpec(Spec):
+    """When requests come: Poisson at a rate, or periodic probes."""
+
+    rate: RatePerS | None = None
+    by_local_hour: tuple[float, ...] | str | None = None
+    every: DurationMs | None = Field(default=None, gt=0)
+    stagger: bool = True
+
+    @model_validator(mode="after")
+    def _one_process(self) -> ArrivalsSpec:
+        if (self.rate is None) == (self.every is None):
+            raise ValueError("expected either rate (such as 200/s) or every (such as 5min)")
+        if self.every is not None and self.by_local_hour is not None:
+            raise ValueError("by_local_hour needs a rate; probes that come every so often have none")
+        return self
+
+
+class Zipf(Spec):
+    """Popularity of rank k proportional to k**-zipf."""
+
+    zipf: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
+
+
+class FunctionsSpec(Spec):
+    """How many functions are deployed, and how unequally they are called."""
+
+    count: int = Field(default=1, ge=1, le=1_000_000)
+    popularity: Annotated[
+        Annotated[Literal["uniform"], Tag("name")] | Annotated[Zipf, Tag("mapping")],
+        Discriminator(_text_or_mapping),
+    ] = "uniform"
+
+
+class Resolver(Spec):
+    """A resolver cache: entries live ``ttl``; a hit and a miss cost what their laws say."""
+
+    ttl: DurationMs = Field(gt=0)
+    hit: LawField = NOTHING
+    miss: LawField
+
+
+class ConnectionSpec(Spec):
+    """What a request needs before it can be sent."""
+
+    reuse: Annotated[Any, _one_of_words("never", "always")] = "never"
+    protocol: Literal["h1", "h2", "h3"] = "h2"
+    tls: Version = "1.3"
+    resumption: Share = 0.0
+    zero_rtt: bool = False
+    dns: Annotated[
+        Annotated[Literal["cached"], Tag("name")] | Annotated[Resolver, Tag("mapping")],
+        Discriminator(_text_or_mapping),
+    ] = "cached"
+    loss: Share = 0.0
+
+    @model_validator(mode="after")
+    def _protocols_fit(self) -> ConnectionSpec:
+        if self.protocol == "h3" and self.tls != "1.3":
+            raise ValueError(f"h3 runs over QUIC, which has TLS 1.3 built in, not tls: {self.tls!r}")
+        if self.zero_rtt and self.tls != "1.3":
+            raise ValueError(f"zero_rtt needs tls: '1.3', not {self.tls!r}")
+        return self
+
+
+class FetchStep(Spec):
+    """Ask an origin and wait for its answer."""
+
+    origin: str
+    round_trips: int = Field(default=1, ge=1, le=1_000)
+    service: LawField = NOTHING
+    reuse: FetchReuse = "always"
+    handshakes: int = Field(default=2, ge=0, le=10)
+
+
+class StepSpec(Spec):
+    """One step of a handler; exactly one key."""
+
+    cpu: LawField | None = None
+    sleep: LawField | None = None
+    fetch: FetchStep | None = None
+
+    @model_validator(mode="after")
+    def _one_key(self) -> StepSpec:
+        if sum(step is not None for step in (self.cpu, self.sleep, self.fetch)) != 1:
+            raise ValueError("a step has exactly one of cpu, sleep, fetch")
+        return self
+
+
+class WorkloadSpec(Spec):
+    """What is asked for, how often, over what connections."""
+
+    arrivals: ArrivalsSpec
+    functions: FunctionsSpec = FunctionsSpec()
+    connection: ConnectionSpec = ConnectionSpec()
+    handler: tuple[StepSpec, ...] = ()
+    response_size: SizeBytes = 2_000
+
+
+class OriginSpec(Spec):
+    """Where an origin is: a position, a city, or a region of a site topology."""
+
+    lat: float | None = Field(default=None, ge=-90, le=90)
+    lon: float | None = Field(default=None, ge=-180, le=180)
+    city: str | None = None
+    country: str | None = None
+    region: str | None = None
+    topology: str = "aws"
+
+    @model_validator(mode="after")
+    def _one_place(self) -> OriginSpec:
+        ways = (self.lat is not None, self.city is not None, self.region is not None)
+        if sum(ways) != 1 or (self.lat is None) != (self.lon is None):
+            raise ValueError("expected one of: lat and lon, city (and country), region")
+        return self
+
+
+class IngressSpec(Spec):
+    """Which sites accept clients, and how clients find them."""
+
+    role: str | None = None
+    sites: Names | None = None
+    where: Where = Where()
+    exclude: Where = Where()
+    routing: ModelSpec = {"model": "anycast"}
+
+
+class ComputeSpec(Spec):
+    """Where handlers run."""
+
+    at: Literal["ingress", "nearest"] = "ingress"
+    role: str | None = None
+    sites: Names | None = None
+    backbone: Literal["public", "backbone"] = "backbone"
+
+
+class TerminationSpec(Spec):
+    """Where TCP and TLS end, and the server's time for a TLS handshake."""
+
+    tcp: Literal["ingress", "compute"] = "ingress"
+    tls: Literal["ingress", "compute"] = "ingress"
+    time: LawField = NOTHING
+
+
+class UpstreamSpec(Spec):
+    """Connections from ingress to compute: what a new one costs, how long an idle one stays open."""
+
+    round_trips: int = Field(default=0, ge=0, le=10)
+    idle_timeout: IdleTimeout = "always-pooled"
+
+
+class CpuSpec(Spec):
+    """Memory that buys one whole CPU; None = always a whole one."""
+
+    full_at: SizeBytes | None = None
+
+
+class PlatformSpec(Spec):
+    """A platform, after its preset was merged in.
+
+    ``preset`` itself never gets here: loading.py replaces it by the preset's keys.
+    """
+
+    preset: None = None
+    description: str = ""
+    topology: str
+    regions: Names | None = None
+    ingress: IngressSpec = IngressSpec()
+    compute: ComputeSpec = ComputeSpec()
+    termination: TerminationSpec = TerminationSpec()
+    upstream: UpstreamSpec = UpstreamSpec()
+    front_door: LawField = NOTHING
+    runtime: ModelSpec
+    memory: SizeBytes = Field(default=128_000_000, gt=0)
+    cpu: CpuSpec = CpuSpec()
+
+
+class FailSpec(Spec):
+    """Which sites fail: by id, or the busiest of a platform."""
+
+    sites: Names | None = None
+    busiest: int | None = Field(default=None, ge=1)
+    platforms: Names | None = None
+
+    @model_validator(mode="after")
+    def _some_site(self) -> FailSpec:
+        if (self.sites is None) == (self.busiest is None):
+            raise ValueError("expected either sites or busiest")
+        return self
+
+
+class SurgeSpec(Spec):
+    """Multiply the arrival rate of some clients."""
+
+    factor: float = Field(gt=0, le=1_000, allow_inf_nan=False)
+    where: Where = Where()
+
+
+class EventSpec(Spec):
+    """Something happens at a time, and ends after ``for`` if that is given."""
+
+    at: DurationMs
+    fail: FailSpec | None = None
+    surge: SurgeSpec | None = None
+    lasting: DurationMs | None = Field(default=None, alias="for")
+
+    @model_validator(mode="after")
+    def _one_event(self) -> EventSpec:
+        if (self.fail is None) == (self.surge is None):
+            raise ValueError("an event has exactly one of fail, surge")
+        return self
+
+
+class SourceSpec(Spec):
+    """Where a claim was published."""
+
+    url: str
+    date: str
+    scope: str = ""
+
+
+class ClaimSpec(Spec):
+    """A published sentence and what it means for the results."""
+
+    id: str = Field(min_length=1)
+    says: str
+    source: SourceSpec | None = None
+    expect: tuple[str, ...] = Field(min_length=1)
+    where: Where = Where()
+
+
+class Scenario(Spec):
+    """One experiment: clients, workload, platforms, events, claims."""
+
+    name: str = Field(min_length=1)
+    description: str = ""
+    seed: int = Field(default=1, ge=0, lt=2**63)
+    start: str = Field(default="00:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    duration: DurationMs = Field(gt=0)
+    warmup: DurationMs = 0.0
+    replications: int = Field(default=10, ge=1, le=10_000)
+    precision: Share | None = None
+    max_replications: int = Field(default=100, ge=1, le=10_000)
+    engine: Literal["compiled", "simpy"] = "compiled"
+    network: NetworkSpec = NetworkSpec()
+    clients: ClientsSpec = ClientsSpec()
+    workload: WorkloadSpec
+    origins: dict[str, OriginSpec] = {}
+    platforms: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], PlatformSpec] = Field(min_length=1)
+    events: tuple[EventSpec, ...] = ()
+    claims: tuple[ClaimSpec, ...] = ()
+
+    @property
+    def start_hour(self) -> float:
+        """UTC hour of day at time 0."""
+        hours, minutes = self.start.split(":")
+        return int(hours) + int(minutes) / 60
+
+    @property
+    def id(self) -> str:
+        """12 hex digits that name what this scenario computes: not its name, prose, claims or length."""
+        content = self.resolved()
+        for key in ("name", "description", "claims", "replications", "precision", "max_replications"):
+            content.pop(key, None)
+        for platform in content["platforms"].values():
+            platform.pop("description", None)
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+    def resolved(self) -> dict[str, Any]:
+        """Return the scenario as plain data with every default filled in; it loads back to itself."""
+        return _without_nones(self.model_dump(mode="json", by_alias=True))
+
+    def changed(self, **updates: Any) -> Scenario:
+        """Return a copy with some keys changed, mappings merged deeply, checked again.
+
+        >>> scenario.changed(replications=3, platforms={"lambda": {"memory": "1GB"}})  # doctest: +SKIP
+        """
+        from popsim.scenario.loading import read_scenario
+        from popsim.scenario.merge import merged
+
+        return read_scenario(merged(self.resolved(), updates))[0]
+
+    def __repr__(self) -> str:
+        """Name the scenario in one line."""
+        platforms = ", ".join(self.platforms)
+        return f"Scenario({self.name!r}, id={self.id}, platforms=[{platforms}], claims={len(self.claims)})"
+
+    __str__ = __repr__
+
+
+def _without_nones(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nones(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_nones(item) for item in value]
+    return value

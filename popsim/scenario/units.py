@@ -1,0 +1,107 @@
+"""Quantities with units, as written in YAML; inside, time is float milliseconds and size is bytes."""
+
+from __future__ import annotations
+
+import math
+import re
+
+_NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(\S*)\s*")
+
+DURATIONS_MS = {
+    "ns": 1e-6,
+    "us": 1e-3,
+    "µs": 1e-3,
+    "ms": 1.0,
+    "s": 1e3,
+    "min": 6e4,
+    "h": 3.6e6,
+    "d": 8.64e7,
+}
+SIZES_BYTES = {
+    "B": 1,
+    "kB": 10**3,
+    "KB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "KiB": 2**10,
+    "MiB": 2**20,
+    "GiB": 2**30,
+}
+RATES_PER_S = {"/s": 1.0, "/min": 1 / 60, "/h": 1 / 3600, "/d": 1 / 86400}
+
+
+def _split(value: object, what: str, units: list[str], example: str) -> tuple[float, str]:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError(f"expected {what} such as {example}, got {value!r}")
+    match = _NUMBER.fullmatch(str(value))
+    if match is None:
+        raise ValueError(f"expected {what} such as {example}, got {value!r}")
+    number, unit = float(match[1]), match[2]
+    if not math.isfinite(number):
+        raise ValueError(f"expected a finite {what}, got {value!r}")
+    if number < 0:
+        raise ValueError(f"expected {what} of 0 or more, got {value!r}")
+    if not unit and number != 0:
+        raise ValueError(f"{value!r} has no unit, expected {what} such as {example}")
+    if unit and unit not in units:
+        raise ValueError(f"unknown unit {unit!r} in {value!r}, expected one of {', '.join(units)}")
+    return number, unit
+
+
+def parse_duration(value: object) -> float:
+    """Return milliseconds of ``5min``, ``200ms``, ``1.5s``, ``24h``; a bare number must be 0.
+
+    >>> parse_duration("1.5s")
+    1500.0
+    """
+    number, unit = _split(value, "a duration", list(DURATIONS_MS), "200ms")
+    return number * DURATIONS_MS.get(unit, 0.0)
+
+
+def parse_bytes(value: object) -> int:
+    """Return bytes of ``128MB`` (10**6) or ``2KiB`` (2**10); a bare number must be 0."""
+    number, unit = _split(value, "a size", list(SIZES_BYTES), "128MB")
+    return round(number * SIZES_BYTES.get(unit, 0))
+
+
+def parse_rate(value: object) -> float:
+    """Return requests per second of ``2000/s`` or ``30/min``; must be positive."""
+    number, unit = _split(value, "a rate", list(RATES_PER_S), "2000/s")
+    if number == 0:
+        raise ValueError(f"expected a rate above 0, got {value!r}")
+    return number * RATES_PER_S[unit]
+
+
+def parse_share(value: object) -> float:
+    """Return the number between 0 and 1 of ``2%`` or ``0.02``."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError(f"expected a share such as 2% or 0.02, got {value!r}")
+    match = _NUMBER.fullmatch(str(value))
+    if match is None or match[2] not in ("", "%"):
+        raise ValueError(f"expected a share such as 2% or 0.02, got {value!r}")
+    share = float(match[1]) / (100 if match[2] else 1)
+    if not 0 <= share <= 1:
+        raise ValueError(f"expected a share from 0 to 1 (0% to 100%), got {value!r}")
+    return share
+
+
+def format_duration(ms: float) -> str:
+    """Write milliseconds in the largest unit that keeps them exact."""
+    for unit in ("d", "h", "min", "s"):
+        number = ms / DURATIONS_MS[unit]
+        if ms > 0 and number == int(number) and number * DURATIONS_MS[unit] == ms:
+            return f"{int(number)}{unit}"
+    return f"{ms:g}ms" if float(f"{ms:g}") == ms else f"{ms!r}ms"
+
+
+def format_bytes(size: int) -> str:
+    """Write bytes in the largest decimal unit that keeps them exact."""
+    for unit in ("GB", "MB", "kB"):
+        if size > 0 and size % SIZES_BYTES[unit] == 0:
+            return f"{size // SIZES_BYTES[unit]}{unit}"
+    return f"{size}B"
+
+
+def format_rate(per_s: float) -> str:
+    """Write a rate per second, exactly."""
+    return f"{per_s!r}/s"
