@@ -41,28 +41,30 @@ class Built:
 def build(scenario: Scenario, platform: str, replication: int) -> Built:
     """Build one run of one platform of a scenario.
 
-    The world (routes, persistent latency residuals) follows from the scenario's seed, the traffic from
-    seed and replication, so that replications are independent samples on one and the same planet.
+    The world (catchments, persistent latency residuals) follows from the scenario's seed, the traffic from
+    seed and replication: replications are independent samples on one and the same planet. With ``residual:
+    redrawn`` each replication has a planet of its own, so that intervals include what is unknown about it.
 
     Raises:
         InputError: something that the scenario names does not exist.
         ValueError: a law cannot be tabulated, or rules contradict each other.
     """
     spec = scenario.platforms[platform]
-    paths = lay_paths(scenario, spec)
+    redrawn = scenario.network.residual == "redrawn"
+    world_seed = draws.run_key(scenario.seed, replication) if redrawn else scenario.seed
+    paths = lay_paths(scenario, spec, world_seed)
     pool = resolve("cold_start", spec.runtime).rules(spec.memory)
     names, weights, access = access_laws(scenario.clients.network)
     steps, step_laws = handler_program(scenario, spec, first_table=lay.T_ACCESS + len(access))
     surge_bound = largest_surge(scenario)
-    profile = hourly_profile(scenario.workload.arrivals)
-    rules = _rules(scenario, spec, pool, surge_bound * float(profile.max()))
-    connection = scenario.workload.connection
+    profile = hourly_profile(scenario.workload.arrivals.by_local_hour)
+    bound = surge_bound * float(profile.max())
+    rules = _rules(scenario, spec, pool, bound, len(paths.clients))
     laws = _fixed_laws(scenario, spec, pool, rules, profile)
     tables, is_step = _tables([*laws, *access, *step_laws])
     key = draws.run_key(scenario.seed, replication)
     offsets, order = _probe_offsets(scenario, key, len(paths.clients.ids))
     countries = tuple(sorted(set(paths.clients.countries)))
-    del connection
     inputs = Inputs(
         key=key,
         rules=rules,
@@ -103,11 +105,13 @@ def largest_surge(scenario: Scenario) -> float:
     return bound
 
 
-def _rules(scenario: Scenario, spec: PlatformSpec, pool: PoolRules, bound: float) -> Rules:
+def _rules(
+    scenario: Scenario, spec: PlatformSpec, pool: PoolRules, bound: float, clients: int
+) -> Rules:
     workload, upstream = scenario.workload, spec.upstream
     periodic = workload.arrivals.every is not None
     idle_kind, idle_constant = _idle(pool)
-    expected = _expected_requests(scenario)
+    expected = _expected_requests(scenario, clients)
     return Rules(
         duration=scenario.duration,
         warmup=scenario.warmup,
@@ -133,10 +137,10 @@ def _rules(scenario: Scenario, spec: PlatformSpec, pool: PoolRules, bound: float
     )
 
 
-def _expected_requests(scenario: Scenario) -> float:
+def _expected_requests(scenario: Scenario, clients: int) -> float:
     arrivals, duration = scenario.workload.arrivals, scenario.duration
     if arrivals.every is not None:
-        return duration / arrivals.every * 100.0  # about: the number of probes is not known here
+        return duration / arrivals.every * clients
     return (arrivals.rate or 0.0) * duration / 1e3
 
 

@@ -11,7 +11,7 @@ from popsim.engine import layout as lay
 from popsim.engine.layout import Floats, records
 from popsim.models.registry import resolve
 from popsim.scenario.errors import InputError, Problem
-from popsim.scenario.schema import OriginSpec, PlatformSpec, Scenario, WorkloadSpec
+from popsim.scenario.schema import PlatformSpec, Scenario, WorkloadSpec
 from popsim.world.clients import Clients, load_clients
 from popsim.world.geo import great_circle_km
 from popsim.world.latency import LatencyGraph
@@ -61,8 +61,8 @@ def select_sites(spec: PlatformSpec) -> tuple[Sites, Sites, Sites]:
     return topology.select(ids=tuple(i for i in topology.ids if i in wanted)), chosen, runs
 
 
-def lay_paths(scenario: Scenario, spec: PlatformSpec) -> Paths:
-    """Compute every path of a platform over the latency graph.
+def lay_paths(scenario: Scenario, spec: PlatformSpec, world_seed: int) -> Paths:
+    """Compute every path of a platform over the latency graph; ``world_seed`` draws residuals and catchments.
 
     Raises:
         InputError: a site, topology or origin does not exist.
@@ -74,13 +74,17 @@ def lay_paths(scenario: Scenario, spec: PlatformSpec) -> Paths:
         name: LatencyGraph(name, removed_links=removed.links, removed_sites=removed.sites)
         for name in ("public", spec.compute.backbone)
     }
-    routes, route_count, share = _routes(scenario, spec, graphs["public"], clients, sites, ingress)
+    routes, route_count, share = _routes(
+        scenario, spec, graphs["public"], clients, sites, ingress, world_seed
+    )
     backbone = graphs[spec.compute.backbone]
-    upstreams, upstream_count = _upstreams(scenario, spec, backbone, sites, ingress, compute)
+    upstreams, upstream_count = _upstreams(
+        scenario, spec, backbone, sites, ingress, compute, world_seed
+    )
     origins = [locate_origin(name, origin) for name, origin in scenario.origins.items()]
     origin_rtt = np.zeros((len(sites.ids), max(1, len(origins))))
     if origins:
-        origin_rtt = _rtt(scenario, spec, backbone, sites, Sites.at(origins))
+        origin_rtt = _rtt(scenario, backbone, sites, Sites.at(origins), world_seed)
     return Paths(
         clients=clients,
         sites=sites,
@@ -96,10 +100,10 @@ def lay_paths(scenario: Scenario, spec: PlatformSpec) -> Paths:
 
 def _rtt(
     scenario: Scenario,
-    spec: PlatformSpec,
     graph: LatencyGraph,
     sources: Sites | Clients,
     destinations: Sites,
+    world_seed: int,
 ) -> Floats:
     """Return RTT in ms [source, destination], with the pairs' persistent residuals."""
     rtt = graph.rtt_ms(
@@ -110,9 +114,9 @@ def _rtt(
         destinations.lon,
         destinations.countries,
     )
-    if not scenario.network.residual:
+    if scenario.network.residual is False:
         return rtt
-    return residual_rtt(scenario.seed, rtt, sources, destinations, backbone=graph.params == "backbone")
+    return residual_rtt(world_seed, rtt, sources, destinations, backbone=graph.params == "backbone")
 
 
 def _routes(
@@ -122,12 +126,13 @@ def _routes(
     clients: Clients,
     sites: Sites,
     ingress: Sites,
+    world_seed: int,
 ) -> tuple[lay.Records, int, Floats]:
     """Return route records [C * R], R, and the expected share of requests at each site."""
-    rtt = _rtt(scenario, spec, graph, clients, ingress)
+    rtt = _rtt(scenario, graph, clients, ingress, world_seed)
     km = great_circle_km(clients.lat[:, None], clients.lon[:, None], ingress.lat, ingress.lon)
     model = resolve("routing", spec.ingress.routing)
-    table = model.candidates(rtt, km, clients, ingress, scenario.seed)
+    table = model.candidates(rtt, km, clients, ingress, world_seed)
     row_of = np.array([sites.index(site) for site in ingress.ids], dtype=np.int64)
     count = table.site.shape[1]
     routes = records(lay.ROUTE_DTYPE, table.site.size)
@@ -150,6 +155,7 @@ def _upstreams(
     sites: Sites,
     ingress: Sites,
     compute: Sites,
+    world_seed: int,
 ) -> tuple[lay.Records, int]:
     """Return upstream records [S * K] and K: for each ingress its compute sites, nearest first."""
     if spec.compute.at == "ingress":
@@ -159,7 +165,7 @@ def _upstreams(
     count = min(UPSTREAM_CANDIDATES, len(compute.ids))
     upstreams = records(lay.UPSTREAM_DTYPE, len(sites.ids) * count)
     upstreams.site = -1
-    rtt = _rtt(scenario, spec, graph, ingress, compute)
+    rtt = _rtt(scenario, graph, ingress, compute, world_seed)
     order = np.argsort(rtt, axis=1, kind="stable")[:, :count]
     for row, site in enumerate(ingress.ids):
         first = sites.index(site) * count
@@ -209,5 +215,3 @@ def slow_start_round_trips(size_bytes: float) -> int:
         round_trips += 1
     return round_trips
 
-
-__all__ = ["OriginSpec", "Paths", "connection_rules", "lay_paths", "select_sites"]

@@ -141,7 +141,7 @@ class Removed(Spec):
 class NetworkSpec(Spec):
     """The Internet between clients and sites."""
 
-    residual: bool = True
+    residual: bool | Literal["redrawn"] = True
     jitter: Jitter = "measured"
     convergence: LawField = parse_law("30s")
     remove: Removed = Removed()

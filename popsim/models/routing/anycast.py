@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from popsim.models.addressing import mix, name_words, uniforms
+from popsim.world.addressing import mix, name_words, uniforms
 from popsim.models.registry import register
 from popsim.models.routing.table import (
     MAX_CANDIDATES,

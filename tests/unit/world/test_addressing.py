@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from popsim.models.addressing import mix, name_words, uniforms
+from popsim.world.addressing import mix, name_words, uniforms
 
 
 def test_mix_is_splitmix64() -> None:

@@ -1,0 +1,90 @@
+"""Clients: places that send requests, with the weight of the users they stand for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from popsim.scenario.errors import InputError, Problem
+from popsim.scenario.schema import Where
+from popsim.world.geo import Floats, check_country, countries
+from popsim.world.places import matching
+from popsim.world.table import find_table, read_table
+
+COLUMNS = ("id", "city", "country", "lat", "lon", "utc_offset_h", "weight")
+
+
+@dataclass(frozen=True, eq=False)
+class Clients:
+    """Cells of users, or probes; every field has one entry per client."""
+
+    ids: tuple[str, ...]
+    cities: tuple[str, ...]
+    countries: tuple[str, ...]
+    continents: tuple[str, ...]
+    lat: Floats  # degrees
+    lon: Floats
+    weight: Floats  # shares, sum 1
+    utc_offset_h: Floats
+
+    def __len__(self) -> int:
+        """Return how many clients there are."""
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        """Say how many, from how many countries."""
+        return f"Clients({len(self)} places in {len(set(self.countries))} countries)"
+
+    def select(self, where: Where) -> Clients:
+        """Return the clients that match ``where``, with weights that sum to 1 again.
+
+        Raises:
+            InputError: a place that does not exist, or no client is left.
+        """
+        rows = np.flatnonzero(matching(self, where))
+        if not len(rows):
+            raise InputError([Problem(None, None, None, (), "no client is left")])
+        return Clients(
+            ids=tuple(self.ids[row] for row in rows),
+            cities=tuple(self.cities[row] for row in rows),
+            countries=tuple(self.countries[row] for row in rows),
+            continents=tuple(self.continents[row] for row in rows),
+            lat=self.lat[rows],
+            lon=self.lon[rows],
+            weight=self.weight[rows] / self.weight[rows].sum(),
+            utc_offset_h=self.utc_offset_h[rows],
+        )
+
+
+def load_clients(name: str) -> Clients:
+    """Load clients: bundled ones by name (``world-users``), or a CSV file.
+
+    Raises:
+        InputError: there are none, or mistakes in the file, all of them, with file and line.
+
+    >>> load_clients("world-users")
+    Clients(3000 places in 243 countries)
+    """
+    path = find_table("clients", name)
+    return _load(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=32)
+def _load(path: Path, _changed_ns: int) -> Clients:
+    table = read_table(path, COLUMNS, check_country)
+    table.unique("id")
+    lat = np.array([row.number("lat", -90.0, 90.0) for row in table.rows])
+    lon = np.array([row.number("lon", -180.0, 180.0) for row in table.rows])
+    weight = np.array([row.number("weight", low=0.0) for row in table.rows])
+    offset = np.array([row.number("utc_offset_h", -12.0, 14.0) for row in table.rows])
+    ids = tuple(row.text("id") for row in table.rows)
+    cities = tuple(row.text("city") for row in table.rows)
+    codes = tuple(row.values["country"].strip() for row in table.rows)
+    table.raise_problems()
+    if weight.sum() <= 0.0:
+        raise InputError([Problem(str(path), None, None, (), "all weights are 0")])
+    continents = tuple(countries()[code].continent for code in codes)
+    return Clients(ids, cities, codes, continents, lat, lon, weight / weight.sum(), offset)

@@ -1,0 +1,71 @@
+"""Choose among places: by id, city, country, continent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from popsim.scenario.errors import InputError, Problem, did_you_mean
+from popsim.scenario.schema import Where
+from popsim.world.geo import CONTINENTS, countries, country_hint
+
+
+class Places(Protocol):
+    """What sites and clients have in common."""
+
+    @property
+    def ids(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def cities(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def countries(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def continents(self) -> tuple[str, ...]: ...  # noqa: D102
+
+
+def matching(places: Places, where: Where) -> NDArray[np.bool_]:
+    """Return which places match every key that ``where`` has, shape (n,).
+
+    Raises:
+        InputError: a country, continent, city or id that does not exist, with its path in ``where``.
+    """
+    chosen = np.ones(len(places.ids), dtype=np.bool_)
+    problems: list[Problem] = []
+    columns = {
+        "continent": places.continents,
+        "country": places.countries,
+        "city": places.cities,
+        "id": places.ids,
+    }
+    for key, values in columns.items():
+        wanted: tuple[str, ...] | None = getattr(where, key)
+        if wanted is None:
+            continue
+        problems += [p for name in wanted if (p := _unknown(key, name, values)) is not None]
+        names = set(wanted)
+        chosen &= np.fromiter((value in names for value in values), np.bool_, len(values))
+    if problems:
+        raise InputError(problems)
+    return chosen
+
+
+def unknown_id(what: str, name: str, known: Sequence[str]) -> Problem | None:
+    """Return the problem that ``name`` is not among the known ids, if so."""
+    if name in known:
+        return None
+    return Problem(None, None, None, (), f"there is no {what} {name!r}", did_you_mean(name, known))
+
+
+def _unknown(key: str, name: str, values: Sequence[str]) -> Problem | None:
+    if key == "continent" and name not in CONTINENTS:
+        hint = f"expected one of {', '.join(CONTINENTS)}"
+        return Problem(None, None, None, (key,), f"unknown continent {name!r}", hint)
+    if key == "country" and name not in countries():
+        return Problem(None, None, None, (key,), f"unknown country {name!r}", country_hint(name))
+    if key in ("city", "id") and name not in values:
+        hint = did_you_mean(name, sorted(set(values)))
+        return Problem(None, None, None, (key,), f"there is no {key} {name!r} here", hint)
+    return None
