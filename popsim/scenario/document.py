@@ -60,6 +60,14 @@ class Document:
             mark = (key_node if key and position == len(path) - 1 else node).start_mark
         return mark.line + 1, mark.column + 1
 
+    def quote_width(self, path: Key) -> int:
+        """Return how many characters stand before a scalar's text: 1 if it is quoted, else 0."""
+        node = self.root
+        for part in path:
+            entry = _child(node, part)
+            node = entry[1] if entry else None
+        return int(isinstance(node, yaml.ScalarNode) and node.style in ("'", '"'))
+
     def _owner(self, path: Key) -> tuple[Document, Key]:
         """Return the document that a path's value comes from: this one, or an overlaid preset."""
         own = self._depth(path)

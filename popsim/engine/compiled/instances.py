@@ -184,7 +184,7 @@ def start(st, slot, site, pool, time):
     item.ready = time + visible
     item.busy = time + visible
     st.sites[site].memory += st.integers[I_INSTANCE_BYTES]
-    request.cold = ONE
+    request.cold = st.integers[I_HAS_COLD]
     if is_measured:
         st.integers[C_STARTS] += 1
     return instance

@@ -128,7 +128,7 @@ class Instances:
         instance = Instance(request.function, ready=time + visible, busy=time + visible)
         site.memory += rules.instance_bytes
         site.instances[instance] = None
-        request.cold = True
+        request.cold = rules.has_cold_start
         if request.start >= rules.warmup:
             self.recorder.count(C_STARTS)
         return instance

@@ -1,0 +1,5 @@
+"""``python -m popsim``."""
+
+from popsim.cli import main
+
+main()

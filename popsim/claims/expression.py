@@ -1,0 +1,105 @@
+"""Expectations as trees, evaluated on a set of platforms' results."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from popsim.results.pooled import Pool
+
+Pools = Mapping[str, Pool]
+
+
+@dataclass(frozen=True)
+class Number:
+    """A constant, in ms if ``time_power`` is 1."""
+
+    value: float
+    time_power: int
+
+    def evaluate(self, pools: Pools) -> float:
+        """Return the constant."""
+        return self.value
+
+    def metrics(self) -> tuple[Metric, ...]:
+        """Return no metric."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A platform's percentile, mean or ratio; of one phase, if given."""
+
+    platform: str
+    phase: str | None
+    name: str
+    percent: float
+    time_power: int
+
+    def evaluate(self, pools: Pools) -> float:
+        """Return the value; nan if no request answers."""
+        pool = pools[self.platform]
+        if self.name == "p":
+            if self.phase is None:
+                return pool.p(self.percent)
+            return pool.phase_p(self.phase, self.percent)
+        if self.name == "mean":
+            return pool.mean if self.phase is None else pool.phase_mean(self.phase)
+        return float(getattr(pool, self.name))
+
+    @property
+    def is_by_group(self) -> bool:
+        """Whether results keep it by country and place, so that ``where`` can restrict it."""
+        return self.phase is None and self.name in ("p", "mean")
+
+    def metrics(self) -> tuple[Metric, ...]:
+        """Return itself."""
+        return (self,)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """Two expressions and ``+ - * /``."""
+
+    operator: str
+    left: Expression
+    right: Expression
+    time_power: int
+
+    def evaluate(self, pools: Pools) -> float:
+        """Return the value; nan for a division by zero."""
+        left, right = self.left.evaluate(pools), self.right.evaluate(pools)
+        if self.operator == "+":
+            return left + right
+        if self.operator == "-":
+            return left - right
+        if self.operator == "*":
+            return left * right
+        return left / right if right != 0.0 else math.nan
+
+    def metrics(self) -> tuple[Metric, ...]:
+        """Return the metrics of both sides."""
+        return self.left.metrics() + self.right.metrics()
+
+
+Expression = Number | Metric | Operation
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An expression and its bounds: one, or two for ``between``."""
+
+    left: Expression
+    bounds: tuple[tuple[str, Expression], ...]
+
+    def metrics(self) -> tuple[Metric, ...]:
+        """Return every metric in it."""
+        return self.left.metrics() + tuple(m for _, bound in self.bounds for m in bound.metrics())
+
+    @property
+    def unit(self) -> str:
+        """The unit of what is compared."""
+        return {0: "", 1: "ms"}.get(self.left.time_power, f"ms^{self.left.time_power}")
+
+

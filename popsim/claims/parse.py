@@ -1,0 +1,206 @@
+"""Read expectations: ``lambda.p(95) / workers.p(95) >= 5.41``, ``workers.p(50) between 10ms and 16ms``.
+
+    expectation = sum ("<" | "<=" | ">" | ">=") sum  |  sum "between" sum "and" sum
+    sum         = product (("+" | "-") product)*
+    product     = atom (("*" | "/") atom)*
+    atom        = number [unit] | "(" sum ")" | platform "." [phase "."] metric
+    metric      = "p(" number ")" | "p50" | ... | "mean" | "failed_ratio" | "cold_start_ratio"
+
+Units are checked while reading: a comparison of ms with a bare number is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from popsim.claims.expression import Comparison, Expression, Metric, Number, Operation
+from popsim.engine.outputs import PHASES
+from popsim.scenario.errors import did_you_mean
+from popsim.scenario.units import DURATIONS_MS
+
+RATIOS = ("failed_ratio", "cold_start_ratio")
+METRICS = ("p(95)", "mean", *RATIOS)
+TOKEN = re.compile(
+    r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+)(?P<unit>[a-zµ%]*)"
+    r"|(?P<name>[A-Za-z_]\w*)|(?P<symbol><=|>=|<|>|[-+*/().]))"
+)
+
+
+class ClaimSyntaxError(ValueError):
+    """An expectation cannot be read; ``column`` is the place of the mistake, from 0."""
+
+    def __init__(self, message: str, column: int, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.column, self.hint = column, hint
+
+
+@dataclass(frozen=True)
+class Token:
+    """A piece of an expectation."""
+
+    kind: str
+    text: str
+    column: int
+    unit: str = ""
+
+
+def parse_expectation(text: str, platforms: Collection[str]) -> Comparison:
+    """Read an expectation about some platforms.
+
+    Raises:
+        ClaimSyntaxError: it cannot be read, names something unknown, or compares different units.
+    """
+    return _Parser(_tokens(text), platforms, len(text)).comparison()
+
+
+def _tokens(text: str) -> list[Token]:
+    tokens, place = [], 0
+    while place < len(text.rstrip()):
+        match = TOKEN.match(text, place)
+        if match is None:
+            column = place + len(text[place:]) - len(text[place:].lstrip())
+            raise ClaimSyntaxError(f"unexpected {text[column]!r}", column)
+        kind = match.lastgroup if match.lastgroup != "unit" else "number"
+        kind = "number" if match["number"] is not None else str(kind)
+        start = match.start(kind)
+        tokens.append(Token(kind, match[kind], start, match["unit"] or ""))
+        place = match.end()
+    return tokens
+
+
+class _Parser:
+    """Recursive descent, one method per rule."""
+
+    def __init__(self, tokens: list[Token], platforms: Collection[str], length: int) -> None:
+        self.tokens, self.platforms = tokens, platforms
+        self.end = Token("end", "the end", length)
+        self.place = 0
+
+    @property
+    def next(self) -> Token:
+        return self.tokens[self.place] if self.place < len(self.tokens) else self.end
+
+    def take(self) -> Token:
+        token = self.next
+        self.place += 1
+        return token
+
+    def accept(self, *texts: str) -> Token | None:
+        return self.take() if self.next.text in texts else None
+
+    def expect(self, text: str) -> Token:
+        if self.next.text != text:
+            raise self.wrong(f"expected {text!r}, got {self.next.text!r}")
+        return self.take()
+
+    def wrong(self, message: str, hint: str | None = None) -> ClaimSyntaxError:
+        return ClaimSyntaxError(message, self.next.column, hint)
+
+    def comparison(self) -> Comparison:
+        left = self.sum()
+        if (operator := self.accept("<", "<=", ">", ">=")) is not None:
+            bounds = [(operator.text, self.sum())]
+        elif self.accept("between") is not None:
+            low = self.sum()
+            self.expect("and")
+            bounds = [(">=", low), ("<=", self.sum())]
+        else:
+            raise self.wrong(f"expected <, <=, >, >= or between, got {self.next.text!r}")
+        if self.next is not self.end:
+            raise self.wrong(f"expected the end, got {self.next.text!r}")
+        for _, bound in bounds:
+            self.same_unit(left, bound, 0)
+        if not left.metrics() and not any(bound.metrics() for _, bound in bounds):
+            raise ClaimSyntaxError("no platform's metric is in it", 0, "such as workers.p(95)")
+        return Comparison(left, tuple(bounds))
+
+    def sum(self) -> Expression:
+        left = self.product()
+        while (operator := self.accept("+", "-")) is not None:
+            right = self.product()
+            self.same_unit(left, right, operator.column)
+            left = Operation(operator.text, left, right, left.time_power)
+        return left
+
+    def product(self) -> Expression:
+        left = self.atom()
+        while (operator := self.accept("*", "/")) is not None:
+            right = self.atom()
+            sign = 1 if operator.text == "*" else -1
+            left = Operation(
+                operator.text, left, right, left.time_power + sign * right.time_power
+            )
+        return left
+
+    def atom(self) -> Expression:
+        if self.accept("(") is not None:
+            inner = self.sum()
+            self.expect(")")
+            return inner
+        if self.next.kind == "number":
+            return self.number()
+        if self.next.kind == "name":
+            return self.metric()
+        raise self.wrong(
+            f"expected a number or a metric such as workers.p(95), got {self.next.text!r}"
+        )
+
+    def number(self) -> Number:
+        token = self.take()
+        value = float(token.text)
+        if token.unit == "":
+            return Number(value, 0)
+        if token.unit == "%":
+            return Number(value / 100.0, 0)
+        if token.unit not in DURATIONS_MS:
+            hint = f"expected one of {', '.join(DURATIONS_MS)}, %"
+            raise ClaimSyntaxError(f"unknown unit {token.unit!r}", token.column, hint)
+        return Number(value * DURATIONS_MS[token.unit], 1)
+
+    def metric(self) -> Metric:
+        platform = self.take()
+        if platform.text not in self.platforms:
+            hint = did_you_mean(platform.text, list(self.platforms))
+            message = f"there is no platform {platform.text!r}"
+            raise ClaimSyntaxError(message, platform.column, hint)
+        self.expect(".")
+        phase = None
+        if self.next.text in PHASES:
+            phase = self.take().text
+            self.expect(".")
+        name = self.take()
+        if name.text == "p":
+            self.expect("(")
+            percent = self.percent(self.take())
+            self.expect(")")
+            return Metric(platform.text, phase, "p", percent, 1)
+        if re.fullmatch(r"p\d+", name.text):
+            return Metric(platform.text, phase, "p", self.percent(name, name.text[1:]), 1)
+        if name.text == "mean":
+            return Metric(platform.text, phase, "mean", 0.0, 1)
+        if name.text in RATIOS and phase is None:
+            return Metric(platform.text, None, name.text, 0.0, 0)
+        known = METRICS[:2] if phase else (*METRICS, *PHASES)
+        hint = did_you_mean(name.text, known) or f"expected {', '.join(METRICS)}"
+        raise ClaimSyntaxError(f"there is no metric {name.text!r}", name.column, hint)
+
+    def percent(self, token: Token, text: str | None = None) -> float:
+        try:
+            value = float(text or token.text)
+        except ValueError:
+            value = -1.0
+        if not 0.0 < value < 100.0 or token.unit:
+            message = f"expected a percentile between 0 and 100, got {token.text + token.unit!r}"
+            raise ClaimSyntaxError(message, token.column)
+        return value
+
+    def same_unit(self, left: Expression, right: Expression, column: int) -> None:
+        if left.time_power != right.time_power:
+            names = {0: "a bare number", 1: "a time"}
+            one, other = (
+                names.get(side.time_power, "neither a time nor a number") for side in (left, right)
+            )
+            message = f"the units differ: {one} and {other}"
+            raise ClaimSyntaxError(message, column, "times have units, such as 13ms")

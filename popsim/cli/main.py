@@ -1,0 +1,230 @@
+"""Commands of ``popsim``. What takes time to import is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+EXIT_UNDECIDED, EXIT_FAILS, EXIT_INPUT, EXIT_RUN, EXIT_INTERRUPTED = 98, 99, 2, 3, 130
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def main() -> None:
+    """Run the command line; exit codes are in ``popsim --help``."""
+    with _errors():
+        cli(prog_name="popsim")
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """Turn what users can do something about into a message and an exit code."""
+    from popsim.scenario.errors import InputError, PopsimError
+
+    try:
+        yield
+    except InputError as error:
+        for problem in error.problems:
+            click.echo(f"error: {problem}", err=True)
+        sys.exit(EXIT_INPUT)
+    except PopsimError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:  # `popsim run ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"error: {where}{error.strerror or error}", err=True)
+        sys.exit(EXIT_INPUT)
+    except MemoryError:
+        click.echo("error: out of memory; try --workers 1, or a lower rate or duration", err=True)
+        sys.exit(EXIT_RUN)
+
+
+def _interruptible(command: Command) -> Command:
+    @wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except KeyboardInterrupt:
+            click.echo("interrupted; finished runs are kept, the same command goes on", err=True)
+            # Workers are ended already; what else holds the interpreter must not delay the exit.
+            sys.stdout.flush()
+            os._exit(EXIT_INTERRUPTED)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def _notify(message: str) -> None:
+    click.echo(f"note: {message}", err=True)
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 all claims hold, 99 one fails, 98 one is undecided, 2 bad input, 3 a run failed, 130 interrupted.",
+)
+@click.version_option(package_name="popsim")
+def cli() -> None:
+    """Simulate serverless applications on a planet of points of presence and cloud regions."""
+
+
+def _run_options(command: Command) -> Command:
+    options = [
+        click.option("--engine", type=click.Choice(["compiled", "simpy"]), help="Override the scenario's engine."),
+        click.option("--replications", type=click.IntRange(1, 10_000), help="Override how many replications."),
+        click.option("--seed", type=click.IntRange(0), help="Override the scenario's seed."),
+        click.option("--workers", type=click.IntRange(1), help="Processes to use; default: all cores."),
+        click.option("--fresh", is_flag=True, help="Neither use nor keep finished runs (.popsim/)."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@cli.command()
+@click.argument("scenario", metavar="SCENARIO")
+@click.option("--json", "json_to", metavar="FILE", help="Write the summary as JSON; - for stdout, without tables.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write summary.json, tables and figures into this folder.")
+@click.option("--figures/--no-figures", default=True, show_default=True, help="Draw figures into --out.")
+@_run_options
+@_interruptible
+def run(scenario: str, json_to: str | None, out: Path | None, figures: bool, **options: Any) -> None:
+    """Run SCENARIO, a YAML file or a bundled scenario's name; print latencies, phases, verdicts."""
+    for target in (out, Path(json_to).parent if json_to and json_to != "-" else None):
+        if target is not None:
+            _writable(target)
+    result = _simulate(scenario, options)
+    if json_to == "-":
+        click.echo(result.to_json(), nl=False)
+    else:
+        from popsim.report.terminal import console_for_output, print_summary
+
+        print_summary(result, console_for_output())
+        if json_to:
+            result.to_json(json_to)
+    if out is not None:
+        from popsim.cli.output import write_folder
+
+        written = write_folder(result, out, figures=figures)
+        click.echo(f"written: {', '.join(str(path) for path in written)}", err=True)
+    sys.exit(_exit_code(verdict.verdict for verdict in result.verdicts))
+
+
+@cli.command()
+@click.argument("scenarios", metavar="SCENARIO...", nargs=-1, required=True)
+@_run_options
+@_interruptible
+def check(scenarios: tuple[str, ...], **options: Any) -> None:
+    """Judge the claims of SCENARIOs and print nothing but verdicts, for CI."""
+    from popsim.report.terminal import console_for_output, print_verdicts
+    from popsim.sweeps import load
+
+    loaded = [load(scenario) for scenario in scenarios]  # all files are checked before one is run
+    found = []
+    for name, scenario in zip(scenarios, loaded, strict=True):
+        if not scenario.claims:
+            _notify(f"{name} makes no claims")
+            continue
+        result = _simulate(scenario, options)
+        console = console_for_output()
+        console.print(f"{name}: {scenario.name}", style="bold")
+        print_verdicts(result.verdicts, console)
+        found += [verdict.verdict for verdict in result.verdicts]
+    sys.exit(_exit_code(found))
+
+
+@cli.command()
+@click.argument("scenarios", metavar="SCENARIO...", nargs=-1, required=True)
+@click.option("--resolved", is_flag=True, help="Print the scenario with presets and defaults filled in.")
+def validate(scenarios: tuple[str, ...], resolved: bool) -> None:
+    """Check SCENARIOs without running them; report every mistake with file, line and column."""
+    from popsim.scenario.errors import InputError, Problem
+    from popsim.scenario.loading import dump_resolved
+    from popsim.sweeps import load
+
+    problems: list[Problem] = []
+    for name in scenarios:
+        try:
+            scenario = load(name)
+        except InputError as error:
+            problems += error.problems
+            continue
+        if resolved:
+            click.echo(("---\n" if len(scenarios) > 1 else "") + dump_resolved(scenario), nl=False)
+        else:
+            click.echo(f"{name}: ok, id {scenario.id}")
+    if problems:
+        raise InputError(problems)
+
+
+@cli.command(name="list")
+def list_() -> None:
+    """List bundled scenarios, presets, topologies and models."""
+    from popsim.models.registry import BUILT_IN, names
+    from popsim.scenario.bundled import bundled_names
+
+    kinds = {
+        "scenarios": "scenarios",
+        "presets": "presets",
+        "topologies/sites": "topologies of sites",
+        "topologies/clients": "topologies of clients",
+    }
+    for kind, title in kinds.items():
+        click.echo(f"{title}: {', '.join(bundled_names(kind))}")
+    for kind in BUILT_IN:
+        click.echo(f"{kind.replace('_', ' ')} models: {', '.join(names(kind))}")
+
+
+@cli.command()
+def warmup() -> None:
+    """Compile the engine ahead of the first run (10 to 40 seconds, once)."""
+    from popsim.engine import is_compiled_engine_available, needs_compiling
+    from popsim.engine import warmup as compile_engine
+    from popsim.scenario.errors import RunError
+
+    if not is_compiled_engine_available():
+        raise RunError("numba is not installed; the SimPy engine needs no warm-up")
+    if not needs_compiling():
+        click.echo("the engine is compiled", err=True)
+        return
+    click.echo("compiling the engine ...", err=True)
+    compile_engine()
+
+
+def _simulate(source: Any, options: dict[str, Any]) -> Any:
+    from popsim.sweeps import run as run_scenario
+    from popsim.sweeps.store import FOLDER
+
+    changes = {key: options[key] for key in ("engine", "replications", "seed") if options[key] is not None}
+    store = None if options["fresh"] else FOLDER
+    return run_scenario(source, workers=options["workers"], notify=_notify, store=store, **changes)
+
+
+def _writable(folder: Path) -> None:
+    """Fail before the work is done rather than after it.
+
+    Raises:
+        OSError: nothing can be written there.
+    """
+    existing = folder
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    if not existing.is_dir():
+        raise NotADirectoryError(20, "is not a folder", str(existing))
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise PermissionError(13, "cannot be written", str(folder))
+
+
+def _exit_code(verdicts: Any) -> int:
+    found = set(verdicts)
+    if "fails" in found:
+        return EXIT_FAILS
+    return EXIT_UNDECIDED if "undecided" in found else 0

@@ -1,0 +1,137 @@
+"""Tables of a result for the terminal, and for a pipe."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from popsim.engine.outputs import PHASES
+from popsim.results.groups import continent_name, group_frame
+from popsim.results.result import Result
+from popsim.results.statistics import Estimate
+from popsim.results.verdict import Verdict
+
+STYLE = {"holds": "green", "fails": "red", "undecided": "yellow"}
+PIPE_WIDTH = 132
+
+
+def console_for_output() -> Console:
+    """Return a console on stdout: as wide as the terminal, wide and without colour in a pipe."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=PIPE_WIDTH, color_system=None)
+    return console
+
+
+def print_summary(result: Result, console: Console) -> None:
+    """Print latencies, phases, continents, and what was concluded about the claims."""
+    scenario = result.scenario
+    many = f"{result.replications} replication{'s' if result.replications != 1 else ''}"
+    console.print(Text(scenario.name, style="bold"))
+    console.print(f"id {scenario.id}, {result.engine} engine, {many}, {result.elapsed_s:.1f} s\n")
+    console.print(_latencies(result))
+    console.print(_phases(result))
+    continents = _continents(result)
+    if continents is not None:
+        console.print(continents)
+    print_verdicts(result.verdicts, console)
+
+
+def print_verdicts(verdicts: Sequence[Verdict], console: Console) -> None:
+    """Print one line per expectation of every claim."""
+    if not verdicts:
+        return
+    table = _table("Claims", "claim", "says", "expected", "observed (95 % interval)", "verdict")
+    for column in table.columns:
+        column.justify = "left"
+    for verdict in verdicts:
+        for row, expectation in enumerate(verdict.expectations):
+            table.add_row(
+                verdict.id if row == 0 else "",
+                verdict.says if row == 0 else "",
+                Text(expectation.expect),
+                _observed(expectation.observed, expectation.unit),
+                Text(expectation.verdict, style=STYLE[expectation.verdict]),
+            )
+    console.print(table)
+
+
+def _latencies(result: Result) -> Table:
+    columns = ("platform", "requests", "p50", "p90", "p95", "p99", "mean", "cold", "failed")
+    table = _table("Latency in ms, with half of the 95 % interval", *columns)
+    for name, pool in result.pools.items():
+        cells = [_plus_minus(result.latency(name, p)) for p in (50.0, 90.0, 95.0, 99.0, None)]
+        ratios = [_percent(ratio) for ratio in (pool.cold_start_ratio, pool.failed_ratio)]
+        table.add_row(name, f"{pool.requests:,}", *cells, *ratios)
+    return table
+
+
+def _phases(result: Result) -> Table:
+    frames = {percent: result.phases(percent) for percent in (50.0, 95.0, 99.0)}
+    used = [p for p in PHASES if any(frame[p].max() >= 0.05 for frame in frames.values())]
+    title = "Where the time goes, in ms: requests around p50, p95, p99"
+    table = _table(title, "platform", "at", *(p.replace("_", " ") for p in used))
+    for name in result.platforms:
+        for percent, frame in frames.items():
+            cells = [_number(float(frame.loc[name, phase])) for phase in used]
+            table.add_row(name if percent == 50.0 else "", f"p{percent:g}", *cells)
+    return table
+
+
+def _continents(result: Result) -> Table | None:
+    """Return p50 and p95 by continent; None if all clients are on one."""
+    frames = {name: group_frame(pool, "continent") for name, pool in result.pools.items()}
+    first = next(iter(frames.values()))
+    names = list(first["continent"])
+    if len(names) < 2:
+        return None
+    table = _table("p50 / p95 in ms by continent", "platform", *map(continent_name, names))
+    for platform, frame in frames.items():
+        rows = frame.set_index("continent")
+        cells = [
+            f"{_number(rows.loc[name, 'p50_ms'])} / {_number(rows.loc[name, 'p95_ms'])}"
+            if name in rows.index
+            else "-"
+            for name in names
+        ]
+        table.add_row(platform, *cells)
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="left" if column in ("platform", "at") else "right")
+    table.show_footer = False
+    return table
+
+
+def _plus_minus(estimate: Estimate) -> str:
+    half = (estimate.high - estimate.low) / 2.0
+    if not math.isfinite(half):
+        return _number(estimate.value)
+    return f"{_number(estimate.value)} ±{half:.1f}" if half < 9.95 else f"{_number(estimate.value)} ±{half:,.0f}"
+
+
+def _observed(observed: Estimate, unit: str) -> str:
+    unit = f" {unit}" if unit else ""
+    text = f"{observed.value:.4g}{unit}"
+    if math.isfinite(observed.low):
+        text += f" ({observed.low:.4g} to {observed.high:.4g})"
+    return text
+
+
+def _number(value: float) -> str:
+    if not math.isfinite(value):
+        return "-"
+    return f"{value:.1f}" if value < 1_000.0 else f"{value:,.0f}"
+
+
+def _percent(ratio: float) -> str:
+    if not math.isfinite(ratio):
+        return "-"
+    return "0" if ratio == 0.0 else f"{ratio * 100.0:.2g} %"

@@ -1,0 +1,194 @@
+"""Load a scenario and check everything that it names: one path for `validate`, `run` and notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from popsim.claims.parse import ClaimSyntaxError, parse_expectation
+from popsim.engine.network import select_sites
+from popsim.models.arrivals import hourly_profile
+from popsim.models.registry import Model, UnknownModel, get, resolve
+from popsim.scenario.document import Document, Key
+from popsim.scenario.errors import InputError, Problem
+from popsim.scenario.loading import Source, read_scenario, translate
+from popsim.scenario.schema import PlatformSpec, Scenario
+from popsim.world.access import access_laws
+from popsim.world.clients import Clients, load_clients
+from popsim.world.latency import LatencyGraph
+from popsim.world.origins import locate_origin
+from popsim.world.places import matching
+from popsim.world.sites import Sites, load_sites
+
+
+def load(source: Source | Scenario, **changes: Any) -> Scenario:
+    """Load a scenario from a file, by the name of a bundled one, or from a mapping; check all of it.
+
+    ``changes`` are laid over it, as by ``scenario.changed(...)``.
+
+    Raises:
+        InputError: with every mistake found, each with file, line and column where there is a file.
+
+    >>> load("nearest_edge").platforms["workers"].topology
+    'cloudflare'
+    """
+    if isinstance(source, Scenario):
+        scenario, document = source, Document(None, source.resolved())
+    else:
+        scenario, document = read_scenario(source)
+    _Check(scenario, document).run()
+    if changes:
+        scenario = scenario.changed(**changes)
+        _Check(scenario, Document(None, scenario.resolved())).run()
+    return scenario
+
+
+class _Check:
+    """Collect the problems of a scenario, each at its place in the document."""
+
+    def __init__(self, scenario: Scenario, document: Document) -> None:
+        self.scenario, self.document = scenario, document
+        self.problems: list[Problem] = []
+        self.sites: dict[str, Sites] = {}
+
+    def run(self) -> None:
+        """Check all; raise InputError if there was any problem."""
+        clients = self._clients()
+        self._network()
+        self._arrivals()
+        for name, spec in self.scenario.platforms.items():
+            self._platform(name, spec)
+        for name, origin in self.scenario.origins.items():
+            with self._at("origins", name):
+                locate_origin(name, origin)
+        self._events(clients)
+        self._claims(clients)
+        if self.problems:
+            unique = dict.fromkeys(self.problems)
+            raise InputError(sorted(unique, key=lambda p: (p.file or "", p.line or 0, p.col or 0)))
+
+    @contextmanager
+    def _at(self, *path: str | int) -> Iterator[None]:
+        """Collect input errors raised inside, with paths relative to ``path``."""
+        try:
+            yield
+        except InputError as error:
+            for problem in error.problems:
+                self.problems.append(self._placed(path, problem))
+        except (ValueError, ValidationError) as error:
+            self.problems.append(self.document.problem(path, str(error)))
+
+    def _placed(self, path: Key, problem: Problem) -> Problem:
+        if problem.file is not None:  # a mistake in a topology file; the scenario only names it
+            return replace(problem, path=problem.path or ())
+        return self.document.problem((*path, *problem.path), problem.message, problem.hint)
+
+    def _clients(self) -> Clients | None:
+        spec = self.scenario.clients
+        clients = chosen = None
+        with self._at("clients", "topology"):
+            clients = load_clients(spec.topology)
+        if clients is not None:
+            with self._at("clients", "where"):
+                chosen = clients.select(spec.where)
+        with self._at("clients", "network"):
+            access_laws(spec.network)
+        return chosen
+
+    def _network(self) -> None:
+        removed = self.scenario.network.remove
+        if removed.links or removed.sites:
+            with self._at("network", "remove"):
+                LatencyGraph("public", removed.links, removed.sites)
+
+    def _arrivals(self) -> None:
+        with self._at("workload", "arrivals", "by_local_hour"):
+            hourly_profile(self.scenario.workload.arrivals.by_local_hour)
+
+    def _platform(self, name: str, spec: PlatformSpec) -> None:
+        path: Key = ("platforms", name)
+        before = len(self.problems)
+        topology = None
+        with self._at(*path, "topology"):
+            topology = load_sites(spec.topology)
+        if topology is not None:
+            self._sites(path, spec, topology)
+        if len(self.problems) == before:
+            with self._at(*path):
+                self.sites[name] = select_sites(spec)[0]
+        self._model(spec.ingress.routing, "routing", (*path, "ingress", "routing"))
+        before = len(self.problems)
+        self._model(spec.runtime, "cold_start", (*path, "runtime"))
+        if len(self.problems) == before:
+            with self._at(*path, "runtime"):
+                resolve("cold_start", spec.runtime).rules(spec.memory)
+
+    def _sites(self, path: Key, spec: PlatformSpec, topology: Sites) -> None:
+        ingress, compute = spec.ingress, spec.compute
+        with self._at(*path, "regions"):
+            topology.select(ids=spec.regions)
+        for key, part in (("ingress", ingress), ("compute", compute)):
+            with self._at(*path, key, "sites"):
+                topology.select(ids=part.sites)
+            with self._at(*path, key):
+                topology.select(role=part.role)
+        for where in ("where", "exclude"):
+            with self._at(*path, "ingress", where):
+                matching(topology, getattr(ingress, where))
+
+    def _model(self, spec: dict[str, Any], kind: str, path: Key) -> None:
+        try:
+            resolve(kind, spec)
+        except UnknownModel as error:
+            self.problems.append(self.document.problem(path, error.message, error.hint))
+        except ValidationError as error:
+            model: type[Model] | type[BaseModel] = get(kind, spec["model"])
+            self.problems += translate(error, self.document, model, path)
+
+    def _events(self, clients: Clients | None) -> None:
+        for number, event in enumerate(self.scenario.events):
+            if event.surge is not None and clients is not None:
+                with self._at("events", number, "surge", "where"):
+                    matching(clients, event.surge.where)
+            if event.fail is None or event.fail.sites is None:
+                continue
+            platforms = event.fail.platforms or tuple(self.scenario.platforms)
+            known = {site for name in platforms if name in self.sites for site in self.sites[name].ids}
+            for site in event.fail.sites:
+                if known and site not in known:
+                    message = f"there is no site {site!r} on {' or '.join(platforms)}"
+                    self.problems.append(
+                        self.document.problem(("events", number, "fail", "sites"), message)
+                    )
+
+    def _claims(self, clients: Clients | None) -> None:
+        platforms = list(self.scenario.platforms)
+        for number, claim in enumerate(self.scenario.claims):
+            if clients is not None:
+                with self._at("claims", number, "where"):
+                    if not matching(clients, claim.where).any():
+                        raise ValueError("the claim is about clients that the scenario does not have")
+            restricted = claim.where.model_dump(exclude_none=True)
+            for line, text in enumerate(claim.expect):
+                path: Key = ("claims", number, "expect", line)
+                try:
+                    comparison = parse_expectation(text, platforms)
+                except ClaimSyntaxError as error:
+                    self.problems.append(self._in_text(path, error))
+                    continue
+                if restricted and not all(metric.is_by_group for metric in comparison.metrics()):
+                    message = "where: works on percentiles and means of the latency only"
+                    self.problems.append(self.document.problem(path, message))
+
+    def _in_text(self, path: Key, error: ClaimSyntaxError) -> Problem:
+        """Return the problem with its column inside the expectation (which is quoted, as a rule)."""
+        problem = self.document.problem(path, str(error), error.hint)
+        if problem.col is None:
+            return problem
+        return replace(problem, col=problem.col + error.column + self.document.quote_width(path))
+
+

@@ -1,0 +1,158 @@
+"""Run a scenario: every platform, every replication, until the intervals are narrow enough; then judge its claims."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from popsim.claims.judge import judge
+from popsim.engine.control import ControlProcess
+from popsim.engine.outputs import PlatformRun
+from popsim.engine.run import is_compiled_engine_available, needs_compiling, simulate, warmup
+from popsim.results.result import Result
+from popsim.scenario.loading import Source
+from popsim.scenario.schema import Scenario
+from popsim.sweeps.pool import Task, core_count, run_tasks
+from popsim.sweeps.prepare import load
+from popsim.sweeps.progress import Bar, progress_bar
+from popsim.sweeps.store import FOLDER, Notify, Store, run_key
+
+SMALL_REQUESTS = 400_000  # a sweep of fewer is faster in one process than in several
+
+
+def run(
+    source: Source | Scenario,
+    *,
+    workers: int | None = None,
+    processes: Sequence[ControlProcess] = (),
+    progress: bool = True,
+    notify: Notify | None = None,
+    store: Path | None = FOLDER,
+    **changes: Any,
+) -> Result:
+    """Run a scenario and return its result.
+
+    ``changes`` are laid over it: ``run("cold_starts", replications=3, platforms={"lambda": {"memory": "1GB"}})``. Results do not
+    depend on ``workers``, all cores by default. ``processes`` are control processes of your own, generator functions
+    ``process(control)``. Finished runs are kept in ``store`` and used again; None keeps nothing.
+
+    Raises:
+        InputError: the scenario is wrong; every mistake is listed.
+        RunError: a run could not be finished.
+    """
+    scenario = load(source, **changes)
+    sweep = _Sweep(scenario, workers, tuple(processes), notify or _warn, store)
+    began = time.perf_counter()
+    with progress_bar(shown=progress) as bar:
+        sweep.until_precise(bar)
+    elapsed_s = time.perf_counter() - began
+    result = Result(scenario, sweep.sorted_runs(), (), elapsed_s)
+    return Result(scenario, result.runs, judge(scenario, result.pools), elapsed_s)
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, RuntimeWarning, stacklevel=4)
+
+
+class _Sweep:
+    """The runs of one scenario, as they come in."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        workers: int | None,
+        processes: tuple[ControlProcess, ...],
+        notify: Notify,
+        folder: Path | None,
+    ) -> None:
+        self.scenario, self.processes = scenario, processes
+        self.workers = workers or core_count()
+        self.store = None if folder is None or processes else Store(folder, notify)
+        self.notify = notify
+        self.engine = self._engine()
+        self.is_ready = False
+        self.runs: dict[str, list[PlatformRun]] = {name: [] for name in scenario.platforms}
+
+    def _engine(self) -> str:
+        if self.scenario.engine == "compiled" and not is_compiled_engine_available():
+            self.notify("numba is not installed: the SimPy engine runs, the same results about 100 times slower")
+            return "simpy"
+        return self.scenario.engine
+
+    def until_precise(self, bar: Bar) -> None:
+        """Run the scenario's replications; with ``precision``, more until it is reached or the maximum."""
+        done, wanted = 0, self.scenario.replications
+        while done < wanted:
+            bar.total(wanted * len(self.runs))
+            self._replications(range(done, wanted), bar)
+            done = wanted
+            if self._is_too_wide():
+                wanted = min(done + max(2, done // 2), self.scenario.max_replications)
+        if self._is_too_wide():
+            widest = Result(self.scenario, self.sorted_runs()).widest_interval()
+            self.notify(
+                f"after {done} replications an interval is still ±{widest:.1%} wide; "
+                f"precision: {self.scenario.precision:.3g} was asked for (see max_replications)"
+            )
+
+    def _is_too_wide(self) -> bool:
+        precision = self.scenario.precision
+        if precision is None:
+            return False
+        return Result(self.scenario, self.sorted_runs()).widest_interval() > precision
+
+    def _replications(self, numbers: range, bar: Bar) -> None:
+        """Run some replications of every platform, unless they are in the store."""
+        tasks, keys = [], {}
+        for replication in numbers:
+            for platform in self.runs:
+                key = run_key(self.scenario, platform, replication, self.engine) if self.store else None
+                kept = self.store.load(key) if self.store and key else None
+                if kept is not None:
+                    self.runs[platform].append(kept)
+                    bar.finished()
+                    continue
+                keys[platform, replication] = key
+                tasks.append(Task(self.scenario, platform, replication, self.engine))
+        if not tasks:
+            return
+        self._make_ready()
+        for task, run in self._run(tasks):
+            key = keys[task.platform, task.replication]
+            if self.store is not None and key is not None:
+                self.store.save(key, run)
+            self.runs[task.platform].append(run)
+            bar.finished()
+
+    def _run(self, tasks: list[Task]) -> Any:
+        if self.processes:  # generator functions of a notebook cannot be sent to another process
+            for task in tasks:
+                yield task, simulate(
+                    self.scenario, task.platform, task.replication, self.engine, self.processes
+                )
+            return
+        yield from run_tasks(tasks, 1 if self._is_small(len(tasks)) else self.workers)
+
+    def _is_small(self, runs: int) -> bool:
+        rate = self.scenario.workload.arrivals.rate
+        if rate is None or self.engine != "compiled":
+            return False
+        return rate * self.scenario.duration / 1e3 * runs < SMALL_REQUESTS
+
+    def _make_ready(self) -> None:
+        """Compile the kernel once, before there are workers."""
+        if self.is_ready or self.engine != "compiled":
+            return
+        if needs_compiling():
+            self.notify("compiling the engine, once on this machine: 10 to 40 seconds (popsim warmup does it ahead)")
+        warmup()
+        self.is_ready = True
+
+    def sorted_runs(self) -> dict[str, list[PlatformRun]]:
+        """Return the runs so far by platform, in order of replication."""
+        return {
+            name: sorted(runs, key=lambda run: run.replication) for name, runs in self.runs.items()
+        }

@@ -1,0 +1,79 @@
+"""Keep finished runs, so that an interrupted sweep resumes and a longer one extends.
+
+A run's content id names everything that determines it: the scenario's platform, replication, engine, popsim's
+code and data, the user's own topology files. Delete the folder ``.popsim`` at any time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from popsim.engine.outputs import PlatformRun
+from popsim.models.registry import get
+from popsim.results.provenance import code_hash, data_hash
+from popsim.scenario.schema import Scenario
+
+FOLDER = Path(".popsim") / "runs"
+NOT_CONTENT = ("name", "description", "claims", "replications", "precision", "max_replications", "engine")
+
+Notify = Callable[[str], None]
+
+
+class Store:
+    """Finished runs in a folder; one that cannot be written is reported once and then not used."""
+
+    def __init__(self, folder: Path, notify: Notify) -> None:
+        self.folder, self._notify = folder, notify
+        self._is_writable = True
+
+    def load(self, key: str) -> PlatformRun | None:
+        """Return a finished run, or None; a damaged file counts as none."""
+        try:
+            return PlatformRun.load(self._path(key))
+        except Exception:  # whatever a damaged archive raises: the run is made anew
+            return None
+
+    def save(self, key: str, run: PlatformRun) -> None:
+        """Keep a run, or report that it cannot be kept."""
+        if not self._is_writable:
+            return
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            run.save(self._path(key))
+        except OSError as error:
+            self._is_writable = False
+            self._notify(f"finished runs are not kept in {self.folder}: {error.strerror or error}")
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{key}.npz"
+
+
+def run_key(scenario: Scenario, platform: str, replication: int, engine: str) -> str | None:
+    """Return a run's content id; None if it cannot be known, as with models from a notebook."""
+    spec = scenario.platforms[platform]
+    models = (("routing", spec.ingress.routing), ("cold_start", spec.runtime))
+    if any(not get(kind, m["model"]).__module__.startswith("popsim.models.") for kind, m in models):
+        return None
+    content = scenario.resolved()
+    for key in NOT_CONTENT:
+        content.pop(key, None)
+    content["platforms"] = {platform: content["platforms"][platform]}
+    files = {scenario.clients.topology, spec.topology}
+    own = {name: _hash(name) for name in sorted(files) if name.endswith(".csv")}
+    named: dict[str, Any] = {
+        "content": content,
+        "files": own,
+        "replication": replication,
+        "engine": engine,
+        "code": code_hash(),
+        "data": data_hash(),
+    }
+    return sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def _hash(name: str) -> str:
+    return sha256(Path(name).read_bytes()).hexdigest()
