@@ -64,9 +64,26 @@ def select_sites(spec: PlatformSpec) -> tuple[Sites, Sites, Sites]:
 def lay_paths(scenario: Scenario, spec: PlatformSpec, world_seed: int) -> Paths:
     """Compute every path of a platform over the latency graph; ``world_seed`` draws residuals and catchments.
 
+    The last few answers are kept: replications share one planet.
+
     Raises:
         InputError: a site, topology or origin does not exist.
     """
+    files = load_clients(scenario.clients.topology), load_sites(spec.topology)
+    parts = (scenario.clients, scenario.network, spec.ingress, spec.compute, spec.regions)
+    key = (repr(parts), repr(scenario.origins), world_seed, *map(id, files))
+    if key not in _laid:
+        while len(_laid) >= KEPT_PATHS:
+            del _laid[next(iter(_laid))]
+        _laid[key] = (_lay_paths(scenario, spec, world_seed), files)
+    return _laid[key][0]
+
+
+KEPT_PATHS = 8
+_laid: dict[tuple[Any, ...], tuple[Paths, tuple[Clients, Sites]]] = {}  # the files keep their ids taken
+
+
+def _lay_paths(scenario: Scenario, spec: PlatformSpec, world_seed: int) -> Paths:
     clients = load_clients(scenario.clients.topology).select(scenario.clients.where)
     sites, ingress, compute = select_sites(spec)
     removed = scenario.network.remove

@@ -13,6 +13,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
+from numpy.typing import NDArray
 
 from popsim.engine.outputs import PHASES, bucket_value
 from popsim.results.pooled import Pool
@@ -56,7 +57,7 @@ class Plots:
 
     def cdf(self) -> Figure:
         """Draw the cumulative distribution of the latency, one line per platform."""
-        figure = Chart(figsize=(8.0, 4.8), layout="constrained")
+        figure = Chart(figsize=(8.0, 5.2), layout="constrained")
         axes = figure.subplots()
         low, high = np.inf, 0.0
         for (name, pool), colour in zip(self.result.pools.items(), _colours(), strict=False):
@@ -74,7 +75,7 @@ class Plots:
             axes.axhline(percent, color="#BBBBBB", linewidth=0.8, linestyle=":")
         axes.grid(visible=True, which="major", axis="x", color="#E5E5E5")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-        axes.legend(loc="lower right", frameon=False, fontsize=9)
+        figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
         axes.set_title(self.result.scenario.name, fontsize=11)
         return figure
 
@@ -117,7 +118,7 @@ class Plots:
         """Draw the world: clients coloured by their p50, sites as dots, one map per platform."""
         names = platforms or self.result.platforms
         rows, columns = -(-len(names) // 2), min(2, len(names))
-        figure = Chart(figsize=(7.0 * columns, 3.6 * rows + 0.5), layout="constrained")
+        figure = Chart(figsize=(7.0 * columns, 3.1 * rows + 0.3), layout="constrained")
         panels = figure.subplots(rows, columns, squeeze=False).reshape(-1)
         scale = self._map_scale(names)
         shades: Any = None
@@ -128,7 +129,8 @@ class Plots:
             axes.scatter(
                 positions[:, 1], positions[:, 0], s=9, marker="^", c="black", linewidths=0, zorder=3
             )
-            axes.set_title(f"{name}: {len(positions)} sites, p50 {_ms(self.result.pools[name].p(50))}")
+            sites = "1 site" if len(positions) == 1 else f"{len(positions)} sites"
+            axes.set_title(f"{name}: {sites}, p50 {_ms(self.result.pools[name].p(50))}")
         for axes in panels[len(names) :]:
             axes.remove()
         if shades is not None:
@@ -210,7 +212,7 @@ def _land(axes: Axes) -> None:
     axes.add_collection(
         PolyCollection(_polygons(), facecolors="#EDEDED", edgecolors="#C8C8C8", linewidths=0.4, zorder=1)
     )
-    axes.set(xlim=(-170.0, 180.0), ylim=(-57.0, 75.0), xticks=[], yticks=[], aspect=1.2)
+    axes.set(xlim=(-170.0, 190.0), ylim=(-57.0, 75.0), xticks=[], yticks=[], aspect=1.2)
     axes.spines[:].set_visible(False)
 
 
@@ -218,4 +220,12 @@ def _land(axes: Axes) -> None:
 def _polygons() -> list[Any]:
     """Outer rings of Natural Earth's land, 1:110m, public domain (https://www.naturalearthdata.com)."""
     path = bundled_folder("topologies") / "graph" / "land.geojson"
-    return [polygon[0] for polygon in json.loads(path.read_text(encoding="utf-8"))["coordinates"]]
+    return [_unwrapped(polygon[0]) for polygon in json.loads(path.read_text("utf-8"))["coordinates"]]
+
+
+def _unwrapped(ring: list[list[float]]) -> NDArray[np.float64]:
+    """Return a ring in one piece east of the date line, if it crosses that."""
+    points = np.asarray(ring)
+    if np.ptp(points[:, 0]) > 300.0:
+        points[points[:, 0] < 0.0, 0] += 360.0
+    return points

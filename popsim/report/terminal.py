@@ -33,11 +33,9 @@ def print_summary(result: Result, console: Console) -> None:
     many = f"{result.replications} replication{'s' if result.replications != 1 else ''}"
     console.print(Text(scenario.name, style="bold"))
     console.print(f"id {scenario.id}, {result.engine} engine, {many}, {result.elapsed_s:.1f} s\n")
-    console.print(_latencies(result))
-    console.print(_phases(result))
-    continents = _continents(result)
-    if continents is not None:
-        console.print(continents)
+    for table in (_latencies(result), _phases(result), _continents(result)):
+        if table is not None:
+            _print_table(table, console)
     print_verdicts(result.verdicts, console)
 
 
@@ -57,7 +55,15 @@ def print_verdicts(verdicts: Sequence[Verdict], console: Console) -> None:
                 _observed(expectation.observed, expectation.unit),
                 Text(expectation.verdict, style=STYLE[expectation.verdict]),
             )
+    _print_table(table, console)
+
+
+def _print_table(table: Table, console: Console) -> None:
+    """Print a table under its title, which rich would break at the table's width."""
+    title, table.title = table.title, None
+    console.print(Text(str(title), style="bold"))
     console.print(table)
+    console.print()
 
 
 def _latencies(result: Result) -> Table:
@@ -103,10 +109,9 @@ def _continents(result: Result) -> Table | None:
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table = Table(title=title, box=None, pad_edge=False)
     for column in columns:
         table.add_column(column, justify="left" if column in ("platform", "at") else "right")
-    table.show_footer = False
     return table
 
 
