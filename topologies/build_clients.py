@@ -173,7 +173,7 @@ def main() -> None:
     china = sum(r[2] == "CN" for r in rows) / len(rows)
     comments = [
         f"Synthetic probes all over the world as of July 2018: {len(rows)} probes, in data centres. weight = 1 each.",
-        "ASSUMPTION: all places. Published is \"hundreds of probes\" of a monitoring service, evenly sampled",
+        'ASSUMPTION: all places. Published is "hundreds of probes" of a monitoring service, evenly sampled',
         "(https://blog.cloudflare.com/serverless-performance-comparison-workers-lambda/, 2018-07-02). Like such services",
         f"then, more in North America and Europe than elsewhere, in {len(PROBES)} countries; {china:.1%} in mainland China; none in Adelaide.",
         GEONAMES,
@@ -186,7 +186,10 @@ def main() -> None:
             name, _, shown = entry.partition("=")
             city = dict(_city(by_name, code, name), name=shown or name)
             rows.append(row(slug(shown or name), city, 1))
-    comments = [f"Major cities, {len(rows)} of them, chosen for a table of distances. weight = 1 each.", GEONAMES]
+    comments = [
+        f"Major cities, {len(rows)} of them, chosen for a table of distances. weight = 1 each.",
+        GEONAMES,
+    ]
     write("cities", comments, rows)
 
 

@@ -101,5 +101,3 @@ class Comparison:
     def unit(self) -> str:
         """The unit of what is compared."""
         return {0: "", 1: "ms"}.get(self.left.time_power, f"ms^{self.left.time_power}")
-
-

@@ -13,7 +13,8 @@ from popsim.results.pooled import Pool, Restricted
 from popsim.results.statistics import Estimate, half_width
 from popsim.results.verdict import Expectation, Outcome, Verdict
 from popsim.scenario.errors import InputError, Problem
-from popsim.scenario.schema import ClaimSpec, Scenario, Where
+from popsim.scenario.parts import Where
+from popsim.scenario.schema import ClaimSpec, Scenario
 from popsim.world.clients import load_clients
 from popsim.world.places import matching
 
@@ -25,8 +26,7 @@ def judge(scenario: Scenario, pools: Mapping[str, Pool]) -> tuple[Verdict, ...]:
         InputError: a claim matches no data.
     """
     return tuple(
-        _judge_claim(scenario, number, claim, pools)
-        for number, claim in enumerate(scenario.claims)
+        _judge_claim(scenario, number, claim, pools) for number, claim in enumerate(scenario.claims)
     )
 
 

@@ -62,8 +62,7 @@ def _tokens(text: str) -> list[Token]:
         if match is None:
             column = place + len(text[place:]) - len(text[place:].lstrip())
             raise ClaimSyntaxError(f"unexpected {text[column]!r}", column)
-        kind = match.lastgroup if match.lastgroup != "unit" else "number"
-        kind = "number" if match["number"] is not None else str(kind)
+        kind = "number" if match["number"] is not None else str(match.lastgroup)
         start = match.start(kind)
         tokens.append(Token(kind, match[kind], start, match["unit"] or ""))
         place = match.end()
@@ -129,9 +128,7 @@ class _Parser:
         while (operator := self.accept("*", "/")) is not None:
             right = self.atom()
             sign = 1 if operator.text == "*" else -1
-            left = Operation(
-                operator.text, left, right, left.time_power + sign * right.time_power
-            )
+            left = Operation(operator.text, left, right, left.time_power + sign * right.time_power)
         return left
 
     def atom(self) -> Expression:

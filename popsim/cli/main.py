@@ -78,11 +78,21 @@ def cli() -> None:
 
 def _run_options(command: Command) -> Command:
     options = [
-        click.option("--engine", type=click.Choice(["compiled", "simpy"]), help="Override the scenario's engine."),
-        click.option("--replications", type=click.IntRange(1, 10_000), help="Override how many replications."),
+        click.option(
+            "--engine",
+            type=click.Choice(["compiled", "simpy"]),
+            help="Override the scenario's engine.",
+        ),
+        click.option(
+            "--replications", type=click.IntRange(1, 10_000), help="Override how many replications."
+        ),
         click.option("--seed", type=click.IntRange(0), help="Override the scenario's seed."),
-        click.option("--workers", type=click.IntRange(1), help="Processes to use; default: all cores."),
-        click.option("--fresh", is_flag=True, help="Neither use nor keep finished runs (.popsim/)."),
+        click.option(
+            "--workers", type=click.IntRange(1), help="Processes to use; default: all cores."
+        ),
+        click.option(
+            "--fresh", is_flag=True, help="Neither use nor keep finished runs (.popsim/)."
+        ),
     ]
     for option in reversed(options):
         command = option(command)
@@ -91,12 +101,25 @@ def _run_options(command: Command) -> Command:
 
 @cli.command()
 @click.argument("scenario", metavar="SCENARIO")
-@click.option("--json", "json_to", metavar="FILE", help="Write the summary as JSON; - for stdout, without tables.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write summary.json, tables and figures into this folder.")
-@click.option("--figures/--no-figures", default=True, show_default=True, help="Draw figures into --out.")
+@click.option(
+    "--json",
+    "json_to",
+    metavar="FILE",
+    help="Write the summary as JSON; - for stdout, without tables.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write summary.json, tables and figures into this folder.",
+)
+@click.option(
+    "--figures/--no-figures", default=True, show_default=True, help="Draw figures into --out."
+)
 @_run_options
 @_interruptible
-def run(scenario: str, json_to: str | None, out: Path | None, figures: bool, **options: Any) -> None:
+def run(
+    scenario: str, json_to: str | None, out: Path | None, figures: bool, **options: Any
+) -> None:
     """Run SCENARIO, a YAML file or a bundled scenario's name; print latencies, phases, verdicts."""
     for target in (out, Path(json_to).parent if json_to and json_to != "-" else None):
         if target is not None:
@@ -143,7 +166,9 @@ def check(scenarios: tuple[str, ...], **options: Any) -> None:
 
 @cli.command()
 @click.argument("scenarios", metavar="SCENARIO...", nargs=-1, required=True)
-@click.option("--resolved", is_flag=True, help="Print the scenario with presets and defaults filled in.")
+@click.option(
+    "--resolved", is_flag=True, help="Print the scenario with presets and defaults filled in."
+)
 def validate(scenarios: tuple[str, ...], resolved: bool) -> None:
     """Check SCENARIOs without running them; report every mistake with file, line and column."""
     from popsim.scenario.errors import InputError, Problem
@@ -203,7 +228,9 @@ def _simulate(source: Any, options: dict[str, Any]) -> Any:
     from popsim.sweeps import run as run_scenario
     from popsim.sweeps.store import FOLDER
 
-    changes = {key: options[key] for key in ("engine", "replications", "seed") if options[key] is not None}
+    changes = {
+        key: options[key] for key in ("engine", "replications", "seed") if options[key] is not None
+    }
     store = None if options["fresh"] else FOLDER
     return run_scenario(source, workers=options["workers"], notify=_notify, store=store, **changes)
 

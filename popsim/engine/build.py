@@ -158,7 +158,9 @@ def _idle(pool: PoolRules) -> tuple[int, float]:
     if low == high:
         return (lay.IDLE_CONSTANT, low) if low > 0.0 else (lay.IDLE_DESTROY, 0.0)
     if pool.memory_budget_bytes > 0:
-        raise ValueError("a memory budget evicts the least recently used; it needs a constant idle time-out")
+        raise ValueError(
+            "a memory budget evicts the least recently used; it needs a constant idle time-out"
+        )
     return lay.IDLE_LAW, 0.0
 
 
@@ -200,10 +202,10 @@ def _fixed_laws(
 
 
 def _jitter(scenario: Scenario) -> Law:
-    jitter = scenario.network.jitter
-    if isinstance(jitter, str):
-        return measured_jitter() if jitter == "measured" else NOTHING
-    return jitter
+    jitter: Law | str = scenario.network.jitter
+    if isinstance(jitter, Law):
+        return jitter
+    return measured_jitter() if jitter == "measured" else NOTHING
 
 
 def _loss_laws(loss: float) -> tuple[Law, Law]:

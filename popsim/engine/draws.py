@@ -41,7 +41,8 @@ USER_LOSS = 5
 class WordSource(Protocol):
     """Anything that answers :func:`words` for one run key; the compiled twin is one."""
 
-    def __call__(self, key: int, stream: int, entity: int, index: int) -> tuple[int, int]: ...
+    def __call__(self, key: int, stream: int, entity: int, index: int) -> tuple[int, int]:
+        """Return two 64-bit words."""
 
 
 def words(key: int, stream: int, entity: int, index: int) -> tuple[int, int]:

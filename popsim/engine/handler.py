@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from popsim.engine import layout as lay
 from popsim.engine.layout import records
 from popsim.scenario.laws import Law, parse_law
@@ -42,10 +40,11 @@ def handler_program(
             rows.append((lay.SLEEP, 0, 0, 0, 0.0))
         elif step.fetch is not None:
             fetch = step.fetch
-            timeout = {"never": 0.0, "always": np.inf}.get(str(fetch.reuse), fetch.reuse)
+            words = {"never": 0.0, "always": float("inf")}
+            timeout = words[fetch.reuse] if fetch.reuse in words else float(fetch.reuse)
             laws.append(fetch.service)
             origin = origins.index(fetch.origin)
-            rows.append((lay.FETCH, origin, fetch.round_trips, fetch.handshakes, float(timeout)))
+            rows.append((lay.FETCH, origin, fetch.round_trips, fetch.handshakes, timeout))
     program = records(lay.STEP_DTYPE, len(rows) + 1)
     for number, (kind, origin, round_trips, handshakes, timeout) in enumerate(rows):
         program[number] = (kind, first_table + number, origin, round_trips, handshakes, timeout)

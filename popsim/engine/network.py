@@ -80,7 +80,9 @@ def lay_paths(scenario: Scenario, spec: PlatformSpec, world_seed: int) -> Paths:
 
 
 KEPT_PATHS = 8
-_laid: dict[tuple[Any, ...], tuple[Paths, tuple[Clients, Sites]]] = {}  # the files keep their ids taken
+_laid: dict[
+    tuple[Any, ...], tuple[Paths, tuple[Clients, Sites]]
+] = {}  # the files keep their ids taken
 
 
 def _lay_paths(scenario: Scenario, spec: PlatformSpec, world_seed: int) -> Paths:
@@ -161,7 +163,9 @@ def _routes(
     cumulative[:, -1] = 1.0
     routes.cumulative = cumulative.reshape(-1)
     share = np.zeros(len(sites.ids))
-    np.add.at(share, routes.site, (table.share * clients.weight[:, None]).reshape(-1) * known.reshape(-1))
+    np.add.at(
+        share, routes.site, (table.share * clients.weight[:, None]).reshape(-1) * known.reshape(-1)
+    )
     return routes, count, share
 
 
@@ -189,8 +193,8 @@ def _upstreams(
         for place, column in enumerate(order[row]):
             if np.isfinite(rtt[row, column]):
                 same = compute.ids[column] == site
-                upstreams.site[first + place] = sites.index(compute.ids[column])
-                upstreams.rtt[first + place] = 0.0 if same else rtt[row, column]
+                upstreams["site"][first + place] = sites.index(compute.ids[column])
+                upstreams["rtt"][first + place] = 0.0 if same else rtt[row, column]
     return upstreams, count
 
 
@@ -231,4 +235,3 @@ def slow_start_round_trips(size_bytes: float) -> int:
         sent += window
         round_trips += 1
     return round_trips
-

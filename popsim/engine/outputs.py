@@ -48,7 +48,7 @@ TIMELINE_COLUMNS = ("requests", "failed", "cold", "latency_us")
 def bucket_index(ms: Floats | float) -> Ints:
     """Return the bucket of each duration in ms, the shape of ``ms``."""
     bits = np.ascontiguousarray(ms, dtype=np.float64).view(np.int64)
-    return np.clip((bits >> MANTISSA_SHIFT) - FIRST_BUCKET, 0, BUCKETS - 1)
+    return np.asarray(np.clip((bits >> MANTISSA_SHIFT) - FIRST_BUCKET, 0, BUCKETS - 1))
 
 
 def bucket_edges(bucket: Ints | int, *, buckets: int = BUCKETS) -> tuple[Floats, Floats]:
@@ -217,8 +217,8 @@ def write_atomically(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

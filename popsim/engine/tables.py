@@ -26,7 +26,7 @@ def node_probabilities(*, midpoints: bool) -> Floats:
     index = np.arange(NODES)
     octave = index // NODES_PER_OCTAVE
     within = (index % NODES_PER_OCTAVE + (0.5 if midpoints else 0.0)) / NODES_PER_OCTAVE
-    return np.minimum((1.0 + within) * np.exp2(octave - float(OCTAVES + 1)), 0.5)
+    return np.asarray(np.minimum((1.0 + within) * np.exp2(octave - float(OCTAVES + 1)), 0.5))
 
 
 def quantile_table(law: Law) -> Floats:

@@ -68,7 +68,9 @@ class Plots:
             label = f"{name}  (p50 {_ms(pool.p(50))}, p95 {_ms(pool.p(95))})"
             axes.step(values, share * 100.0, where="post", color=colour, label=label, linewidth=1.8)
             low, high = min(low, pool.p(0.5)), max(high, pool.p(99.5))
-        axes.set(xscale="log", xlabel="latency in ms", ylabel="share of requests in %", ylim=(0, 100))
+        axes.set(
+            xscale="log", xlabel="latency in ms", ylabel="share of requests in %", ylim=(0, 100)
+        )
         if high > 0.0:
             axes.set_xlim(low * 0.8, high * 1.25)
         for percent in (50, 95):
@@ -91,7 +93,9 @@ class Plots:
         panels[0].set_yticks(range(len(names)), names)
         panels[0].invert_yaxis()
         handles = [
-            panels[0].barh([0], [0], color=PHASE_COLOURS[phase]) for phase in PHASES if phase in used
+            panels[0].barh([0], [0], color=PHASE_COLOURS[phase])
+            for phase in PHASES
+            if phase in used
         ]
         labels = [phase.replace("_", " ") for phase in PHASES if phase in used]
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
@@ -136,7 +140,8 @@ class Plots:
         if shades is not None:
             bar = figure.colorbar(shades, ax=panels[: len(names)].tolist(), shrink=0.7, aspect=30)
             bar.set_label("p50 of each place in ms")
-            ticks = [t for t in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if scale.vmin <= t <= scale.vmax]
+            low, high = scale.vmin or 0.0, scale.vmax or 0.0
+            ticks = [t for t in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if low <= t <= high]
             bar.set_ticks(ticks, labels=[str(tick) for tick in ticks])
             bar.ax.minorticks_off()
         return figure
@@ -167,10 +172,19 @@ class Plots:
         frame, log = self.result.timeline(), self.result.log()
         figure = Chart(figsize=(9.0, 6.0), layout="constrained")
         latency, failed = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-        for (name, part), colour in zip(frame.groupby("platform", sort=False), _colours(), strict=False):
+        for (name, part), colour in zip(
+            frame.groupby("platform", sort=False), _colours(), strict=False
+        ):
             minutes = part["start_ms"] / MS_PER_MINUTE
             latency.plot(minutes, part["p50_ms"], color=colour, label=f"{name} p50")
-            latency.plot(minutes, part["p95_ms"], color=colour, linestyle="--", linewidth=1, label=f"{name} p95")
+            latency.plot(
+                minutes,
+                part["p95_ms"],
+                color=colour,
+                linestyle="--",
+                linewidth=1,
+                label=f"{name} p95",
+            )
             share = 100.0 * part["failed"] / part["requests"].clip(lower=1)
             failed.plot(minutes, share, color=colour)
         for time_ms, verb in log[["time_ms", "verb"]].drop_duplicates().itertuples(index=False):
@@ -210,7 +224,9 @@ def _ms(value: float) -> str:
 
 def _land(axes: Axes) -> None:
     axes.add_collection(
-        PolyCollection(_polygons(), facecolors="#EDEDED", edgecolors="#C8C8C8", linewidths=0.4, zorder=1)
+        PolyCollection(
+            _polygons(), facecolors="#EDEDED", edgecolors="#C8C8C8", linewidths=0.4, zorder=1
+        )
     )
     axes.set(xlim=(-170.0, 190.0), ylim=(-57.0, 75.0), xticks=[], yticks=[], aspect=1.2)
     axes.spines[:].set_visible(False)
@@ -220,7 +236,9 @@ def _land(axes: Axes) -> None:
 def _polygons() -> list[Any]:
     """Outer rings of Natural Earth's land, 1:110m, public domain (https://www.naturalearthdata.com)."""
     path = bundled_folder("topologies") / "graph" / "land.geojson"
-    return [_unwrapped(polygon[0]) for polygon in json.loads(path.read_text("utf-8"))["coordinates"]]
+    return [
+        _unwrapped(polygon[0]) for polygon in json.loads(path.read_text("utf-8"))["coordinates"]
+    ]
 
 
 def _unwrapped(ring: list[list[float]]) -> NDArray[np.float64]:

@@ -83,7 +83,7 @@ def _phases(result: Result) -> Table:
     table = _table(title, "platform", "at", *(p.replace("_", " ") for p in used))
     for name in result.platforms:
         for percent, frame in frames.items():
-            cells = [_number(float(frame.loc[name, phase])) for phase in used]
+            cells = [_number(float(frame.at[name, phase])) for phase in used]  # type: ignore[arg-type]
             table.add_row(name if percent == 50.0 else "", f"p{percent:g}", *cells)
     return table
 
@@ -119,7 +119,11 @@ def _plus_minus(estimate: Estimate) -> str:
     half = (estimate.high - estimate.low) / 2.0
     if not math.isfinite(half):
         return _number(estimate.value)
-    return f"{_number(estimate.value)} ±{half:.1f}" if half < 9.95 else f"{_number(estimate.value)} ±{half:,.0f}"
+    return (
+        f"{_number(estimate.value)} ±{half:.1f}"
+        if half < 9.95
+        else f"{_number(estimate.value)} ±{half:,.0f}"
+    )
 
 
 def _observed(observed: Estimate, unit: str) -> str:

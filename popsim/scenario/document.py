@@ -41,7 +41,9 @@ class Document:
     root: yaml.Node | None = None
     overlays: list[tuple[Key, Document]] = field(default_factory=list)  # presets, by where they lie
 
-    def problem(self, path: Key, message: str, hint: str | None = None, *, key: bool = False) -> Problem:
+    def problem(
+        self, path: Key, message: str, hint: str | None = None, *, key: bool = False
+    ) -> Problem:
         """Make a problem at a path; at the key itself rather than its value if ``key``."""
         document, rest = self._owner(path)
         line, col = document.locate(rest, key=key)
@@ -110,10 +112,14 @@ def load_yaml(path: Path) -> Document:
             raise _refusal(name, "is a folder", "expected a YAML file")
         size = path.stat().st_size
         if size > MAX_BYTES:
-            raise _refusal(name, f"is {size / 1e6:.0f} MB large", f"expected at most {MAX_BYTES / 1e6:.0f} MB")
+            raise _refusal(
+                name, f"is {size / 1e6:.0f} MB large", f"expected at most {MAX_BYTES / 1e6:.0f} MB"
+            )
         text = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
-        raise _refusal(name, f"is not UTF-8 text (byte {error.start})", "expected a YAML file") from None
+        raise _refusal(
+            name, f"is not UTF-8 text (byte {error.start})", "expected a YAML file"
+        ) from None
     except OSError as error:
         raise _refusal(name, f"cannot be read: {(error.strerror or str(error)).lower()}") from None
     return parse_yaml(text, name)
@@ -174,7 +180,8 @@ class _Builder:
             return self._mapping(node, path, above)
         if isinstance(node, yaml.SequenceNode):
             return [self.build(item, (*path, i), above) for i, item in enumerate(node.value)]
-        return node.value if node.style else resolve_scalar(node.value)
+        is_quoted = bool(getattr(node, "style", None))  # libyaml says "" of plain ones
+        return node.value if is_quoted else resolve_scalar(node.value)
 
     def _mapping(self, node: yaml.MappingNode, path: Key, above: tuple[int, ...]) -> dict[str, Any]:
         result: dict[str, Any] = {}
@@ -186,12 +193,16 @@ class _Builder:
             if name in result:
                 first = next(k for k, _ in node.value if k.value == name)
                 hint = f"first in line {first.start_mark.line + 1}"
-                self.problems.append(self._problem(key, (*path, name), "the key is there twice", hint))
+                self.problems.append(
+                    self._problem(key, (*path, name), "the key is there twice", hint)
+                )
                 continue
             result[name] = self.build(value, (*path, name), above)
         return result
 
-    def _problem(self, node: yaml.Node, path: Key, message: str, hint: str | None = None) -> Problem:
+    def _problem(
+        self, node: yaml.Node, path: Key, message: str, hint: str | None = None
+    ) -> Problem:
         mark = node.start_mark
         return Problem(self.file, mark.line + 1, mark.column + 1, path, message, hint)
 

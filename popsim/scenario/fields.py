@@ -39,6 +39,4 @@ Share = Annotated[float, BeforeValidator(parse_share)]
 LawField = Annotated[
     InstanceOf[Law], BeforeValidator(parse_law), PlainSerializer(lambda law: law.to_yaml())
 ]
-Names = Annotated[
-    tuple[str, ...], BeforeValidator(_names), PlainSerializer(list, return_type=list)
-]
+Names = Annotated[tuple[str, ...], BeforeValidator(_names), PlainSerializer(list, return_type=list)]

@@ -57,7 +57,7 @@ class Law(ABC):
         return float("inf")
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.to_yaml() == other.to_yaml()  # type: ignore[attr-defined]
+        return type(self) is type(other) and self.to_yaml() == other.to_yaml()
 
     def __hash__(self) -> int:
         return hash(str(self.to_yaml()))
@@ -123,7 +123,10 @@ def parse_law(value: object) -> Law:
 
 
 def take(
-    name: str, parameters: Mapping[str, Any], required: tuple[str, ...], optional: tuple[str, ...] = ()
+    name: str,
+    parameters: Mapping[str, Any],
+    required: tuple[str, ...],
+    optional: tuple[str, ...] = (),
 ) -> None:
     """Check the parameter names of a law.
 

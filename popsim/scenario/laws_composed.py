@@ -7,7 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from popsim.scenario.laws import Floats, Law, duration, form, ms, normal_quantile, number, parse_law, take
+from popsim.scenario.laws import (
+    Floats,
+    Law,
+    duration,
+    form,
+    ms,
+    normal_quantile,
+    number,
+    parse_law,
+    take,
+)
 from popsim.scenario.laws_continuous import percentile_of
 
 BISECTIONS = 80
@@ -97,22 +107,31 @@ class Mixture(Law):
 
     def cdf(self, x: Floats) -> Floats:
         """Return the weighted sum of the parts' CDFs."""
-        return np.asarray(sum(w * law.cdf(x) for w, law in zip(self._shares, self.laws, strict=True)))
+        return np.asarray(
+            sum(w * law.cdf(x) for w, law in zip(self._shares, self.laws, strict=True))
+        )
 
     def sf(self, x: Floats) -> Floats:
         """Return the weighted sum of the parts' tails."""
-        return np.asarray(sum(w * law.sf(x) for w, law in zip(self._shares, self.laws, strict=True)))
+        return np.asarray(
+            sum(w * law.sf(x) for w, law in zip(self._shares, self.laws, strict=True))
+        )
 
     def quantile_lower(self, p: Floats) -> Floats:
         """Bisect the CDF."""
         p = np.asarray(p, dtype=np.float64)
-        ends = np.stack([_at(law, p, lower=True, share=w) for w, law in zip(self._shares, self.laws, strict=True)])
+        ends = np.stack(
+            [
+                _at(law, p, lower=True, share=w)
+                for w, law in zip(self._shares, self.laws, strict=True)
+            ]
+        )
         low, high = np.zeros(p.shape), ends.max(axis=0)
         for _ in range(BISECTIONS):
             middle = (low + high) / 2
             reached = self.cdf(middle) >= p
             low, high = np.where(reached, low, middle), np.where(reached, middle, high)
-        return high
+        return np.asarray(high)
 
     def quantile_upper(self, p: Floats) -> Floats:
         """Bisect the tail."""
@@ -123,7 +142,7 @@ class Mixture(Law):
             middle = (low + high) / 2
             reached = self.sf(middle) <= p
             low, high = np.where(reached, low, middle), np.where(reached, middle, high)
-        return high
+        return np.asarray(high)
 
     def mean(self) -> float:
         """Return the weighted mean."""
@@ -198,12 +217,16 @@ class Shifted(Law):
 @form("percentiles")
 def _percentiles(parameters: Mapping[str, Any]) -> Law:
     name = "percentiles"
-    points = sorted((percentile_of(name, str(k)), duration(name, str(k), v)) for k, v in parameters.items())
+    points = sorted(
+        (percentile_of(name, str(k)), duration(name, str(k), v)) for k, v in parameters.items()
+    )
     if len(points) < 2:
         raise ValueError(f"{name}: expected at least two, such as {{p50: 5ms, p99: 20ms}}")
     probabilities, values = (np.array(column) for column in zip(*points, strict=True))
     if np.any(np.diff(values) < 0):
-        raise ValueError(f"{name}: higher percentiles must not have smaller values, got {dict(parameters)}")
+        raise ValueError(
+            f"{name}: higher percentiles must not have smaller values, got {dict(parameters)}"
+        )
     return Percentiles(probabilities, values, {name: dict(parameters)})
 
 

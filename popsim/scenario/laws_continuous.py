@@ -17,7 +17,9 @@ PERCENTILE = re.compile(r"p(\d+(?:\.\d+)?)")
 class Lognormal(Law):
     """exp(N(ln median, sigma**2)); median in ms."""
 
-    def __init__(self, median: float, sigma: float, yaml_form: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, median: float, sigma: float, yaml_form: dict[str, Any] | None = None
+    ) -> None:
         self.median, self.sigma, self._yaml_form = median, sigma, yaml_form
 
     def quantile_lower(self, p: Floats) -> Floats:
@@ -210,10 +212,14 @@ def _lognormal(parameters: Mapping[str, Any]) -> Law:
         if mean <= median:
             raise ValueError(f"{name}: the mean ({ms(mean)}) must exceed p50 ({ms(median)})")
         return Lognormal(median, sqrt(2 * log(mean / median)), yaml_form)
-    points = sorted((percentile_of(name, k), duration(name, k, v, positive=True)) for k, v in parameters.items())
+    points = sorted(
+        (percentile_of(name, k), duration(name, k, v, positive=True)) for k, v in parameters.items()
+    )
     (p1, x1), (p2, x2) = points
     if not 0 < p1 < p2 < 1 or x2 <= x1:
-        raise ValueError(f"{name}: the higher percentile must have the larger value, got {dict(parameters)}")
+        raise ValueError(
+            f"{name}: the higher percentile must have the larger value, got {dict(parameters)}"
+        )
     z1, z2 = (float(normal_quantile(np.array(p))) for p in (p1, p2))
     sigma = log(x2 / x1) / (z2 - z1)
     return Lognormal(x1 * exp(-sigma * z1), sigma, yaml_form)

@@ -48,7 +48,9 @@ class Choices(Law):
 
     is_step = True
 
-    def __init__(self, values: Floats, weights: Floats, yaml_form: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, values: Floats, weights: Floats, yaml_form: dict[str, Any] | None = None
+    ) -> None:
         order = np.argsort(values, kind="stable")
         self.values = np.asarray(values, dtype=np.float64)[order]
         self.weights = np.asarray(weights, dtype=np.float64)[order]
@@ -108,7 +110,7 @@ def _integers(parameters: Mapping[str, Any]) -> Law:
     if len(values) > 100_000:
         raise ValueError(f"integers: {len(values)} values are too many, expected at most 100000")
     yaml_form = {"integers": {"low": ms(low), "high": ms(high), "step": ms(step)}}
-    return Choices(values, np.ones(len(values)), yaml_form)
+    return Choices(np.asarray(values, dtype=np.float64), np.ones(len(values)), yaml_form)
 
 
 @form("choices")

@@ -40,7 +40,9 @@ def read_scenario(source: Source) -> tuple[Scenario, Document]:
     if scenario is not None:
         problems += _inconsistencies(scenario, document)
     if problems or scenario is None:
-        raise InputError(sorted(set(problems), key=lambda p: (p.file or "", p.line or 0, p.col or 0)))
+        raise InputError(
+            sorted(set(problems), key=lambda p: (p.file or "", p.line or 0, p.col or 0))
+        )
     return scenario, document
 
 
@@ -78,7 +80,9 @@ def _with_presets(document: Document, problems: list[Problem]) -> dict[str, Any]
         known = bundled_names("presets")
         if preset not in known:
             message = f"there is no preset {preset!r}"
-            problems.append(document.problem((*path, "preset"), message, did_you_mean(preset, known)))
+            problems.append(
+                document.problem((*path, "preset"), message, did_you_mean(preset, known))
+            )
             data["platforms"][name] = {"topology": "", "runtime": "unknown"}
             continue
         base = load_yaml(bundled_file("presets", preset))
@@ -99,7 +103,14 @@ def translate(
 def _problem(
     detail: ErrorDetails, document: Document, model: type[BaseModel], prefix: Key
 ) -> Problem:
-    path: Key = (*prefix, *(part for part in detail["loc"] if part not in ("mapping", "name") or part == "name" and detail["loc"] == ("name",)))
+    path: Key = (
+        *prefix,
+        *(
+            part
+            for part in detail["loc"]
+            if part not in ("mapping", "name") or (part == "name" and detail["loc"] == ("name",))
+        ),
+    )
     kind, message = detail["type"], detail["msg"]
     if kind == "extra_forbidden":
         known = _known_keys(model, tuple(detail["loc"])[:-1])
@@ -128,9 +139,7 @@ def _known_keys(model: type[BaseModel], location: Key) -> list[str]:
     if not location:
         return [info.alias or name for name, info in model.model_fields.items()]
     head, *rest = location
-    info = next(
-        (f for name, f in model.model_fields.items() if head in (name, f.alias)), None
-    )
+    info = next((f for name, f in model.model_fields.items() if head in (name, f.alias)), None)
     if info is None:
         return _known_keys(model, tuple(rest))
     inner = _models_in(info.annotation)
@@ -142,8 +151,7 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
     """Return the models that a type annotation mentions."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    found = [m for part in getattr(annotation, "__args__", ()) for m in _models_in(part)]
-    return found
+    return [m for part in getattr(annotation, "__args__", ()) for m in _models_in(part)]
 
 
 def _inconsistencies(scenario: Scenario, document: Document) -> list[Problem]:
@@ -154,22 +162,38 @@ def _inconsistencies(scenario: Scenario, document: Document) -> list[Problem]:
     for number, step in enumerate(scenario.workload.handler):
         if step.fetch is not None and step.fetch.origin not in scenario.origins:
             path: Key = ("workload", "handler", number, "fetch", "origin")
-            hint = did_you_mean(step.fetch.origin, list(scenario.origins)) or "name it under origins:"
-            problems.append(document.problem(path, f"there is no origin {step.fetch.origin!r}", hint))
+            hint = (
+                did_you_mean(step.fetch.origin, list(scenario.origins)) or "name it under origins:"
+            )
+            problems.append(
+                document.problem(path, f"there is no origin {step.fetch.origin!r}", hint)
+            )
     for number, event in enumerate(scenario.events):
         if event.at >= scenario.duration:
-            problems.append(document.problem(("events", number, "at"), "the event lies after the end of the run"))
+            problems.append(
+                document.problem(
+                    ("events", number, "at"), "the event lies after the end of the run"
+                )
+            )
         for name in (event.fail.platforms or ()) if event.fail else ():
             if name not in scenario.platforms:
-                hint = did_you_mean(name, list(scenario.platforms))
+                guess = did_you_mean(name, list(scenario.platforms))
                 message = f"there is no platform {name!r}"
-                problems.append(document.problem(("events", number, "fail", "platforms"), message, hint))
+                problems.append(
+                    document.problem(("events", number, "fail", "platforms"), message, guess)
+                )
         if event.surge is not None and scenario.workload.arrivals.every is not None:
-            message = "a surge needs arrivals with a rate; probes come every so often whatever happens"
+            message = (
+                "a surge needs arrivals with a rate; probes come every so often whatever happens"
+            )
             problems.append(document.problem(("events", number, "surge"), message))
     seen: set[str] = set()
     for number, claim in enumerate(scenario.claims):
         if claim.id in seen:
-            problems.append(document.problem(("claims", number, "id"), f"the claim id {claim.id!r} is there twice"))
+            problems.append(
+                document.problem(
+                    ("claims", number, "id"), f"the claim id {claim.id!r} is there twice"
+                )
+            )
         seen.add(claim.id)
     return problems

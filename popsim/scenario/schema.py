@@ -7,100 +7,29 @@ import json
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
-    PlainSerializer,
     Tag,
     field_validator,
     model_validator,
 )
 
 from popsim.scenario.fields import DurationMs, LawField, Names, RatePerS, Share, SizeBytes
-from popsim.scenario.laws import Law, parse_law
-from popsim.scenario.units import parse_duration, parse_share
+from popsim.scenario.laws import parse_law
+from popsim.scenario.parts import (
+    FetchReuse,
+    IdleTimeout,
+    Jitter,
+    ModelSpec,
+    Spec,
+    Version,
+    Where,
+    text_or_mapping,
+    word_or_share,
+)
+from popsim.scenario.units import parse_share
 
 NOTHING = parse_law("0ms")
-MS_PER_HOUR = 3_600_000.0
-
-
-class Spec(BaseModel):
-    """Base: frozen, no unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
-def _model_spec(value: Any) -> Any:
-    if isinstance(value, str):
-        return {"model": value}
-    if isinstance(value, dict) and isinstance(value.get("model"), str):
-        return value
-    raise ValueError(f"expected a model's name, or a mapping with the key model, got {value!r}")
-
-
-def _one_of_words(*words: str) -> Any:
-    def check(value: Any) -> Any:
-        if value in words:
-            return value
-        try:
-            return parse_share(value)
-        except ValueError:
-            raise ValueError(f"expected {', '.join(words)} or a share such as 80%, got {value!r}") from None
-
-    return BeforeValidator(check)
-
-
-def _word_or_duration(*words: str) -> Any:
-    def check(value: Any) -> Any:
-        if value in words:
-            return value
-        try:
-            return parse_duration(value)
-        except ValueError:
-            raise ValueError(f"expected {', '.join(words)} or a duration such as 60s, got {value!r}") from None
-
-    return BeforeValidator(check)
-
-
-def _word_or_law(*words: str) -> Any:
-    def check(value: Any) -> Any:
-        return value if value in words else parse_law(value)
-
-    return BeforeValidator(check)
-
-
-def _duration_text(value: Any) -> Any:
-    from popsim.scenario.units import format_duration
-
-    return value if isinstance(value, str) else format_duration(value)
-
-
-def _law_text(value: Any) -> Any:
-    return value.to_yaml() if isinstance(value, Law) else value
-
-
-def _text_or_mapping(value: Any) -> str:
-    return "mapping" if isinstance(value, dict | BaseModel) else "name"
-
-
-ModelSpec = Annotated[dict[str, Any], BeforeValidator(_model_spec)]
-IdleTimeout = Annotated[
-    Any, _word_or_duration("never-pooled", "always-pooled"), PlainSerializer(_duration_text)
-]
-FetchReuse = Annotated[Any, _word_or_duration("never", "always"), PlainSerializer(_duration_text)]
-Jitter = Annotated[Any, _word_or_law("measured", "none"), PlainSerializer(_law_text)]
-Version = Annotated[Literal["none", "1.2", "1.3"], BeforeValidator(str)]
-
-
-class Where(Spec):
-    """Which places: all keys that are given must match."""
-
-    continent: Names | None = None
-    country: Names | None = None
-    id: Names | None = None
-    city: Names | None = None
 
 
 class AccessMix(Spec):
@@ -119,7 +48,7 @@ class AccessMix(Spec):
 
 Access = Annotated[
     Annotated[str, Tag("name")] | Annotated[AccessMix, Tag("mapping")],
-    Discriminator(_text_or_mapping),
+    Discriminator(text_or_mapping),
 ]
 
 
@@ -160,7 +89,9 @@ class ArrivalsSpec(Spec):
         if (self.rate is None) == (self.every is None):
             raise ValueError("expected either rate (such as 200/s) or every (such as 5min)")
         if self.every is not None and self.by_local_hour is not None:
-            raise ValueError("by_local_hour needs a rate; probes that come every so often have none")
+            raise ValueError(
+                "by_local_hour needs a rate; probes that come every so often have none"
+            )
         return self
 
 
@@ -176,7 +107,7 @@ class FunctionsSpec(Spec):
     count: int = Field(default=1, ge=1, le=1_000_000)
     popularity: Annotated[
         Annotated[Literal["uniform"], Tag("name")] | Annotated[Zipf, Tag("mapping")],
-        Discriminator(_text_or_mapping),
+        Discriminator(text_or_mapping),
     ] = "uniform"
 
 
@@ -191,21 +122,23 @@ class Resolver(Spec):
 class ConnectionSpec(Spec):
     """What a request needs before it can be sent."""
 
-    reuse: Annotated[Any, _one_of_words("never", "always")] = "never"
+    reuse: Annotated[Any, word_or_share("never", "always")] = "never"
     protocol: Literal["h1", "h2", "h3"] = "h2"
     tls: Version = "1.3"
     resumption: Share = 0.0
     zero_rtt: bool = False
     dns: Annotated[
         Annotated[Literal["cached"], Tag("name")] | Annotated[Resolver, Tag("mapping")],
-        Discriminator(_text_or_mapping),
+        Discriminator(text_or_mapping),
     ] = "cached"
     loss: Share = 0.0
 
     @model_validator(mode="after")
     def _protocols_fit(self) -> ConnectionSpec:
         if self.protocol == "h3" and self.tls != "1.3":
-            raise ValueError(f"h3 runs over QUIC, which has TLS 1.3 built in, not tls: {self.tls!r}")
+            raise ValueError(
+                f"h3 runs over QUIC, which has TLS 1.3 built in, not tls: {self.tls!r}"
+            )
         if self.zero_rtt and self.tls != "1.3":
             raise ValueError(f"zero_rtt needs tls: '1.3', not {self.tls!r}")
         return self
@@ -394,7 +327,9 @@ class Scenario(Spec):
     clients: ClientsSpec = ClientsSpec()
     workload: WorkloadSpec
     origins: dict[str, OriginSpec] = {}
-    platforms: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], PlatformSpec] = Field(min_length=1)
+    platforms: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], PlatformSpec] = Field(
+        min_length=1
+    )
     events: tuple[EventSpec, ...] = ()
     claims: tuple[ClaimSpec, ...] = ()
 
@@ -408,7 +343,14 @@ class Scenario(Spec):
     def id(self) -> str:
         """12 hex digits that name what this scenario computes: not its name, prose, claims or length."""
         content = self.resolved()
-        for key in ("name", "description", "claims", "replications", "precision", "max_replications"):
+        for key in (
+            "name",
+            "description",
+            "claims",
+            "replications",
+            "precision",
+            "max_replications",
+        ):
             content.pop(key, None)
         for platform in content["platforms"].values():
             platform.pop("description", None)
@@ -416,7 +358,8 @@ class Scenario(Spec):
 
     def resolved(self) -> dict[str, Any]:
         """Return the scenario as plain data with every default filled in; it loads back to itself."""
-        return _without_nones(self.model_dump(mode="json", by_alias=True))
+        plain: dict[str, Any] = _without_nones(self.model_dump(mode="json", by_alias=True))
+        return plain
 
     def changed(self, **updates: Any) -> Scenario:
         """Return a copy with some keys changed, mappings merged deeply, checked again.

@@ -58,9 +58,7 @@ def run_tasks(tasks: Sequence[Task], workers: int) -> Iterator[tuple[Task, Platf
     )
 
 
-def _attempt(
-    tasks: Sequence[Task], workers: int
-) -> Iterator[tuple[tuple[str, int], PlatformRun]]:
+def _attempt(tasks: Sequence[Task], workers: int) -> Iterator[tuple[tuple[str, int], PlatformRun]]:
     pool = ProcessPoolExecutor(
         min(workers, len(tasks)), mp_context=_context(), initializer=_ignore_interrupts
     )

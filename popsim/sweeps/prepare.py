@@ -157,7 +157,9 @@ class _Check:
             if event.fail is None or event.fail.sites is None:
                 continue
             platforms = event.fail.platforms or tuple(self.scenario.platforms)
-            known = {site for name in platforms if name in self.sites for site in self.sites[name].ids}
+            known = {
+                site for name in platforms if name in self.sites for site in self.sites[name].ids
+            }
             for site in event.fail.sites:
                 if known and site not in known:
                     message = f"there is no site {site!r} on {' or '.join(platforms)}"
@@ -171,7 +173,9 @@ class _Check:
             if clients is not None:
                 with self._at("claims", number, "where"):
                     if not matching(clients, claim.where).any():
-                        raise ValueError("the claim is about clients that the scenario does not have")
+                        raise ValueError(
+                            "the claim is about clients that the scenario does not have"
+                        )
             restricted = claim.where.model_dump(exclude_none=True)
             for line, text in enumerate(claim.expect):
                 path: Key = ("claims", number, "expect", line)
@@ -190,5 +194,3 @@ class _Check:
         if problem.col is None:
             return problem
         return replace(problem, col=problem.col + error.column + self.document.quote_width(path))
-
-

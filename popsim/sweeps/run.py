@@ -78,7 +78,9 @@ class _Sweep:
 
     def _engine(self) -> str:
         if self.scenario.engine == "compiled" and not is_compiled_engine_available():
-            self.notify("numba is not installed: the SimPy engine runs, the same results about 100 times slower")
+            self.notify(
+                "numba is not installed: the SimPy engine runs, the same results about 100 times slower"
+            )
             return "simpy"
         return self.scenario.engine
 
@@ -109,7 +111,11 @@ class _Sweep:
         tasks, keys = [], {}
         for replication in numbers:
             for platform in self.runs:
-                key = run_key(self.scenario, platform, replication, self.engine) if self.store else None
+                key = (
+                    run_key(self.scenario, platform, replication, self.engine)
+                    if self.store
+                    else None
+                )
                 kept = self.store.load(key) if self.store and key else None
                 if kept is not None:
                     self.runs[platform].append(kept)
@@ -130,8 +136,11 @@ class _Sweep:
     def _run(self, tasks: list[Task]) -> Any:
         if self.processes:  # generator functions of a notebook cannot be sent to another process
             for task in tasks:
-                yield task, simulate(
-                    self.scenario, task.platform, task.replication, self.engine, self.processes
+                yield (
+                    task,
+                    simulate(
+                        self.scenario, task.platform, task.replication, self.engine, self.processes
+                    ),
                 )
             return
         yield from run_tasks(tasks, 1 if self._is_small(len(tasks)) else self.workers)
@@ -147,7 +156,9 @@ class _Sweep:
         if self.is_ready or self.engine != "compiled":
             return
         if needs_compiling():
-            self.notify("compiling the engine, once on this machine: 10 to 40 seconds (popsim warmup does it ahead)")
+            self.notify(
+                "compiling the engine, once on this machine: 10 to 40 seconds (popsim warmup does it ahead)"
+            )
         warmup()
         self.is_ready = True
 

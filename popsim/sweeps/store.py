@@ -18,7 +18,15 @@ from popsim.results.provenance import code_hash, data_hash
 from popsim.scenario.schema import Scenario
 
 FOLDER = Path(".popsim") / "runs"
-NOT_CONTENT = ("name", "description", "claims", "replications", "precision", "max_replications", "engine")
+NOT_CONTENT = (
+    "name",
+    "description",
+    "claims",
+    "replications",
+    "precision",
+    "max_replications",
+    "engine",
+)
 
 Notify = Callable[[str], None]
 

@@ -35,7 +35,9 @@ def access_laws(network: str | AccessMix) -> tuple[list[str], list[float], list[
         named = _file()["mixes"].get(network, {"mix": {network: 1.0}})
         network = AccessMix.model_validate(named)
     problems = [
-        Problem(None, None, None, ("mix", name), f"there is no access network {name!r}", _hint(name))
+        Problem(
+            None, None, None, ("mix", name), f"there is no access network {name!r}", _hint(name)
+        )
         for name in network.mix
         if name not in _file()["networks"]
     ]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from popsim.scenario.errors import InputError, Problem
-from popsim.scenario.schema import Where
+from popsim.scenario.parts import Where
 from popsim.world.geo import Floats, check_country, countries
 from popsim.world.places import matching
 from popsim.world.table import find_table, read_table

@@ -28,7 +28,9 @@ def locate_origin(name: str, spec: OriginSpec) -> Place:
         return _city(name, spec.city, spec.country)
     assert spec.lat is not None
     assert spec.lon is not None
-    return Place(name, name, spec.country or _nearest_country(spec.lat, spec.lon), spec.lat, spec.lon)
+    return Place(
+        name, name, spec.country or _nearest_country(spec.lat, spec.lon), spec.lat, spec.lon
+    )
 
 
 def _city(name: str, city: str, country: str | None) -> Place:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from popsim.scenario.errors import InputError, Problem, did_you_mean
-from popsim.scenario.schema import Where
+from popsim.scenario.parts import Where
 from popsim.world.geo import CONTINENTS, countries, country_hint
 
 
@@ -66,6 +66,6 @@ def _unknown(key: str, name: str, values: Sequence[str]) -> Problem | None:
     if key == "country" and name not in countries():
         return Problem(None, None, None, (key,), f"unknown country {name!r}", country_hint(name))
     if key in ("city", "id") and name not in values:
-        hint = did_you_mean(name, sorted(set(values)))
-        return Problem(None, None, None, (key,), f"there is no {key} {name!r} here", hint)
+        guess = did_you_mean(name, sorted(set(values)))
+        return Problem(None, None, None, (key,), f"there is no {key} {name!r} here", guess)
     return None

@@ -42,7 +42,7 @@ def residual_rtt(
     student = stdtrit(DEGREES_OF_FREEDOM, np.clip(uniform, 2.0**-53, 1.0 - 2.0**-53))
     scale = np.select([km <= limit for limit, _ in SCALES], [scale for _, scale in SCALES])
     factor = np.exp(np.clip(student * scale * (BACKBONE if backbone else 1.0), *CLIP))
-    return np.maximum(rtt_ms * factor, FLOOR * MS_PER_KM * km)
+    return np.asarray(np.maximum(rtt_ms * factor, FLOOR * MS_PER_KM * km))
 
 
 def _pair_words(
@@ -50,4 +50,5 @@ def _pair_words(
 ) -> NDArray[np.uint64]:
     a = name_words(sources, seed, "residual")[:, None]
     b = name_words(destinations, seed, "residual")[None, :]
-    return mix(np.minimum(a, b), np.maximum(a, b))
+    words: NDArray[np.uint64] = mix(np.minimum(a, b), np.maximum(a, b))
+    return words

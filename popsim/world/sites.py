@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from popsim.scenario.errors import InputError, Problem, did_you_mean
-from popsim.scenario.schema import Where
+from popsim.scenario.parts import Where
 from popsim.world.geo import Floats, check_country, countries
 from popsim.world.places import matching, unknown_id
 from popsim.world.table import find_table, read_table

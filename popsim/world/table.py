@@ -73,7 +73,9 @@ class Table:
         for row in self.rows:
             value = row.values[column].strip()
             if value in first:
-                row.problem(f"the {column} {value!r} is there twice", f"first in line {first[value]}")
+                row.problem(
+                    f"the {column} {value!r} is there twice", f"first in line {first[value]}"
+                )
             first.setdefault(value, row.line)
 
 

@@ -121,7 +121,11 @@ class _Laws:
 def _program(
     rng: np.random.Generator, law: _Laws, tables: list[Floats], origins: int
 ) -> lay.Records:
-    kinds = [lay.CPU, *rng.choice([lay.CPU, lay.SLEEP, lay.FETCH], int(rng.integers(0, 4))), lay.END]
+    kinds = [
+        lay.CPU,
+        *rng.choice([lay.CPU, lay.SLEEP, lay.FETCH], int(rng.integers(0, 4))),
+        lay.END,
+    ]
     steps = records(lay.STEP_DTYPE, len(kinds))
     for step, kind in zip(steps, kinds, strict=True):
         step.kind = kind
@@ -212,9 +216,7 @@ def _links(
     return routes, upstreams, route_count, upstream_count
 
 
-def _verbs(
-    rng: np.random.Generator, law: _Laws, sites: int, clients: int
-) -> tuple[Verb, ...]:
+def _verbs(rng: np.random.Generator, law: _Laws, sites: int, clients: int) -> tuple[Verb, ...]:
     verbs = []
     for _ in range(int(rng.integers(1, 4))):
         site, time = int(rng.integers(sites)), law.number(DURATION)

@@ -17,7 +17,9 @@ from popsim.engine.specification.plane import SpecificationPlane
 TINY = Growth(slots=2, instances=2, sample=2)  # forces every array to grow
 
 
-def run_specification(case: Case, plane_class: type[SpecificationPlane] = SpecificationPlane) -> Books:
+def run_specification(
+    case: Case, plane_class: type[SpecificationPlane] = SpecificationPlane
+) -> Books:
     """Run a case on the SimPy engine, or on a variant of it."""
     env = simpy.Environment()
     return _run(env, plane_class(env, case.inputs, words), case.verbs)

@@ -1,0 +1,1 @@
+"""The fast engine: an event loop over arrays, compiled by numba. Only this folder knows numba."""

@@ -45,9 +45,7 @@ def remove_first(st):
         best, best_time, best_key = child, heap[child].time, heap[child].key
         for other in range(child + 1, min(child + 4, count)):
             other_time = heap[other].time
-            if other_time < best_time or (
-                other_time == best_time and heap[other].key < best_key
-            ):
+            if other_time < best_time or (other_time == best_time and heap[other].key < best_key):
                 best, best_time, best_key = other, other_time, heap[other].key
         if time < best_time or (time == best_time and key < best_key):
             break

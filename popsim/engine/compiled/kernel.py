@@ -84,9 +84,7 @@ def is_arrival_next(st):
     if st.integers[I_HEAP] == 0:
         return True
     time, first = st.floats[F_NEXT_TIME], st.heap[0].time
-    return time < first or (
-        time == first and KEY_NEW + st.integers[I_NEXT_NUMBER] < st.heap[0].key
-    )
+    return time < first or (time == first and KEY_NEW + st.integers[I_NEXT_NUMBER] < st.heap[0].key)
 
 
 @helper

@@ -8,7 +8,13 @@ import numpy as np
 
 from popsim.engine.compiled import draw, kernel
 from popsim.engine.compiled.jit import IS_COMPILED
-from popsim.engine.compiled.state import I_DONE, I_IN_FLIGHT, I_NEXT_NUMBER, I_SAMPLED, initial_state
+from popsim.engine.compiled.state import (
+    I_DONE,
+    I_IN_FLIGHT,
+    I_NEXT_NUMBER,
+    I_SAMPLED,
+    initial_state,
+)
 from popsim.engine.layout import Floats, Growth, Inputs, Records
 from popsim.engine.recorder import COUNTER_COUNT, Books
 

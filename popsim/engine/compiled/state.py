@@ -188,7 +188,11 @@ def initial_state(inputs: Inputs, growth: Growth) -> State:
         clients[name] = inputs.clients[name]
     clients.surge, clients.dns_ready, clients.dns_expiry = 1.0, -np.inf, -np.inf
     upstreams = records(LINK_DTYPE, len(inputs.upstreams))
-    upstreams.site, upstreams.rtt, upstreams.used = inputs.upstreams.site, inputs.upstreams.rtt, -np.inf
+    upstreams.site, upstreams.rtt, upstreams.used = (
+        inputs.upstreams.site,
+        inputs.upstreams.rtt,
+        -np.inf,
+    )
     fetches = records(LINK_DTYPE, len(inputs.origin_rtt))
     fetches.rtt, fetches.used = inputs.origin_rtt, -np.inf
     pools = records(POOL_DTYPE, inputs.site_count * rules.function_count)

@@ -1,0 +1,1 @@
+"""The executable specification: one SimPy process per request, reads like prose."""

@@ -9,6 +9,7 @@ the priority, which exceeds SimPy's own URGENT (0) and NORMAL (1), so control ev
 from __future__ import annotations
 
 from heapq import heappush
+from typing import Any
 
 import simpy
 
@@ -20,7 +21,8 @@ def trigger_at(event: simpy.Event, time: float, rank: int, number: int) -> simpy
     env = event.env
     event._ok = True
     event._value = None
-    heappush(env._queue, (time, rank * RANK + number, next(env._eid), event))  # type: ignore[attr-defined]
+    queue: list[Any] = env._queue
+    heappush(queue, (time, rank * RANK + number, next(env._eid), event))
     return event
 
 

@@ -257,4 +257,3 @@ class SpecificationPlane:
         for site in self.sites:
             self.instances.count_remaining(site)
         return self.recorder.close()
-

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from popsim.world.addressing import name_words, uniforms
 from popsim.models.arrivals.process import ArrivalModel
 from popsim.models.registry import register
 from popsim.scenario.fields import DurationMs
+from popsim.world.addressing import name_words, uniforms
 
 
 @register("arrivals", "periodic")

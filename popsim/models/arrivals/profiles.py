@@ -55,4 +55,4 @@ def hourly_profile(by_local_hour: str | Sequence[float] | None) -> NDArray[np.fl
         raise ValueError(f"an hourly profile needs {HOURS} numbers, not {intensity.size}")
     if not np.all(np.isfinite(intensity)) or intensity.min() < 0 or intensity.sum() <= 0:
         raise ValueError("an hourly profile needs finite numbers from 0 up, not all 0")
-    return intensity / intensity.mean()
+    return np.asarray(intensity / intensity.mean())

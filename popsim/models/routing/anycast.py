@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from popsim.world.addressing import mix, name_words, uniforms
 from popsim.models.registry import register
 from popsim.models.routing.table import (
     MAX_CANDIDATES,
@@ -26,6 +25,7 @@ from popsim.models.routing.table import (
     RoutingTable,
 )
 from popsim.scenario.fields import DurationMs, Share
+from popsim.world.addressing import mix, name_words, uniforms
 
 if TYPE_CHECKING:
     from popsim.world.clients import Clients
@@ -93,7 +93,7 @@ class Anycast(RoutingModel):
     def _nearest(self, rtt_ms: Floats, km: Floats) -> Ints:
         lowest = rtt_ms.min(axis=1, keepdims=True)
         eligible = np.isfinite(rtt_ms) & (rtt_ms <= lowest + self.border_detour)
-        return np.where(eligible, km, np.inf).argmin(axis=1).astype(np.int64)
+        return np.asarray(np.where(eligible, km, np.inf).argmin(axis=1), dtype=np.int64)
 
     def _spread(
         self, rtt_ms: Floats, km: Floats, nearest: Ints, chance: Floats
@@ -145,7 +145,8 @@ def _in_failover_order(site: Ints, share: Floats, rtt_ms: Floats) -> tuple[Ints,
         rtt = np.where(site == NO_SITE, np.inf, rtt)
         rtt[:, 0] = -np.inf
         order = np.argsort(rtt, axis=1, kind="stable")[:, :MAX_CANDIDATES]
-        site, share = (np.take_along_axis(array, order, axis=1) for array in (site, share))
+        site = np.take_along_axis(site, order, axis=1)
+        share = np.take_along_axis(share, order, axis=1)
     return site, share
 
 

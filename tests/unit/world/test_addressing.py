@@ -17,7 +17,7 @@ def test_uniforms_fill_the_unit_interval_evenly() -> None:
     words = mix(name_words([str(n) for n in range(500)], 1, "a")[:, None],
                 name_words([str(n) for n in range(200)], 1, "b")[None, :])  # fmt: skip
     values = np.sort(uniforms(words).ravel())
-    assert 0.0 <= values[0] and values[-1] < 1.0
+    assert values[0] >= 0.0 and values[-1] < 1.0
     expected = (np.arange(values.size) + 0.5) / values.size
     assert np.abs(values - expected).max() < 1.63 / np.sqrt(values.size)  # Kolmogorov-Smirnov, 1 %
 
