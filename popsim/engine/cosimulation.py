@@ -25,7 +25,7 @@ class DataPlane(Protocol):
         ...
 
     def fail_site(self, index: int, time: float) -> None:
-        """Lose all that runs at a site; requests waiting there die at ``time`` = now (rule 23)."""
+        """Lose all that runs at a site; requests waiting there die at ``time`` = now (rule 21)."""
         ...
 
     def restore_site(self, index: int) -> None:

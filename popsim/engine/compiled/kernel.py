@@ -176,7 +176,7 @@ def advance(st, until):
 
 @entry
 def fail_site(st, index, time):
-    """Lose all that runs at a site; requests waiting there die now (rule 23)."""
+    """Lose all that runs at a site; requests waiting there die now (rule 21)."""
     site = st.sites[index]
     site.up = 0
     site.epoch += 1

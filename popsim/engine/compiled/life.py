@@ -243,7 +243,7 @@ def after_step(st, slot):
     """A step of the handler is over."""
     request = st.slots[slot]
     if st.sites[request.compute].epoch != request.epoch:
-        return FAILED + KILLED  # it releases nothing there (rule 24)
+        return FAILED + KILLED  # it releases nothing there (rule 22)
     request.pc += 1
     return RUN
 

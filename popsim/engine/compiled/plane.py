@@ -68,7 +68,7 @@ class CompiledPlane:
         state.integers[I_SAMPLED] = 0
 
     def fail_site(self, index: int, time: float) -> None:
-        """Lose all that runs at a site; requests waiting there die now (rule 23)."""
+        """Lose all that runs at a site; requests waiting there die now (rule 21)."""
         with _quiet():
             kernel.fail_site(self.state, np.int64(index), np.float64(time))
 

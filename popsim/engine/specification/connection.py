@@ -102,7 +102,7 @@ class Connections:
         return dns + (connect + tls)
 
     def _resolve(self, client: int, time: float, word: int) -> float:
-        """Ask the resolver of a client; a query that waits for another's answer gets it then."""
+        """Ask the resolver of a client; a query that waits for another's answer gets it then (rule 19)."""
         if time < self.dns_expiry[client]:
             hit = self.lookups.table(T_DNS_HIT, word)
             return hit + max(0.0, self.dns_ready[client] - time)

@@ -127,7 +127,7 @@ class SpecificationPlane:
                 break
             yield from self.run(request, pc, step)
             if site.epoch != epoch:
-                return self.fail(request, KILLED)  # it releases nothing there (rule 24)
+                return self.fail(request, KILLED)  # it releases nothing there (rule 22)
         self.release(request, site)
         self.respond(request)
 
@@ -137,7 +137,7 @@ class SpecificationPlane:
         self.recorder.count(C_EVENTS)
 
     def forward(self, request: Request) -> Life:
-        """From the ingress through the front door to the compute site (rules 6, 26)."""
+        """From the ingress through the front door to the compute site (rules 6, 18)."""
         rules, now = self.rules, self.env.now
         front = 0.0
         if rules.front_door:
@@ -226,7 +226,7 @@ class SpecificationPlane:
     # --- verbs of the control plane ------------------------------------------------------------------------
 
     def fail_site(self, index: int, time: float) -> None:
-        """Lose all that runs at a site; requests waiting there die now (rule 23)."""
+        """Lose all that runs at a site; requests waiting there die now (rule 21)."""
         site = self.sites[index]
         site.up = False
         site.epoch += 1
