@@ -72,7 +72,6 @@ class Rules:
     duration: float
     warmup: float
     arrivals: int = POISSON
-    candidate_gap: float = 1.0  # mean gap between candidates (Poisson), ms
     intensity_bound: float = 1.0  # largest profile value x surge factor a candidate may meet
     period: float = 0.0  # probes: one request per client and period
     function_count: int = 1
