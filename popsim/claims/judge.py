@@ -38,7 +38,8 @@ def _judge_claim(
     for line, text in enumerate(claim.expect):
         comparison = parse_expectation(text, list(pools))
         observed = comparison.left.evaluate(chosen)
-        if not math.isfinite(observed):
+        sides = (observed, *(bound.evaluate(chosen) for _, bound in comparison.bounds))
+        if not all(map(math.isfinite, sides)):
             path = ("claims", number, "expect", line)
             message = f"claim {claim.id!r} matches no data: {text}"
             hint = "no request that it is about was answered"

@@ -1,6 +1,6 @@
 """Run scenarios: check them, cut them into runs, spread these over the cores, keep what is finished."""
 
 from popsim.sweeps.prepare import load
-from popsim.sweeps.run import run
+from popsim.sweeps.sweep import run
 
 __all__ = ["load", "run"]

@@ -29,7 +29,12 @@ def world() -> Result:
 
 @pytest.mark.parametrize(
     ("platform", "percent", "published_ms"),
-    [("workers", 50, 13.0), ("workers", 95, 40.0), ("lambda_edge", 95, 216.0), ("lambda", 95, 882.0)],
+    [
+        ("workers", 50, 13.0),
+        ("workers", 95, 40.0),
+        ("lambda_edge", 95, 216.0),
+        ("lambda", 95, 882.0),
+    ],
 )
 def test_australian_figures(
     australia: Result, platform: str, percent: float, published_ms: float

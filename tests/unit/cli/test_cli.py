@@ -1,0 +1,199 @@
+"""The command as users meet it: in a process of its own, with exit codes, streams and files."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+SCENARIO = {
+    "name": "command line",
+    "duration": "20s",
+    "replications": 2,
+    "clients": {"topology": "cities"},
+    "workload": {"arrivals": {"rate": "100/s"}},
+    "platforms": {"workers": {"preset": "cloudflare-workers"}},
+}
+
+
+def popsim(*arguments: str, cwd: Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "popsim", *arguments],
+        cwd=cwd, capture_output=True, text=True, timeout=timeout, check=False,
+    )  # fmt: skip
+
+
+def write(folder: Path, name: str = "it.yaml", **keys: object) -> str:
+    (folder / name).write_text(yaml.safe_dump(SCENARIO | keys), encoding="utf-8")
+    return name
+
+
+def claim(expect: str, identifier: str = "it") -> dict[str, object]:
+    return {"id": identifier, "says": "so", "expect": [expect]}
+
+
+@pytest.mark.smoke
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "sys.argv = ['popsim', '--help']\n"
+        "from popsim.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'numba', 'pandas', 'matplotlib', 'scipy', 'networkx', 'numpy', 'pydantic'} & set(sys.modules)\n"
+        "sys.exit(f'imported: {heavy}' if heavy else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for command in ("run", "check", "validate", "list", "warmup"):
+        assert command in done.stdout
+
+
+@pytest.mark.smoke
+def test_run_prints_tables_and_writes_everything(tmp_path: Path) -> None:
+    done = popsim("run", write(tmp_path), "--out", "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Latency in ms" in done.stdout
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {
+        "summary.json", "summary.csv", "phases.csv", "countries.csv", "sites.csv", "requests.csv",
+        "timeline.csv", "scenario.yaml", "cdf.png", "map.png", "phases.png",
+    }  # fmt: skip
+
+
+def test_json_on_stdout_is_nothing_but_json(tmp_path: Path) -> None:
+    done = popsim("run", write(tmp_path), "--json", "-", cwd=tmp_path)
+    assert json.loads(done.stdout)["platforms"]["workers"]["requests"] > 3_000
+
+
+@pytest.mark.parametrize(
+    ("expects", "code"),
+    [
+        (["workers.p(50) > 1ms"], 0),
+        (["workers.p(50) > 1ms", "workers.p(50) > 10s"], 99),
+    ],
+)
+def test_exit_codes_of_claims(tmp_path: Path, expects: list[str], code: int) -> None:
+    claims = [claim(text, f"c{number}") for number, text in enumerate(expects)]
+    name = write(tmp_path, claims=claims)
+    assert popsim("run", name, cwd=tmp_path).returncode == code
+    done = popsim("check", name, cwd=tmp_path)
+    assert done.returncode == code
+    assert "Latency" not in done.stdout
+
+
+def test_an_undecided_claim_is_98(tmp_path: Path) -> None:
+    name = write(tmp_path, replications=1, claims=[claim("workers.p(50) > 1ms")])
+    assert popsim("check", name, cwd=tmp_path).returncode == 98
+
+
+def test_mistakes_exit_with_2_and_no_traceback(tmp_path: Path) -> None:
+    name = write(tmp_path, durration="10s", clients={"topology": "citys"})
+    for command in ("run", "check", "validate"):
+        done = popsim(command, name, cwd=tmp_path)
+        assert done.returncode == 2
+        assert "unknown key 'durration' (did you mean 'duration'?)" in done.stderr
+        assert done.stderr.startswith(f"error: {name}:")
+        assert "Traceback" not in done.stderr
+
+
+def test_unknown_scenario_and_option(tmp_path: Path) -> None:
+    done = popsim("run", "workers_vs_lamda", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "did you mean 'workers_vs_lambda'" in done.stderr
+    assert popsim("run", "nearest_edge", "--replications", "0", cwd=tmp_path).returncode == 2
+
+
+def test_validate_resolved_loads_back(tmp_path: Path) -> None:
+    name = write(tmp_path)
+    resolved = popsim("validate", "--resolved", name, cwd=tmp_path).stdout
+    (tmp_path / "resolved.yaml").write_text(resolved, encoding="utf-8")
+    done = popsim("validate", name, "resolved.yaml", cwd=tmp_path)
+    one, other = done.stdout.splitlines()
+    assert one.split("id ")[1] == other.split("id ")[1]
+
+
+def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file", encoding="utf-8")
+    for out in ("out", "out/deeper"):
+        done = popsim("run", write(tmp_path), "--out", out, cwd=tmp_path)
+        assert done.returncode == 2
+        assert "Traceback" not in done.stderr
+    assert not (tmp_path / ".popsim").exists()  # refused before anything ran
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_unwritable_folder(tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir(mode=0o500)
+    done = popsim("run", write(tmp_path), "--out", "closed/out", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_reported(tmp_path: Path) -> None:
+    name = write(tmp_path)
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "popsim", "run", name, "--json", "-"],
+            cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m popsim run {write(tmp_path)} --json - | head -c 10"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+def test_finished_runs_are_used_again_and_extended(tmp_path: Path) -> None:
+    name = write(tmp_path)
+    first = popsim("run", name, "--json", "-", cwd=tmp_path).stdout
+    runs = sorted((tmp_path / ".popsim" / "runs").iterdir())
+    assert len(runs) == 2
+    again = popsim("run", name, "--json", "-", cwd=tmp_path).stdout
+    assert json.loads(first)["platforms"] == json.loads(again)["platforms"]
+    popsim("run", name, "--replications", "3", cwd=tmp_path)
+    assert len(list((tmp_path / ".popsim" / "runs").iterdir())) == 3
+    runs[0].write_bytes(b"damaged")
+    damaged = popsim("run", name, "--json", "-", cwd=tmp_path)
+    assert json.loads(damaged.stdout)["platforms"] == json.loads(first)["platforms"]
+
+
+def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
+    name = write(tmp_path, duration="20h", replications=40, workload={"arrivals": {"rate": "50/s"}})
+    process = subprocess.Popen(
+        [sys.executable, "-m", "popsim", "run", name, "--out", "out"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    runs = tmp_path / ".popsim" / "runs"
+    deadline = time.monotonic() + 90
+    while not (runs.exists() and list(runs.glob("*.npz"))) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "interrupted; finished runs are kept" in errors
+    assert "Traceback" not in errors
+    assert list(runs.glob("*.npz"))
+    assert not list(runs.glob(".*"))  # nothing half written
+    assert not (tmp_path / "out").exists()
+
+
+def test_list_names_everything(tmp_path: Path) -> None:
+    out = popsim("list", cwd=tmp_path).stdout
+    for name in ("workers_vs_lambda", "cloudflare-workers", "world-users", "anycast", "isolate"):
+        assert name in out

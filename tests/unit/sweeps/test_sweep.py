@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import popsim
+from popsim.engine.control import Control
+from popsim.engine.outputs import PlatformRun
+from popsim.results import Result
+from popsim.scenario.errors import RunError
+from popsim.scenario.schema import Scenario
+from popsim.sweeps import pool as pool_module
+from popsim.sweeps import sweep
+from popsim.sweeps.pool import Task, run_tasks
+from popsim.sweeps.store import run_key
+
+BASE: dict[str, Any] = {
+    "name": "sweep",
+    "duration": "30s",
+    "replications": 4,
+    "clients": {"topology": "cities"},
+    "workload": {"arrivals": {"rate": "50/s"}},
+    "platforms": {
+        "workers": {"preset": "cloudflare-workers"},
+        "lambda": {"preset": "aws-lambda"},
+    },
+}
+
+
+def same(one: Result, other: Result) -> bool:
+    return all(
+        np.array_equal(a.latency, b.latency) and np.array_equal(a.sample, b.sample)
+        for name in one.platforms
+        for a, b in zip(one.runs[name], other.runs[name], strict=True)
+    )
+
+
+def tasks(scenario: Scenario) -> list[Task]:
+    return [
+        Task(scenario, name, replication, "compiled")
+        for replication in range(scenario.replications)
+        for name in scenario.platforms
+    ]
+
+
+def test_one_worker_equals_two() -> None:
+    scenario = popsim.load(BASE)
+    one = {(t.platform, t.replication): run for t, run in run_tasks(tasks(scenario), 1)}
+    two = {(t.platform, t.replication): run for t, run in run_tasks(tasks(scenario), 2)}
+    assert one.keys() == two.keys()
+    for key, run in one.items():
+        assert np.array_equal(run.latency, two[key].latency)
+        assert np.array_equal(run.sample, two[key].sample)
+
+
+def test_engines_agree_on_real_scenarios() -> None:
+    for name in (
+        "workers_vs_lambda",
+        "pop_outage",
+        "probes_2018_australia",
+        "cold_starts",
+        "network_table",
+    ):
+        short: dict[str, Any] = {"duration": "20s", "warmup": "2s", "replications": 1, "claims": []}
+        if name == "pop_outage":
+            short["events"] = [
+                {"at": "5s", "fail": {"busiest": 19, "platforms": ["workers"]}, "for": "10s"},
+                {"at": "8s", "surge": {"factor": 3, "where": {"continent": "EU"}}, "for": "5s"},
+            ]
+            short["network"] = {"convergence": "3s"}
+        if name.startswith("probes"):
+            short["duration"] = "20min"
+        compiled, simpy = (
+            popsim.run(name, store=None, progress=False, engine=engine, **short)
+            for engine in ("compiled", "simpy")
+        )
+        assert compiled.engine == "compiled"
+        assert simpy.engine == "simpy"
+        assert same(compiled, simpy), name
+        for platform in compiled.platforms:
+            a, b = compiled.runs[platform][0], simpy.runs[platform][0]
+            assert np.array_equal(a.sample_phases, b.sample_phases)
+            assert a.events == b.events
+            assert a.log == b.log
+
+
+def test_dead_workers_are_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that is killed once, as by the kernel when memory is short, costs nothing but time."""
+    mark = tmp_path / "died"
+    simulate = pool_module.simulate
+
+    def dies_once(scenario: Scenario, platform: str, replication: int, engine: str) -> PlatformRun:
+        if replication == 1 and not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return simulate(scenario, platform, replication, engine)
+
+    monkeypatch.setattr(pool_module, "simulate", dies_once)
+    scenario = popsim.load(BASE)
+    found = dict.fromkeys((t.platform, t.replication) for t, _ in run_tasks(tasks(scenario), 2))
+    assert len(found) == 8
+    assert mark.exists()
+
+
+def test_workers_that_always_die_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_module, "simulate", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    with pytest.raises(RunError, match="worker processes died 3 times"):
+        list(run_tasks(tasks(popsim.load(BASE)), 2))
+
+
+def test_precision_adds_replications() -> None:
+    wide = popsim.run(BASE, store=None, progress=False, replications=3)
+    wanted = wide.widest_interval() / 1.5
+    narrow = popsim.run(
+        BASE, store=None, progress=False, replications=3, precision=wanted, max_replications=60
+    )
+    assert narrow.replications > 3
+    assert narrow.widest_interval() <= wanted
+
+
+def test_unreached_precision_is_reported() -> None:
+    notes: list[str] = []
+    popsim.run(
+        BASE,
+        store=None,
+        progress=False,
+        notify=notes.append,
+        replications=2,
+        precision=1e-6,
+        max_replications=4,
+    )
+    assert any("max_replications" in note for note in notes)
+
+
+def test_run_key_names_what_determines_a_run(tmp_path: Path) -> None:
+    scenario = popsim.load(BASE)
+    key = run_key(scenario, "workers", 0, "compiled")
+    assert key == run_key(scenario.changed(name="other", replications=9), "workers", 0, "compiled")
+    alone = popsim.load({**BASE, "platforms": {"workers": BASE["platforms"]["workers"]}})
+    assert key == run_key(alone, "workers", 0, "compiled")
+    changed = {
+        run_key(scenario, "workers", 1, "compiled"),
+        run_key(scenario, "workers", 0, "simpy"),
+        run_key(scenario.changed(seed=2), "workers", 0, "compiled"),
+        run_key(
+            scenario.changed(platforms={"workers": {"front_door": "1ms"}}), "workers", 0, "compiled"
+        ),
+    }
+    assert len(changed | {key}) == 5
+    mine = tmp_path / "mine.csv"
+    keys = set()
+    for lat in (50, 51):
+        mine.write_text(f"id,city,country,lat,lon,roles\nA,X,DE,{lat},8,pop\n", encoding="utf-8")
+        own = scenario.changed(platforms={"workers": {"topology": str(mine)}})
+        keys.add(run_key(own, "workers", 0, "compiled"))
+    assert len(keys) == 2
+
+
+def test_an_unwritable_store_is_reported_once(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    notes: list[str] = []
+    popsim.run(BASE, store=tmp_path / "file" / "runs", progress=False, notify=notes.append)
+    assert len([note for note in notes if "are not kept" in note]) == 1
+
+
+def test_control_processes_of_ones_own() -> None:
+    seen = []
+
+    def flap(control: Control) -> Any:
+        yield control.env.timeout(5_000)
+        control.fail("us-east-1")
+        yield control.env.timeout(5_000)
+        control.restore("us-east-1")
+        seen.append(control.now)
+
+    scenario = popsim.load(BASE, platforms={"lambda": {"regions": ["us-east-1"]}})
+    only = scenario.changed(replications=1)
+    only = popsim.load(
+        {**only.resolved(), "platforms": {"lambda": only.resolved()["platforms"]["lambda"]}}
+    )
+    result = popsim.run(only, processes=[flap], progress=False)
+    assert seen == [10_000.0]
+    assert result.pools["lambda"].failed["site_down"] > 50
+    assert list(result.log()["verb"]) == ["fail", "restore"]
+
+
+def test_missing_numba_runs_simpy_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "is_compiled_engine_available", lambda: False)
+    notes: list[str] = []
+    result = popsim.run(
+        BASE,
+        store=None,
+        progress=False,
+        notify=notes.append,
+        duration="5s",
+        replications=1,
+        workers=1,
+    )
+    assert result.engine == "simpy"
+    assert "numba is not installed" in notes[0]
+
+
+def test_pool_uses_the_cores_it_may() -> None:
+    assert 1 <= pool_module.core_count() <= (os.cpu_count() or 1)
