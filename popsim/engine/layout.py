@@ -101,6 +101,11 @@ class Rules:
     queue_limit: int = -1  # -1 = unbounded
     sample_threshold: float = 1.0  # share of requests kept whole
 
+    @property
+    def keeps_idle_in_order(self) -> bool:
+        """Whether sites list their idle instances, which is for eviction; they expire in that order."""
+        return self.memory_budget_bytes > 0 and self.idle_kind == IDLE_CONSTANT
+
 
 IDLE_LAW, IDLE_CONSTANT, IDLE_NEVER, IDLE_DESTROY = 0, 1, 2, 3
 

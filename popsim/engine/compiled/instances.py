@@ -15,6 +15,7 @@ from popsim.engine.compiled.state import (
     I_FUNCTIONS,
     I_HAS_COLD,
     I_IDLE_KIND,
+    I_IN_ORDER,
     I_INSTANCE_BYTES,
     I_INSTANCE_FREE,
     I_INSTANCE_TOP,
@@ -94,7 +95,7 @@ def unlink_idle(st, instance):
         st.pools[item.pool].idle = item.older
     if item.older >= 0:
         st.instances[item.older].newer = item.newer
-    if st.integers[I_IDLE_KIND] != IDLE_CONSTANT:
+    if st.integers[I_IN_ORDER] == 0:
         return
     site = st.sites[item.site]
     if item.lru_older >= 0:
@@ -239,6 +240,12 @@ def retire(st, instance, site, number, time):
     item.idle_since = time
     if kind == IDLE_CONSTANT:
         item.expiry = time + st.floats[F_IDLE_CONSTANT]
+    elif kind == IDLE_LAW:
+        item.expiry = time + quantile(st, IDLE_TABLE, two_words(st, IDLE, number, ZERO)[0])
+    else:
+        item.expiry = np.inf
+    link_idle(st, instance)
+    if st.integers[I_IN_ORDER] != 0:
         newest = st.sites[site].lru_newest
         item.lru_older = newest
         item.lru_newer = NONE
@@ -247,11 +254,6 @@ def retire(st, instance, site, number, time):
         else:
             st.sites[site].lru_oldest = instance
         st.sites[site].lru_newest = instance
-    elif kind == IDLE_LAW:
-        item.expiry = time + quantile(st, IDLE_TABLE, two_words(st, IDLE, number, ZERO)[0])
-    else:
-        item.expiry = np.inf
-    link_idle(st, instance)
 
 
 @helper

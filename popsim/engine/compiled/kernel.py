@@ -31,7 +31,7 @@ from popsim.engine.compiled.life import (
     run_step,
     take_slot,
 )
-from popsim.engine.compiled.record import add_instance_time, finish
+from popsim.engine.compiled.record import add_instance_time, count_groups, finish
 from popsim.engine.compiled.state import (
     F_NEXT_TIME,
     F_NOW,
@@ -212,7 +212,8 @@ def fail_site(st, index, time):
 
 @entry
 def count_remaining(st):
-    """Count the idle time of what is still there when the run ends."""
+    """Count what is still pending, and the idle time of what is still there when the run ends."""
+    count_groups(st)
     for instance in range(st.integers[I_INSTANCE_TOP]):
         item = st.instances[instance]
         if item.site >= 0:

@@ -10,18 +10,22 @@ from popsim.engine.compiled.state import (
     F_DURATION,
     F_SAMPLE_THRESHOLD,
     F_WARMUP,
+    I_PENDING,
     I_ROW_COUNTRY,
     I_ROW_NETWORK,
     I_ROW_PHASE,
     I_ROW_SITE,
     I_SAMPLED,
+    PENDING,
 )
 from popsim.engine.layout import OK, PHASE_COUNT, TIMELINE_BINS
-from popsim.engine.outputs import BUCKETS
+from popsim.engine.outputs import BUCKETS, COARSE
 from popsim.engine.recorder import C_COLD, C_LATENCY_NS, C_OK, C_REQUESTS
 
 FIRST_BUCKET = np.int64(1016 << 7)
-LAST_BUCKET = np.int64(BUCKETS - 1)
+LAST_BUCKET, LAST_COARSE = np.int64(BUCKETS - 1), np.int64(COARSE - 1)
+BUCKET_BITS, COARSE_BITS = np.int64(BUCKETS.bit_length() - 1), np.int64(COARSE.bit_length() - 1)
+PENDING_ROWS = np.int64(PENDING)
 
 
 @helper
@@ -68,21 +72,40 @@ def finish(st, slot, total, outcome):
 
 
 @helper
+def count_groups(st):
+    """Count the pending requests in the histograms of their groups, whose rows lie far apart."""
+    histogram, coarse, pending = st.histogram, st.coarse, st.pending
+    for column in range(2):
+        for number in range(st.integers[I_PENDING]):
+            place = pending[number, column]
+            histogram[place >> BUCKET_BITS, place & LAST_BUCKET] += 1
+    for number in range(st.integers[I_PENDING]):
+        place = pending[number, 2]
+        coarse[place >> COARSE_BITS, place & LAST_COARSE] += 1
+    st.integers[I_PENDING] = 0
+
+
+@helper
 def finish_ok(st, slot, total, tick):
     """Add an answered request to the histograms and sums."""
     request = st.slots[slot]
     client, bucket = request.client, bucket_of(total)
     histogram, phases = st.histogram, st.phases
     histogram[0, bucket] += 1
-    histogram[st.integers[I_ROW_COUNTRY] + st.clients[client].country, bucket] += 1
-    histogram[st.integers[I_ROW_SITE] + request.ingress, bucket] += 1
     histogram[st.integers[I_ROW_NETWORK] + request.network, bucket] += 1
-    st.coarse[client, bucket >> 3] += 1
     st.coarse[st.clients.shape[0] + tick, bucket >> 3] += 1
     st.integers[C_LATENCY_NS] += nanoseconds(total)
     st.integers[C_COLD] += request.cold
     st.timeline[tick, 2] += request.cold
     st.timeline[tick, 3] += np.int64(total * 1e3 + 0.5)
+    count = st.integers[I_PENDING]
+    country = st.integers[I_ROW_COUNTRY] + st.clients[client].country
+    st.pending[count, 0] = (country << BUCKET_BITS) + bucket
+    st.pending[count, 1] = ((st.integers[I_ROW_SITE] + request.ingress) << BUCKET_BITS) + bucket
+    st.pending[count, 2] = (client << COARSE_BITS) + (bucket >> 3)
+    st.integers[I_PENDING] = count + 1
+    if count + 1 == PENDING_ROWS:
+        count_groups(st)
     row = st.integers[I_ROW_PHASE]
     for phase in range(PHASE_COUNT):
         ms = phases[slot, phase]

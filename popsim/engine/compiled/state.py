@@ -97,6 +97,7 @@ LINK_DTYPE = np.dtype([("site", "i8"), ("rtt", "f8"), ("used", "f8")])
     I_INSTANCE_FREE,
     I_IN_FLIGHT,
     I_SAMPLED,
+    I_PENDING,
     I_NEXT_NUMBER,
     I_NEXT_CLIENT,
     I_DONE,
@@ -117,6 +118,7 @@ LINK_DTYPE = np.dtype([("site", "i8"), ("rtt", "f8"), ("used", "f8")])
     I_PREWARM,
     I_HAS_COLD,
     I_IDLE_KIND,
+    I_IN_ORDER,
     I_INSTANCE_BYTES,
     I_MEMORY_BUDGET,
     I_REQUEST_LIMIT,
@@ -129,8 +131,8 @@ LINK_DTYPE = np.dtype([("site", "i8"), ("rtt", "f8"), ("used", "f8")])
     I_ROW_NETWORK,
     I_ROW_PHASE,
     I_KEY,
-) = range(COUNTER_COUNT, COUNTER_COUNT + 39)
-INTEGER_COUNT = COUNTER_COUNT + 39
+) = range(COUNTER_COUNT, COUNTER_COUNT + 41)
+INTEGER_COUNT = COUNTER_COUNT + 41
 
 (
     F_NOW,
@@ -147,6 +149,11 @@ INTEGER_COUNT = COUNTER_COUNT + 39
     F_SAMPLE_THRESHOLD,
 ) = range(12)
 FLOAT_COUNT = 12
+
+
+PENDING = (
+    512  # answered requests whose groups are counted together, so that memory is read side by side
+)
 
 
 class State(NamedTuple):
@@ -175,6 +182,7 @@ class State(NamedTuple):
     coarse: Ints
     phase_sum_ns: Ints
     timeline: Ints
+    pending: Ints  # [answered request, (country, site, client) as row * buckets + bucket]
     sample: Records
     sample_phases: Floats  # [row, phase]
 
@@ -227,6 +235,7 @@ def initial_state(inputs: Inputs, growth: Growth) -> State:
         coarse=books.coarse,
         phase_sum_ns=books.phase_sum_ns,
         timeline=books.timeline,
+        pending=np.zeros((PENDING, 3), np.int64),
         sample=records(SAMPLE_DTYPE, growth.sample),
         sample_phases=np.zeros((growth.sample, PHASE_COUNT)),
     )
@@ -256,6 +265,7 @@ def _integers(inputs: Inputs) -> Ints:
         I_PREWARM: rules.prewarm,
         I_HAS_COLD: rules.has_cold_start,
         I_IDLE_KIND: rules.idle_kind,
+        I_IN_ORDER: rules.keeps_idle_in_order,
         I_INSTANCE_BYTES: rules.instance_bytes,
         I_MEMORY_BUDGET: rules.memory_budget_bytes,
         I_REQUEST_LIMIT: rules.request_limit,

@@ -37,7 +37,6 @@ class Instances:
         self.rules = rules
         self.lookups = lookups
         self.recorder = recorder
-        self.in_order = rules.idle_kind == IDLE_CONSTANT  # idle instances expire in this order
 
     def bind(self, request: Request, site: Site, time: float) -> None:
         """Give a request an instance: partly used, else idle (newest first), else a new one."""
@@ -157,7 +156,8 @@ class Instances:
         instance.idle_since = time
         if rules.idle_kind == IDLE_CONSTANT:
             instance.expiry = time + rules.idle_constant
-            site.least_recent[instance] = None
+            if rules.keeps_idle_in_order:
+                site.least_recent[instance] = None
         elif rules.idle_kind == IDLE_LAW:
             instance.expiry = time + self.lookups.draw(T_IDLE, draws.IDLE, request.number, 0)
         else:

@@ -1,0 +1,77 @@
+"""The loads that are measured, as scenarios."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from popsim.scenario.schema import Scenario
+from popsim.sweeps import load
+from popsim.world.sites import load_sites
+
+FLAGSHIP_RATE = 2_000  # requests/s; ten times the scenario's, so that runs are long enough to time
+
+
+def flagship(requests: int) -> Scenario:
+    """Return the flagship scenario with about so many requests per platform, without warm-up."""
+    return load(
+        "workers_vs_lambda",
+        duration=f"{requests / FLAGSHIP_RATE * 1e3}ms",
+        warmup=0,
+        workload={"arrivals": {"rate": f"{FLAGSHIP_RATE}/s"}},
+        claims=[],
+    )
+
+
+def keep_alive(requests: int) -> Scenario:
+    """Return what simulators of function platforms are measured with: 300 sites, 1,000 functions, 600 s keep-alive.
+
+    DSLab's FaaS example has hosts where this has sites; a request here also travels a network.
+    """
+    pops = load_sites("cloudflare").ids[:300]
+    return load(
+        _one_platform(
+            duration=f"{requests / 20_000 * 1e3}ms",
+            rate="20000/s",
+            functions={"count": 1_000, "popularity": {"zipf": 1.0}},
+            handler=[{"cpu": {"exponential": {"mean": "20ms"}}}],
+            platform={
+                "topology": "cloudflare",
+                "ingress": {"sites": list(pops), "routing": "nearest"},
+                "runtime": {"model": "microvm", "init": {"lognormal": {"p50": "300ms", "sigma": 0.4}}, "idle": "600s"},
+            },
+        )
+    )
+
+
+def spread(sites: int, requests: int) -> Scenario:
+    """Return isolates on 1, 34 or 340 PoPs, the same traffic each time, light enough for one PoP."""
+    pops = load_sites("cloudflare").ids[:: 340 // sites][:sites]
+    return load(
+        _one_platform(
+            duration=f"{requests / FLAGSHIP_RATE * 1e3}ms",
+            rate=f"{FLAGSHIP_RATE}/s",
+            functions={"count": 10, "popularity": {"zipf": 1.0}},
+            handler=[{"cpu": {"lognormal": {"p50": "0.2ms", "sigma": 1.0}}}],
+            platform={
+                "topology": "cloudflare",
+                "ingress": {"sites": list(pops)},
+                "runtime": {"model": "isolate", "init": "5ms", "idle": "30min"},
+            },
+        )
+    )
+
+
+def _one_platform(
+    *, duration: str, rate: str, functions: dict[str, Any], handler: list[Any], platform: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "name": "benchmark",
+        "duration": duration,
+        "workload": {
+            "arrivals": {"rate": rate},
+            "functions": functions,
+            "connection": {"reuse": "80%"},
+            "handler": handler,
+        },
+        "platforms": {"it": platform},
+    }
