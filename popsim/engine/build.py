@@ -157,10 +157,6 @@ def _idle(pool: PoolRules) -> tuple[int, float]:
     low, high = _ends(pool.idle)
     if low == high:
         return (lay.IDLE_CONSTANT, low) if low > 0.0 else (lay.IDLE_DESTROY, 0.0)
-    if pool.memory_budget_bytes > 0:
-        raise ValueError(
-            "a memory budget evicts the least recently used; it needs a constant idle time-out"
-        )
     return lay.IDLE_LAW, 0.0
 
 

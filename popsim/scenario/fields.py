@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, InstanceOf, PlainSerializer
+from pydantic import BeforeValidator, InstanceOf, PlainSerializer, WithJsonSchema
 
 from popsim.scenario.laws import Law, parse_law
 from popsim.scenario.units import (
@@ -26,17 +26,57 @@ def _names(value: Any) -> Any:
     raise ValueError(f"expected a name or a list of names, got {value!r}")
 
 
+def _text(pattern: str, examples: list[str]) -> WithJsonSchema:
+    """Describe a quantity with its unit for editors; a bare 0 needs none."""
+    text = {"type": "string", "pattern": pattern, "examples": examples}
+    return WithJsonSchema({"anyOf": [text, {"const": 0}]})
+
+
+NUMBER = r"^\s*(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*"
+SHARE = {
+    "anyOf": [
+        {"type": "number", "minimum": 0, "maximum": 1},
+        {"type": "string", "pattern": NUMBER + "%?$"},
+    ]
+}
+LAW = {
+    "anyOf": [
+        {"type": ["string", "integer"]},
+        {"type": "object", "minProperties": 1, "maxProperties": 1},
+    ]
+}
+NAMES = {
+    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]
+}
+
 DurationMs = Annotated[
-    float, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)
+    float,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, return_type=str),
+    _text(NUMBER + "(ns|us|µs|ms|s|min|h|d)$", ["200ms", "5min"]),
 ]
 SizeBytes = Annotated[
-    int, BeforeValidator(parse_bytes), PlainSerializer(format_bytes, return_type=str)
+    int,
+    BeforeValidator(parse_bytes),
+    PlainSerializer(format_bytes, return_type=str),
+    _text(NUMBER + "(B|kB|KB|MB|GB|KiB|MiB|GiB)$", ["128MB"]),
 ]
 RatePerS = Annotated[
-    float, BeforeValidator(parse_rate), PlainSerializer(format_rate, return_type=str)
+    float,
+    BeforeValidator(parse_rate),
+    PlainSerializer(format_rate, return_type=str),
+    _text(NUMBER + "/(s|min|h|d)$", ["200/s"]),
 ]
-Share = Annotated[float, BeforeValidator(parse_share)]
+Share = Annotated[float, BeforeValidator(parse_share), WithJsonSchema(SHARE)]
 LawField = Annotated[
-    InstanceOf[Law], BeforeValidator(parse_law), PlainSerializer(lambda law: law.to_yaml())
+    InstanceOf[Law],
+    BeforeValidator(parse_law),
+    PlainSerializer(lambda law: law.to_yaml()),
+    WithJsonSchema(LAW),
 ]
-Names = Annotated[tuple[str, ...], BeforeValidator(_names), PlainSerializer(list, return_type=list)]
+Names = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_names),
+    PlainSerializer(list, return_type=list),
+    WithJsonSchema(NAMES),
+]

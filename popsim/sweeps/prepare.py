@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from popsim.claims.parse import ClaimSyntaxError, parse_expectation
@@ -16,6 +17,7 @@ from popsim.models.registry import Model, UnknownModel, get, resolve
 from popsim.scenario.document import Document, Key
 from popsim.scenario.errors import InputError, Problem
 from popsim.scenario.loading import Source, read_scenario, translate
+from popsim.scenario.parts import Where
 from popsim.scenario.schema import PlatformSpec, Scenario
 from popsim.world.access import access_laws
 from popsim.world.clients import Clients, load_clients
@@ -54,10 +56,11 @@ class _Check:
         self.scenario, self.document = scenario, document
         self.problems: list[Problem] = []
         self.sites: dict[str, Sites] = {}
+        self.clients: Clients | None = None
 
     def run(self) -> None:
         """Check all; raise InputError if there was any problem."""
-        clients = self._clients()
+        self.clients = clients = self._clients()
         self._network()
         self._arrivals()
         for name, spec in self.scenario.platforms.items():
@@ -120,12 +123,24 @@ class _Check:
         if len(self.problems) == before:
             with self._at(*path):
                 self.sites[name] = select_sites(spec)[0]
+        before = len(self.problems)
         self._model(spec.ingress.routing, "routing", (*path, "ingress", "routing"))
+        if len(self.problems) == before and name in self.sites and self.clients is not None:
+            with self._at(*path, "ingress", "routing"):
+                self._try_routing(spec, self.clients)
         before = len(self.problems)
         self._model(spec.runtime, "cold_start", (*path, "runtime"))
         if len(self.problems) == before:
             with self._at(*path, "runtime"):
                 resolve("cold_start", spec.runtime).rules(spec.memory)
+
+    def _try_routing(self, spec: PlatformSpec, clients: Clients) -> None:
+        """Ask the routing model about one client, so that it can refuse its parameters."""
+        one = clients.select(Where(id=clients.ids[:1]))
+        ingress = select_sites(spec)[1]
+        nothing = np.zeros((1, len(ingress)))
+        model = resolve("routing", spec.ingress.routing)
+        model.candidates(nothing, nothing, one, ingress, self.scenario.seed)
 
     def _sites(self, path: Key, spec: PlatformSpec, topology: Sites) -> None:
         ingress, compute = spec.ingress, spec.compute

@@ -1,0 +1,106 @@
+"""Build scenario.schema.json, for editors, and assumptions.md, from the code. `make docs` runs it.
+
+A test asserts that both files are current.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+from popsim.scenario.bundled import bundled_names
+from popsim.scenario.schema import Scenario
+
+DOCS = Path(__file__).resolve().parent
+ROOT = DOCS.parent
+PLACES = ("popsim/**/*.py", "popsim/**/*.yaml", "topologies/**/*", "scenarios/*.yaml")
+MARK = "ASSUMPTION:"
+END = re.compile(r"\.(?=\s+[A-Z\"]|\s*$)|\.\s*\"\"\"")  # of a sentence
+
+HEAD = """# Assumptions
+
+Every number that no source gives, as marked in the code, presets, topologies and scenarios. This page is built from those
+marks by `make docs`; change the mark, not the page.
+
+| where | of | what is assumed |
+|---|---|---|
+"""
+
+
+def scenario_schema() -> str:
+    """Return the JSON schema of a scenario file, in which a platform may name a preset."""
+    with warnings.catch_warnings():  # laws as defaults cannot be written as JSON, and are left out
+        warnings.simplefilter("ignore")
+        schema: dict[str, Any] = Scenario.model_json_schema()
+    platform = schema["$defs"]["PlatformSpec"]
+    platform["properties"]["preset"] = {"enum": bundled_names("presets")}
+    platform["anyOf"] = [{"required": ["preset"]}, {"required": platform.pop("required")}]
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
+
+
+def assumptions() -> list[tuple[str, str, str]]:
+    """Return (file, what the mark is about, sentence) of every mark."""
+    found = []
+    for path in sorted({path for place in PLACES for path in ROOT.glob(place) if path.is_file()}):
+        if path.suffix not in (".py", ".yaml", ".csv"):
+            continue
+        lines = path.read_text(encoding="utf-8").splitlines()
+        name = path.relative_to(ROOT).as_posix()
+        found += [
+            (name, _subject(lines, number), _sentence(lines, number))
+            for number, line in enumerate(lines)
+            if MARK in line
+        ]
+    return found
+
+
+def _subject(lines: list[str], number: int) -> str:
+    """Return the line of code or data that a comment's mark belongs to; nothing in prose."""
+    before, hash_, _ = lines[number].partition(MARK)[0].rpartition("#")
+    if not hash_:
+        return ""
+    if before.strip():
+        return _short(before)
+    for line in lines[number + 1 :]:
+        if line.strip() and not line.strip().startswith("#"):
+            return _short(line.split("  #")[0])
+    return ""
+
+
+def _sentence(lines: list[str], number: int) -> str:
+    """Return what follows a mark, to the end of its sentence."""
+    before, _, text = lines[number].partition(MARK)
+    is_comment = "#" in before
+    for line in lines[number + 1 : number + 8]:
+        bare = line.strip()
+        is_more = bare.startswith("#") and not before.split("#")[0].strip() if is_comment else bare
+        if END.search(text) or not is_more or MARK in bare or bare.startswith('"""'):
+            break
+        text += " " + bare.removeprefix("#").strip()
+    text = END.split(text.strip(), maxsplit=1)[0].replace('"""', "").replace("|", "/")
+    return text.strip().rstrip('.",')
+
+
+def _short(line: str) -> str:
+    text = line.strip()
+    return f"`{text if len(text) <= 60 else text[:57] + '...'}`"
+
+
+def assumptions_page() -> str:
+    """Return the page of all assumptions."""
+    rows = [f"| `{name}` | {subject} | {what} |" for name, subject, what in assumptions()]
+    return HEAD + "\n".join(rows) + "\n"
+
+
+def main() -> None:
+    """Write both files."""
+    (DOCS / "scenario.schema.json").write_text(scenario_schema(), encoding="utf-8")
+    (DOCS / "assumptions.md").write_text(assumptions_page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
