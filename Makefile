@@ -12,7 +12,7 @@ JOBS ?= 2
 CLAIM_SCENARIOS := probes_2018_world probes_2018_australia
 
 .PHONY: help run test lint types imports unit jit-off bounds notebooks claims other-pythons format \
-	bench golden build coverage clean
+	bench docs golden build coverage clean
 
 help: ## list the tasks
 	@echo "make TASK, where TASK is"
@@ -114,6 +114,9 @@ coverage: $(VENV)/.installed-dev ## what the tests reach; kernels are measured u
 
 bench: $(VENV)/.installed-dev ## speed, memory and compile time of both engines
 	@$(BIN)/python -m benchmarks
+
+docs: $(VENV)/.installed-dev ## build docs/assumptions.md and docs/scenario.schema.json
+	@$(BIN)/python docs/build.py
 
 golden: $(VENV)/.installed-dev ## write the golden results anew; say so under "Changed results" in CHANGELOG.md
 	@POPSIM_GOLDEN=write $(BIN)/pytest -q tests/golden

@@ -7,6 +7,12 @@ from pathlib import Path
 from popsim.scenario.errors import InputError, Problem, did_you_mean
 
 PACKAGE = Path(__file__).resolve().parent.parent
+NAMES = {
+    "scenarios": "bundled scenario",
+    "presets": "preset",
+    "topologies/sites": "topology of sites",
+    "topologies/clients": "topology of clients",
+}
 ENDINGS = {"scenarios": ".yaml", "presets": ".yaml"}
 
 
@@ -34,5 +40,5 @@ def bundled_file(kind: str, name: str) -> Path:
     for candidate in (folder / name, folder / f"{name}{ENDINGS.get(kind, '.csv')}"):
         if candidate.is_file():
             return candidate
-    what = f"there is no {kind.rsplit('/')[-1].rstrip('s')} {name!r}"
+    what = f"there is no {NAMES[kind]} {name!r}"
     raise InputError([Problem(None, None, None, (), what, did_you_mean(name, bundled_names(kind)))])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,16 @@ from popsim.scenario.errors import InputError, Problem, did_you_mean
 from popsim.scenario.merge import merged
 from popsim.scenario.schema import Scenario
 
+REPAIRS = 4  # levels of nesting that may have to go with a mistake
+ANY_PLATFORM = {
+    "topology": "cloudflare",
+    "runtime": "always_warm",
+}  # stands for one of an unknown preset
+STAND_INS: dict[str, Any] = {
+    "name": "?",
+    "duration": "1d",
+    "workload": {"arrivals": {"rate": "1/s"}},
+}
 Source = str | os.PathLike[str] | Mapping[str, Any]
 
 
@@ -26,24 +37,97 @@ def read_scenario(source: Source) -> tuple[Scenario, Document]:
     Raises:
         InputError: with every problem found, each at file:line:col where there is a file.
     """
+    scenario, document, problems = read_what_is_right(source)
+    if problems or scenario is None:
+        raise InputError(in_order(problems))
+    return scenario, document
+
+
+def read_what_is_right(source: Source) -> tuple[Scenario | None, Document, list[Problem]]:
+    """Read a scenario; where parts of it are wrong, read it without them, and return what is wrong.
+
+    The scenario is None if too much is wrong. With problems it is good for nothing but finding more of them.
+
+    Raises:
+        InputError: the source cannot be read at all.
+    """
     document = _document(source)
     if not isinstance(document.data, dict):
         got = type(document.data).__name__
         raise InputError([document.problem((), f"expected a mapping of keys, got a {got}")])
     problems: list[Problem] = []
-    data = _with_presets(document, problems)
+    data = _beside(document, _with_presets(document, problems))
     scenario = None
     try:
         scenario = Scenario.model_validate(data)
     except ValidationError as error:
         problems += translate(error, document, Scenario)
+        scenario = _without(data, [problem.path for problem in problems])
     if scenario is not None:
         problems += _inconsistencies(scenario, document)
-    if problems or scenario is None:
-        raise InputError(
-            sorted(set(problems), key=lambda p: (p.file or "", p.line or 0, p.col or 0))
-        )
-    return scenario, document
+    return scenario, document, problems
+
+
+def _beside(document: Document, data: dict[str, Any]) -> dict[str, Any]:
+    """Look for topology files beside the scenario's file, rather than where the command was typed."""
+    if document.file is None:
+        return data
+    folder = Path(document.file).parent
+
+    def found(part: Any) -> Any:
+        name = part.get("topology") if isinstance(part, dict) else None
+        if isinstance(name, str) and name.endswith(".csv") and (folder / name).is_file():
+            return {**part, "topology": str(folder / name)}
+        return part
+
+    platforms = data.get("platforms")
+    if isinstance(platforms, dict):
+        data = {**data, "platforms": {name: found(part) for name, part in platforms.items()}}
+    return {**data, "clients": found(data["clients"])} if "clients" in data else data
+
+
+def in_order(problems: list[Problem]) -> list[Problem]:
+    """Return every problem once, by file, line and column."""
+    return sorted(dict.fromkeys(problems), key=lambda p: (p.file or "", p.line or 0, p.col or 0))
+
+
+def _without(data: dict[str, Any], paths: list[Key]) -> Scenario | None:
+    """Return the scenario without what is wrong in it, or None if that is no scenario either."""
+    repaired = copy.deepcopy(data)
+    for _ in range(REPAIRS):
+        for path in paths:
+            _remove(repaired, path)
+        try:
+            return Scenario.model_validate({**STAND_INS, **repaired})
+        except ValidationError as error:  # removing a part has left its whole incomplete
+            paths = [_known_path(repaired, detail["loc"])[:-1] for detail in error.errors()]
+    return None
+
+
+def _known_path(data: Any, location: Key) -> Key:
+    """Return the part of a location that is there, and one key more."""
+    path: Key = ()
+    for part in location:
+        path = (*path, part)
+        if (isinstance(data, dict) and part in data) or (isinstance(data, list) and isinstance(part, int) and part < len(data)):
+            data = data[part]
+        elif part not in ("name", "mapping"):
+            break
+        else:
+            path = path[:-1]
+    return path
+
+
+def _remove(data: Any, path: Key) -> None:
+    for part in path[:-1]:
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            return
+    if path and isinstance(data, dict):
+        data.pop(path[-1], None)
+    elif path and isinstance(data, list) and isinstance(path[-1], int):
+        del data[path[-1] : path[-1] + 1]
 
 
 def dump_resolved(scenario: Scenario) -> str:
@@ -83,7 +167,7 @@ def _with_presets(document: Document, problems: list[Problem]) -> dict[str, Any]
             problems.append(
                 document.problem((*path, "preset"), message, did_you_mean(preset, known))
             )
-            data["platforms"][name] = {"topology": "", "runtime": "unknown"}
+            data["platforms"][name] = dict(ANY_PLATFORM)
             continue
         base = load_yaml(bundled_file("presets", preset))
         base.file = f"preset {preset}"
@@ -112,6 +196,9 @@ def _problem(
         ),
     )
     kind, message = detail["type"], detail["msg"]
+    if path and path[-1] == "[key]":
+        message = "expected a name of letters, digits and _ that begins with a letter"
+        return document.problem(path[:-1], f"{message}, got {detail['input']!r}", key=True)
     if kind == "extra_forbidden":
         known = _known_keys(model, tuple(detail["loc"])[:-1])
         hint = did_you_mean(path[-1], known) or (f"known: {', '.join(known)}" if known else None)

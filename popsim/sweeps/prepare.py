@@ -16,7 +16,7 @@ from popsim.models.arrivals import hourly_profile
 from popsim.models.registry import Model, UnknownModel, get, resolve
 from popsim.scenario.document import Document, Key
 from popsim.scenario.errors import InputError, Problem
-from popsim.scenario.loading import Source, read_scenario, translate
+from popsim.scenario.loading import Source, in_order, read_what_is_right, translate
 from popsim.scenario.parts import Where
 from popsim.scenario.schema import PlatformSpec, Scenario
 from popsim.world.access import access_laws
@@ -38,11 +38,17 @@ def load(source: Source | Scenario, **changes: Any) -> Scenario:
     >>> load("nearest_edge").platforms["workers"].topology
     'cloudflare'
     """
+    problems: list[Problem] = []
     if isinstance(source, Scenario):
         scenario, document = source, Document(None, source.resolved())
     else:
-        scenario, document = read_scenario(source)
-    _Check(scenario, document).run()
+        found, document, problems = read_what_is_right(source)
+        if found is None:
+            raise InputError(in_order(problems))
+        scenario = found
+    check = _Check(scenario, document)
+    check.problems += problems
+    check.run()
     if changes:
         scenario = scenario.changed(**changes)
         _Check(scenario, Document(None, scenario.resolved())).run()
@@ -71,8 +77,7 @@ class _Check:
         self._events(clients)
         self._claims(clients)
         if self.problems:
-            unique = dict.fromkeys(self.problems)
-            raise InputError(sorted(unique, key=lambda p: (p.file or "", p.line or 0, p.col or 0)))
+            raise InputError(in_order(self.problems))
 
     @contextmanager
     def _at(self, *path: str | int) -> Iterator[None]:

@@ -89,7 +89,7 @@ def find_table(kind: str, name: str) -> Path:
         return bundled_file(f"topologies/{kind}", name)
     path = Path(name)
     if not path.is_file():
-        raise InputError([Problem(name, None, None, (), "there is no such file")])
+        raise InputError([Problem(None, None, None, (), f"there is no file {name!r}")])
     return path
 
 

@@ -46,6 +46,13 @@ def test_requests_are_conserved_and_phases_add_up(seed: int) -> None:
     assert C_SITE_DOWN < C_KILLED
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("seed", [2, 5, 8, 11])
 def test_start_sizes_of_arrays_change_nothing(seed: int) -> None:
     assert differences(run_compiled(case(seed)), run_compiled(case(seed), Growth())) == []
+
+
+@pytest.mark.smoke
+def test_a_few_cases_agree() -> None:
+    for seed in range(10):
+        assert differences(run_specification(case(seed)), run_compiled(case(seed))) == []

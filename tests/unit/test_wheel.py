@@ -1,0 +1,51 @@
+"""A wheel, installed elsewhere, runs the bundled scenarios by name."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.slow
+def test_a_wheel_runs_bundled_scenarios_in_an_empty_folder(tmp_path: Path) -> None:
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    wheels, site, empty = tmp_path / "dist", tmp_path / "site", tmp_path / "empty"
+    empty.mkdir()
+    build = [
+        *pip,
+        "wheel",
+        "--no-deps",
+        "--no-build-isolation",
+        "--wheel-dir",
+        str(wheels),
+        str(ROOT),
+    ]
+    subprocess.run(build, check=True)
+    (wheel,) = wheels.glob("popsim-*.whl")
+    subprocess.run([*pip, "install", "--no-deps", "--target", str(site), str(wheel)], check=True)
+    environment = os.environ | {"PYTHONPATH": str(site)}
+
+    def popsim(*arguments: str) -> str:
+        command = [sys.executable, "-c", "import popsim.cli; popsim.cli.main()", *arguments]
+        done = subprocess.run(
+            command, cwd=empty, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    where = "import popsim; print(popsim.__file__)"
+    found = subprocess.check_output(
+        [sys.executable, "-c", where], cwd=empty, env=environment, text=True
+    )
+    assert found.startswith(str(site))
+    assert "pop_outage" in popsim("list")
+    assert "Latency in ms" in popsim(
+        "run", "nearest_edge", "--engine", "simpy", "--replications", "2"
+    )
+    assert "workers_vs_lambda: ok" in popsim("validate", "workers_vs_lambda")
