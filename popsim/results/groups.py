@@ -1,0 +1,54 @@
+"""Group requests by continent, country, site, access network or client cell."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import pandas as pd
+
+from popsim.results.pooled import Pool
+from popsim.results.statistics import quantile
+from popsim.world.geo import CONTINENTS, countries
+
+DIMENSIONS = ("continent", "country", "site", "network", "client")
+PERCENTILES = (50.0, 90.0, 95.0, 99.0)
+
+
+def group_frame(pool: Pool, dimension: str) -> pd.DataFrame:
+    """Return one row per group that answered requests: requests, p50_ms, ..., most requests first.
+
+    Raises:
+        ValueError: an unknown dimension.
+    """
+    if dimension not in DIMENSIONS:
+        raise ValueError(f"unknown group {dimension!r}; expected one of {', '.join(DIMENSIONS)}")
+    source = "country" if dimension == "continent" else dimension
+    labels = pool.runs[0].labels[source]
+    histograms = pool.groups(source)
+    counts = histograms.row_counts()
+    members: dict[str, list[int]] = defaultdict(list)
+    for row in counts.nonzero()[0]:
+        members[group_of(dimension, labels[row])].append(int(row))
+    records = []
+    for name, rows in members.items():
+        histogram = histograms.rows_merged(rows)
+        record: dict[str, object] = {dimension: name, "requests": int(histogram.sum())}
+        record |= {f"p{p:g}_ms": quantile(histogram, p / 100.0) for p in PERCENTILES}
+        records.append(record)
+    columns = [dimension, "requests", *(f"p{p:g}_ms" for p in PERCENTILES)]
+    frame = pd.DataFrame(records, columns=columns)
+    return frame.sort_values(["requests", dimension], ascending=[False, True], ignore_index=True)
+
+
+def group_of(dimension: str, label: str) -> str:
+    """Return the group that a row's label belongs to: itself, or a country's continent."""
+    return countries()[label].continent if dimension == "continent" else label
+
+
+def continent_name(code: str) -> str:
+    """Return a continent's name.
+
+    >>> continent_name("OC")
+    'Oceania'
+    """
+    return CONTINENTS.get(code, code)

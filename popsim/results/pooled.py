@@ -1,0 +1,159 @@
+"""One platform's replications, merged exactly: every count is an integer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+import numpy as np
+
+from popsim.engine.outputs import (
+    COLD_PHASES,
+    PHASES,
+    REASONS,
+    Floats,
+    Ints,
+    PlatformRun,
+    SparseHist,
+)
+from popsim.results.statistics import Estimate, estimate, mean_of, quantile
+
+Metric = Callable[["Pool"], float]
+WINDOW = 0.005  # share of requests on either side whose phases stand for a quantile's
+
+
+class Pool:
+    """The runs of one platform; one run is a pool, too."""
+
+    def __init__(self, runs: Sequence[PlatformRun]) -> None:
+        self.runs = tuple(runs)
+
+    @cached_property
+    def latency(self) -> Ints:
+        """Histogram of answered requests, shape (BUCKETS,)."""
+        return np.asarray(sum(run.latency for run in self.runs))
+
+    @cached_property
+    def requests(self) -> int:
+        """Requests after warm-up, answered or failed."""
+        return sum(run.requests for run in self.runs)
+
+    @cached_property
+    def failed(self) -> dict[str, int]:
+        """Failed requests by reason."""
+        counts = np.sum([run.failed for run in self.runs], axis=0)
+        return {reason: int(count) for reason, count in zip(REASONS, counts, strict=True)}
+
+    @cached_property
+    def answered(self) -> int:
+        """Requests that were answered."""
+        return int(self.latency.sum())
+
+    def p(self, percent: float) -> float:
+        """Return a percentile of the latency in ms; nan without answered requests."""
+        return quantile(self.latency, percent / 100.0)
+
+    @property
+    def mean(self) -> float:
+        """Mean latency in ms, exact; nan without answered requests."""
+        return _ratio(sum(run.latency_sum_ns for run in self.runs) / 1e6, self.answered)
+
+    @property
+    def failed_ratio(self) -> float:
+        """Failed over all requests."""
+        return _ratio(sum(self.failed.values()), self.requests)
+
+    @property
+    def cold_start_ratio(self) -> float:
+        """Answered requests that caused an instance's start, over answered requests."""
+        return _ratio(sum(run.cold_starts for run in self.runs), self.answered)
+
+    @cached_property
+    def phase_sums_ms(self) -> Floats:
+        """Time per phase summed over requests, by bucket of their total: [BUCKETS, PHASES]."""
+        return np.asarray(sum(run.phase_sum_ns for run in self.runs)) / 1e6
+
+    def phase_means(self) -> dict[str, float]:
+        """Return the mean of every phase in ms; they add up to the mean latency."""
+        return self._phases_between(0, len(self.latency))
+
+    def phases_at(self, percent: float) -> dict[str, float]:
+        """Return the phases in ms of the requests around a percentile of the total, half a percent on either side."""
+        if self.answered == 0:
+            return dict.fromkeys(PHASES, np.nan)
+        ranks = np.cumsum(self.latency)
+        window = min(WINDOW, 1.0 - percent / 100.0) or WINDOW
+        ends = np.clip(np.array([-window, window]) + percent / 100.0, 0.0, 1.0) * self.answered
+        first, last = np.searchsorted(ranks, np.maximum(np.ceil(ends), 1.0))
+        return self._phases_between(int(first), int(last) + 1)
+
+    def _phases_between(self, first: int, end: int) -> dict[str, float]:
+        count = int(self.latency[first:end].sum())
+        sums = self.phase_sums_ms[first:end].sum(axis=0)
+        return {name: _ratio(total, count) for name, total in zip(PHASES, sums, strict=True)}
+
+    def phase_p(self, phase: str, percent: float) -> float:
+        """Return a percentile of one phase over all answered requests, in ms; 0 where it did not occur."""
+        if self.answered == 0:
+            return float("nan")
+        row = PHASES.index(phase)
+        positive = np.asarray(sum(run.phase_hist[row] for run in self.runs))
+        without = self.answered - int(positive.sum())
+        share = percent / 100.0 * self.answered - without
+        return quantile(positive, share / positive.sum()) if share > 0.0 else 0.0
+
+    def phase_mean(self, phase: str) -> float:
+        """Return the mean of one phase over all answered requests, in ms."""
+        return _ratio(float(self.phase_sums_ms[:, PHASES.index(phase)].sum()), self.answered)
+
+    def cold_start_phases_ms(self) -> dict[str, float]:
+        """Return the mean of placement, code fetch and init over instance starts, hidden or not."""
+        sums = np.sum([run.cold_phase_sum_ns for run in self.runs], axis=0) / 1e6
+        starts = sum(run.starts for run in self.runs)
+        return {name: _ratio(total, starts) for name, total in zip(COLD_PHASES, sums, strict=True)}
+
+    def groups(self, dimension: str) -> SparseHist:
+        """Return histograms of ``country``, ``site``, ``network`` or ``client`` (coarse)."""
+        parts = [
+            run.cells if dimension == "client" else run.by[dimension] for run in self.runs
+        ]
+        merged = parts[0]
+        for part in parts[1:]:
+            merged = merged.merge(part)
+        return merged
+
+    def estimate(self, metric: Metric) -> Estimate:
+        """Return a metric of all runs, with the interval that the runs' own values give."""
+        return estimate(metric(self), [metric(pool) for pool in self.each])
+
+    @cached_property
+    def each(self) -> tuple[Pool, ...]:
+        """One pool per run."""
+        return tuple(Pool([run]) for run in self.runs)
+
+
+class Restricted(Pool):
+    """A platform's answered requests from some groups alone; phases and failures are not kept by group."""
+
+    def __init__(self, runs: Sequence[PlatformRun], dimension: str, rows: Sequence[int]) -> None:
+        super().__init__(runs)
+        self.dimension, self.rows = dimension, tuple(rows)
+
+    @cached_property
+    def latency(self) -> Ints:
+        """Histogram of the groups' answered requests."""
+        return self.groups(self.dimension).rows_merged(self.rows)
+
+    @property
+    def mean(self) -> float:
+        """Mean latency in ms from the histogram's buckets, within 0.4 %."""
+        return mean_of(self.latency)
+
+    @cached_property
+    def each(self) -> tuple[Pool, ...]:
+        """One pool per run."""
+        return tuple(Restricted([run], self.dimension, self.rows) for run in self.runs)
+
+
+def _ratio(total: float, count: float) -> float:
+    return total / count if count else float("nan")

@@ -1,0 +1,262 @@
+"""The result of a scenario: every platform's replications, and what can be asked of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from popsim.engine.outputs import PHASES, REASONS, TIMELINE_COLUMNS, PlatformRun, write_atomically
+from popsim.results.groups import group_frame
+from popsim.results.pooled import Pool
+from popsim.results.provenance import provenance
+from popsim.results.statistics import Estimate, finite, quantile
+from popsim.results.verdict import Verdict
+from popsim.scenario.errors import did_you_mean
+from popsim.scenario.schema import Scenario
+
+if TYPE_CHECKING:
+    from popsim.report.plots import Plots
+
+SCHEMA = 1
+PERCENTILES = (50.0, 90.0, 95.0, 99.0)
+JSON_GROUPS = ("continent", "country", "site", "network")
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What a scenario's runs yielded. Times are ms; frames are pandas."""
+
+    scenario: Scenario
+    runs: Mapping[str, Sequence[PlatformRun]]
+    verdicts: tuple[Verdict, ...] = ()
+    elapsed_s: float = field(default=float("nan"))
+
+    @cached_property
+    def pools(self) -> dict[str, Pool]:
+        """Each platform's replications together."""
+        return {name: Pool(runs) for name, runs in self.runs.items()}
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """The platforms' names, in the scenario's order."""
+        return tuple(self.runs)
+
+    @property
+    def engine(self) -> str:
+        """The engine that ran, ``compiled`` or ``simpy``."""
+        return next(iter(self.runs.values()))[0].engine
+
+    @property
+    def replications(self) -> int:
+        """How many replications each platform has."""
+        return min(len(runs) for runs in self.runs.values())
+
+    def latency(self, platform: str, percent: float | None = None) -> Estimate:
+        """Return a percentile of the latency in ms, the mean if None, with its interval."""
+        pool = self._pool(platform)
+        if percent is None:
+            return pool.estimate(lambda runs: runs.mean)
+        return pool.estimate(lambda runs: runs.p(percent))
+
+    def summary(self) -> pd.DataFrame:
+        """Return one row per platform: requests, ratios, latencies in ms with intervals (low, high)."""
+        records = []
+        for name, pool in self.pools.items():
+            record: dict[str, Any] = {
+                "platform": name,
+                "requests": pool.requests,
+                "failed_ratio": pool.failed_ratio,
+                "cold_start_ratio": pool.cold_start_ratio,
+            }
+            for label, estimate in self._latencies(pool).items():
+                record[f"{label}_ms"] = estimate.value
+                record[f"{label}_low_ms"] = estimate.low
+                record[f"{label}_high_ms"] = estimate.high
+            records.append(record)
+        return pd.DataFrame(records).set_index("platform")
+
+    def phases(self, percent: float | None = None) -> pd.DataFrame:
+        """Return ms per phase, one row per platform: means, or those of requests around a percentile.
+
+        Rows add up to the mean latency, or to about the percentile of the latency.
+        """
+        rows = {
+            name: pool.phase_means() if percent is None else pool.phases_at(percent)
+            for name, pool in self.pools.items()
+        }
+        frame = pd.DataFrame.from_dict(rows, orient="index", columns=list(PHASES))
+        return frame.rename_axis(index="platform", columns="phase")
+
+    def phase_quantiles(self, platform: str) -> pd.DataFrame:
+        """Return mean and percentiles in ms of each phase on its own; these do not add up."""
+        pool = self._pool(platform)
+        rows = {
+            phase: {
+                "mean_ms": pool.phase_mean(phase),
+                **{f"p{p:g}_ms": pool.phase_p(phase, p) for p in PERCENTILES},
+            }
+            for phase in PHASES
+        }
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis(index="phase")
+
+    def by(self, dimension: str) -> pd.DataFrame:
+        """Return requests and percentiles by platform and group.
+
+        ``dimension`` is continent, country, site (of ingress), network (access), or client (percentiles within
+        3 %, others within 0.4 %).
+        """
+        frames = {name: group_frame(pool, dimension) for name, pool in self.pools.items()}
+        return pd.concat(frames, names=["platform", "row"]).reset_index("platform")
+
+    def requests(self) -> pd.DataFrame:
+        """Return a uniform sample of whole requests, the same ones of every platform, all phases in ms."""
+        frames = [self._sample(run) for runs in self.runs.values() for run in runs]
+        return pd.concat(frames, ignore_index=True)
+
+    def timeline(self) -> pd.DataFrame:
+        """Return requests, failures, cold starts and latencies over time, all replications together."""
+        frames = []
+        for name, pool in self.pools.items():
+            counts = np.sum([run.timeline for run in pool.runs], axis=0)
+            frame = pd.DataFrame(counts, columns=list(TIMELINE_COLUMNS))
+            frame.insert(0, "platform", name)
+            frame.insert(1, "start_ms", np.arange(len(frame)) * pool.runs[0].timeline_bin_ms)
+            answered = (frame["requests"] - frame["failed"]).clip(lower=1)
+            frame["mean_ms"] = frame.pop("latency_us") / 1e3 / answered
+            histograms = pool.runs[0].timeline_hist
+            for run in pool.runs[1:]:
+                histograms = histograms.merge(run.timeline_hist)
+            rows = [histograms.dense_row(row) for row in range(len(frame))]
+            for percent in (50.0, 95.0):
+                frame[f"p{percent:g}_ms"] = [quantile(row, percent / 100.0) for row in rows]
+            frames.append(frame)
+        return pd.concat(frames, ignore_index=True)
+
+    def instances(self) -> pd.DataFrame:
+        """Return one row per platform: starts, evictions, mean instances alive and running, mean start-up by phase."""
+        measured_us = (self.scenario.duration - self.scenario.warmup) * 1e3
+        rows = {}
+        for name, pool in self.pools.items():
+            busy = sum(run.busy_us for run in pool.runs) / len(pool.runs) / measured_us
+            idle = sum(run.idle_us for run in pool.runs) / len(pool.runs) / measured_us
+            rows[name] = {
+                "starts": sum(run.starts for run in pool.runs),
+                "evictions": sum(run.evictions for run in pool.runs),
+                "running_mean": busy,
+                "idle_mean": idle,
+                **{f"{k}_ms": v for k, v in pool.cold_start_phases_ms().items()},
+            }
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis(index="platform")
+
+    def log(self) -> pd.DataFrame:
+        """Return what the control plane did: platform, time_ms, verb, detail, in the first replication."""
+        records = [
+            (name, *entry) for name, runs in self.runs.items() for entry in runs[0].log
+        ]
+        return pd.DataFrame(records, columns=["platform", "time_ms", "verb", "detail"])
+
+    @property
+    def plot(self) -> Plots:
+        """Figures: ``plot.cdf()``, ``plot.map()``, ``plot.phases()``, ``plot.timeline()``."""
+        # The one look upwards: loaded by name, so that results need not know about figures.
+        plots: Plots = import_module("popsim.report.plots").Plots(self)
+        return plots
+
+    def widest_interval(self) -> float:
+        """Return the largest relative half-width among p50 and p95 of all platforms, for ``precision``."""
+        return max(
+            self.latency(name, percent).relative_half_width
+            for name in self.platforms
+            for percent in (50.0, 95.0)
+        )
+
+    def to_json_dict(self) -> dict[str, Any]:
+        """Return the summary as plain data, schema 1; it holds all that re-creates the run."""
+        return {
+            "schema": SCHEMA,
+            "scenario": self.scenario.name,
+            "id": self.scenario.id,
+            "engine": self.engine,
+            "replications": self.replications,
+            "elapsed_s": finite(self.elapsed_s),
+            "platforms": {name: self._platform_json(pool) for name, pool in self.pools.items()},
+            "claims": [verdict.to_json_dict() for verdict in self.verdicts],
+            "recreate": provenance(self.scenario),
+        }
+
+    def to_json(self, path: str | Path | None = None) -> str:
+        """Return the summary as JSON; write it to ``path``, too, if given, at once or not at all."""
+        text = json.dumps(self.to_json_dict(), indent=2, ensure_ascii=False) + "\n"
+        if path is not None:
+            write_atomically(Path(path), text.encode())
+        return text
+
+    def _platform_json(self, pool: Pool) -> dict[str, Any]:
+        groups = {}
+        for dimension in JSON_GROUPS:
+            frame = group_frame(pool, dimension).set_index(dimension)
+            groups[dimension] = {
+                str(name): {
+                    str(key): finite(value) if str(key).endswith("_ms") else int(value)
+                    for key, value in row.items()
+                }
+                for name, row in frame.to_dict(orient="index").items()
+            }
+        at = {"mean": pool.phase_means()} | {f"p{p:g}": pool.phases_at(p) for p in PERCENTILES}
+        return {
+            "requests": pool.requests,
+            "failed": pool.failed,
+            "failed_ratio": finite(pool.failed_ratio),
+            "cold_start_ratio": finite(pool.cold_start_ratio),
+            "latency_ms": {k: e.to_json_dict() for k, e in self._latencies(pool).items()},
+            "phases_ms": {k: {p: finite(v) for p, v in ms.items()} for k, ms in at.items()},
+            "cold_start_phases_ms": {k: finite(v) for k, v in pool.cold_start_phases_ms().items()},
+            "groups": groups,
+        }
+
+    def _latencies(self, pool: Pool) -> dict[str, Estimate]:
+        found = {f"p{p:g}": pool.estimate(lambda runs, p=p: runs.p(p)) for p in PERCENTILES}  # type: ignore[misc]
+        return found | {"mean": pool.estimate(lambda runs: runs.mean)}
+
+    def _pool(self, platform: str) -> Pool:
+        if platform not in self.pools:
+            hint = did_you_mean(platform, self.platforms)
+            raise KeyError(f"there is no platform {platform!r} ({hint})")
+        return self.pools[platform]
+
+    def _sample(self, run: PlatformRun) -> pd.DataFrame:
+        frame = pd.DataFrame({name: run.sample[name] for name in run.sample.dtype.names or ()})
+        frame.insert(0, "platform", run.platform)
+        frame.insert(1, "replication", run.replication)
+        labels = {"client": "client", "network": "network", "ingress": "site", "compute": "site"}
+        for column, kind in labels.items():
+            names = np.array([*run.labels[kind], ""], dtype=object)
+            frame[column] = names[frame[column]]  # -1 is none
+        outcomes = np.array(["ok", *REASONS], dtype=object)
+        frame["outcome"] = outcomes[frame["outcome"]]
+        frame["cold"] = frame["cold"].astype(bool)
+        for phase, column_ms in zip(PHASES, run.sample_phases.T, strict=True):
+            frame[f"{phase}_ms"] = column_ms
+        return frame
+
+    def __repr__(self) -> str:
+        """Show the medians and 95th percentiles."""
+        lines = [
+            f"  {name}: p50 {pool.p(50):.4g} ms, p95 {pool.p(95):.4g} ms, {pool.requests} requests"
+            for name, pool in self.pools.items()
+        ]
+        verdicts = [f"  claim {verdict.id}: {verdict.verdict}" for verdict in self.verdicts]
+        head = f"Result of {self.scenario.name!r}, {self.replications} replications"
+        return "\n".join([head, *lines, *verdicts])
+
+    def _repr_html_(self) -> str:
+        table = self.summary()[[f"p{p:g}_ms" for p in PERCENTILES] + ["mean_ms", "cold_start_ratio"]]
+        return f"<p>{self!r}</p>".replace("\n", "<br>") + table.round(3).to_html()

@@ -1,0 +1,85 @@
+"""Quantiles of histograms, and confidence intervals from independent replications."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from popsim.engine.outputs import Ints, bucket_edges, bucket_value
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value and its 95 % confidence interval; nan where one replication gives none."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def relative_half_width(self) -> float:
+        """Half the interval's width over the value; infinite where there is no interval."""
+        if not math.isfinite(self.low) or self.value <= 0.0:
+            return math.inf
+        return (self.high - self.low) / 2.0 / self.value
+
+    def to_json_dict(self) -> dict[str, float | None]:
+        """Return value, low and high; None for what is not there."""
+        return {name: finite(getattr(self, name)) for name in ("value", "low", "high")}
+
+
+def finite(value: float) -> float | None:
+    """Return a number for JSON, which knows neither nan nor infinity; six significant digits."""
+    return float(f"{value:.6g}") if math.isfinite(value) else None
+
+
+def quantile(histogram: Ints, probability: float) -> float:
+    """Return the value with that share of counts below it, in ms; nan if there is none.
+
+    Counts are taken to lie evenly within their bucket: exact to well under 0.1 % for smooth distributions,
+    within 0.8 % (6 % for the 512 coarse buckets) where many requests take exactly the same time.
+    """
+    total = int(histogram.sum())
+    if total == 0:
+        return math.nan
+    ranks = np.cumsum(histogram)
+    rank = min(max(probability * total, 0.5), total - 0.5)
+    bucket = int(np.searchsorted(ranks, rank))
+    within = (rank - (ranks[bucket] - histogram[bucket])) / histogram[bucket]
+    low, high = bucket_edges(bucket, buckets=len(histogram))
+    return float(low + within * (high - low))
+
+
+def mean_of(histogram: Ints) -> float:
+    """Return the mean of a histogram's buckets in ms; nan if it is empty."""
+    total = int(histogram.sum())
+    if total == 0:
+        return math.nan
+    values = bucket_value(np.arange(len(histogram)), buckets=len(histogram))
+    return float(values @ histogram) / total
+
+
+def estimate(pooled: float, replications: Sequence[float]) -> Estimate:
+    """Return a pooled value with Student's t interval of the replications' own values.
+
+    Replications are independent, so their spread needs no assumption about how requests within one
+    depend on each other (Law, Simulation Modeling and Analysis, 5th ed. 2015, section 9.4).
+    """
+    half = half_width(replications)
+    return Estimate(pooled, pooled - half, pooled + half)
+
+
+def half_width(values: Sequence[float]) -> float:
+    """Return half of the 95 % t interval of the mean; nan for fewer than two finite values."""
+    known = np.asarray([value for value in values if math.isfinite(value)], dtype=np.float64)
+    if len(known) < 2:
+        return math.nan
+    from scipy.special import stdtrit
+
+    t = float(stdtrit(len(known) - 1, 0.5 + CONFIDENCE / 2.0))
+    return t * float(known.std(ddof=1)) / math.sqrt(len(known))

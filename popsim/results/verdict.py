@@ -1,0 +1,67 @@
+"""What was found about a published claim."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from popsim.results.statistics import Estimate, finite
+
+Outcome = Literal["holds", "fails", "undecided"]
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """One line of a claim: what was expected, what was observed."""
+
+    expect: str
+    verdict: Outcome
+    observed: Estimate
+    unit: str  # "ms" or ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A claim's verdict: the worst of its expectations', fails before undecided before holds."""
+
+    id: str
+    says: str
+    source: dict[str, str]
+    expectations: tuple[Expectation, ...]
+
+    @property
+    def verdict(self) -> Outcome:
+        """``holds``, ``fails``, or ``undecided`` when an interval straddles its bound."""
+        found = {expectation.verdict for expectation in self.expectations}
+        if "fails" in found:
+            return "fails"
+        return "undecided" if "undecided" in found else "holds"
+
+    @property
+    def deciding(self) -> Expectation:
+        """The first expectation that has the claim's verdict."""
+        return next(e for e in self.expectations if e.verdict == self.verdict)
+
+    def to_json_dict(self) -> dict[str, Any]:
+        """Return id, verdict, and the deciding expectation's observation; all of them under ``expectations``."""
+        return {
+            "id": self.id,
+            "says": self.says,
+            "source": self.source,
+            "verdict": self.verdict,
+            **_observation(self.deciding),
+            "expectations": [
+                {"verdict": e.verdict, **_observation(e)} for e in self.expectations
+            ],
+        }
+
+
+def _observation(expectation: Expectation) -> dict[str, Any]:
+    observed = expectation.observed
+    return {
+        "observed": finite(observed.value),
+        "low": finite(observed.low),
+        "high": finite(observed.high),
+        "expect": expectation.expect,
+        "unit": expectation.unit,
+    }

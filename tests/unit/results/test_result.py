@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import popsim
+from popsim.engine.outputs import PHASES, PlatformRun
+from popsim.results import Result
+
+
+def test_summary_has_intervals_around_values(small_result: Result) -> None:
+    frame = small_result.summary()
+    assert list(frame.index) == ["workers", "lambda"]
+    for label in ("p50", "p90", "p95", "p99", "mean"):
+        assert (frame[f"{label}_low_ms"] < frame[f"{label}_ms"]).all()
+        assert (frame[f"{label}_ms"] < frame[f"{label}_high_ms"]).all()
+    assert frame["requests"].between(34_000, 38_000).all()
+
+
+def test_platforms_see_the_same_requests(small_result: Result) -> None:
+    frame = small_result.requests()
+    columns = ["replication", "number", "start_ms", "client", "network", "function"]
+    one, other = (frame[frame["platform"] == name][columns] for name in ("workers", "lambda"))
+    assert len(one) > 5_000
+    assert np.array_equal(one.to_numpy(), other.to_numpy())
+
+
+def test_phases_add_up(small_result: Result) -> None:
+    means = small_result.phases().sum(axis=1)
+    np.testing.assert_allclose(means, small_result.summary()["mean_ms"], rtol=1e-6)
+    for percent in (50, 95, 99):
+        around = small_result.phases(percent).sum(axis=1)
+        at = [small_result.latency(name, percent).value for name in small_result.platforms]
+        np.testing.assert_allclose(around, at, rtol=0.06)
+    sample = small_result.requests()
+    phases = sample[[f"{phase}_ms" for phase in PHASES]].sum(axis=1)
+    np.testing.assert_allclose(phases, sample["total_ms"], atol=1e-6)
+
+
+def test_sample_agrees_with_the_histogram(small_result: Result) -> None:
+    sample = small_result.requests()
+    for name in small_result.platforms:
+        total = sample.loc[sample["platform"] == name, "total_ms"]
+        assert total.median() == pytest.approx(small_result.latency(name, 50).value, rel=0.05)
+
+
+@pytest.mark.parametrize("dimension", ["continent", "country", "site", "network", "client"])
+def test_groups_count_every_answered_request(small_result: Result, dimension: str) -> None:
+    frame = small_result.by(dimension)
+    assert list(frame.columns[:3]) == ["platform", dimension, "requests"]
+    counted = frame.groupby("platform")["requests"].sum()
+    for name, pool in small_result.pools.items():
+        assert counted[name] == pool.answered
+
+
+def test_unknown_names_say_what_is_known(small_result: Result) -> None:
+    with pytest.raises(ValueError, match="expected one of continent"):
+        small_result.by("planet")
+    with pytest.raises(KeyError, match="did you mean 'workers'"):
+        small_result.latency("worker", 50)
+
+
+def test_timeline_and_instances(small_result: Result) -> None:
+    frame = small_result.timeline()
+    counted = frame.groupby("platform")["requests"].sum()
+    assert counted["workers"] == small_result.pools["workers"].requests
+    instances = small_result.instances()
+    assert (instances["running_mean"] > 0).all()
+    assert instances.loc["lambda", "init_ms"] == pytest.approx(145, rel=0.2)
+
+
+def test_phase_quantiles(small_result: Result) -> None:
+    frame = small_result.phase_quantiles("workers")
+    assert frame.loc["connect", "p50_ms"] < frame.loc["connect", "p90_ms"]
+    assert frame.loc["fetch"].sum() == 0.0
+
+
+def test_json_has_the_promised_form(small_result: Result, tmp_path: Path) -> None:
+    path = tmp_path / "summary.json"
+    text = small_result.to_json(path)
+    assert path.read_text(encoding="utf-8") == text
+    data = json.loads(text)
+    assert data["schema"] == 1
+    assert {"scenario", "id", "engine", "platforms", "claims"} <= set(data)
+    workers = data["platforms"]["workers"]
+    assert set(workers["latency_ms"]["p50"]) == {"value", "low", "high"}
+    assert set(workers["groups"]) == {"continent", "country", "site", "network"}
+    claim = data["claims"][0]
+    assert {"id", "verdict", "observed", "low", "high", "expect"} <= set(claim)
+
+
+def test_a_result_re_creates_its_run(small_result: Result) -> None:
+    data = small_result.to_json_dict()["recreate"]
+    again = popsim.run(data["scenario"], store=None, progress=False, workers=1)
+    assert again.scenario.id == small_result.scenario.id
+    assert again.summary().equals(small_result.summary())
+    assert set(data) >= {"popsim", "python", "libraries", "seed", "scenario", "data"}
+
+
+def test_runs_survive_saving(small_result: Result, tmp_path: Path) -> None:
+    run = small_result.runs["workers"][0]
+    run.save(tmp_path / "run.npz")
+    loaded = PlatformRun.load(tmp_path / "run.npz")
+    assert np.array_equal(loaded.latency, run.latency)
+    assert np.array_equal(loaded.sample, run.sample)
+    assert loaded.labels == run.labels
+    assert loaded.by["country"].row_counts().tolist() == run.by["country"].row_counts().tolist()
+    (tmp_path / "run.npz").write_bytes(b"PK damaged")
+    with pytest.raises((OSError, ValueError, KeyError)):
+        PlatformRun.load(tmp_path / "run.npz")
+
+
+def test_repr_shows_the_medians(small_result: Result) -> None:
+    assert "workers: p50" in repr(small_result)
+    assert "<table" in small_result._repr_html_()

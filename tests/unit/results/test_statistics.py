@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from popsim.engine.outputs import (
+    BUCKETS,
+    COARSE,
+    SparseHist,
+    bucket_edges,
+    bucket_index,
+    bucket_value,
+)
+from popsim.results.statistics import estimate, half_width, mean_of, quantile
+
+
+def histogram(values: np.ndarray, buckets: int = BUCKETS) -> np.ndarray:
+    index = bucket_index(values) // (BUCKETS // buckets)
+    return np.bincount(index, minlength=buckets)
+
+
+@given(st.floats(min_value=2**-7, max_value=1e6))
+def test_a_value_lies_in_its_bucket(ms: float) -> None:
+    bucket = int(np.ravel(bucket_index(ms))[0])
+    low, high = bucket_edges(bucket)
+    assert low <= ms < high
+    assert bucket == 0 or high / low <= 1.0 + 1.0 / 128
+
+
+def test_quantiles_agree_with_numpy() -> None:
+    values = np.random.default_rng(1).lognormal(3.0, 1.0, 200_000)
+    for p in (0.01, 0.5, 0.9, 0.95, 0.99):
+        assert quantile(histogram(values), p) == pytest.approx(np.quantile(values, p), rel=1e-3)
+        assert quantile(histogram(values, COARSE), p) == pytest.approx(np.quantile(values, p), rel=0.01)
+    assert mean_of(histogram(values)) == pytest.approx(values.mean(), rel=1e-3)
+
+
+@pytest.mark.parametrize("atom", [0.02, 1.0, 13.0, 882.0])
+def test_quantiles_of_an_atom_are_within_a_bucket(atom: float) -> None:
+    counts = histogram(np.full(1_000, atom))
+    for p in (0.001, 0.5, 0.999):
+        assert quantile(counts, p) == pytest.approx(atom, rel=0.008)
+
+
+def test_nothing_has_no_quantile() -> None:
+    assert math.isnan(quantile(np.zeros(BUCKETS, np.int64), 0.5))
+    assert math.isnan(mean_of(np.zeros(BUCKETS, np.int64)))
+
+
+def test_t_interval_covers_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(2)
+    covered = 0
+    for _ in range(2_000):
+        found = estimate(float((values := rng.normal(10.0, 2.0, 5)).mean()), list(values))
+        covered += found.low <= 10.0 <= found.high
+    assert covered / 2_000 == pytest.approx(0.95, abs=0.015)
+
+
+def test_one_replication_has_no_interval() -> None:
+    assert math.isnan(half_width([1.0]))
+    found = estimate(1.0, [1.0])
+    assert found.to_json_dict() == {"value": 1.0, "low": None, "high": None}
+    assert found.relative_half_width == math.inf
+
+
+def test_sparse_histograms_merge_exactly() -> None:
+    rng = np.random.default_rng(3)
+    a, b = (rng.poisson(0.1, (7, COARSE)) for _ in range(2))
+    merged = SparseHist.from_dense(a).merge(SparseHist.from_dense(b))
+    assert np.array_equal(merged.rows_merged(range(7)), (a + b).sum(axis=0))
+    assert np.array_equal(merged.dense_row(3), (a + b)[3])
+    assert np.array_equal(merged.row_counts(), (a + b).sum(axis=1))
+    with pytest.raises(ValueError, match="cannot merge"):
+        merged.merge(SparseHist.from_dense(a[:3]))
+
+
+def test_bucket_values_are_in_the_middle() -> None:
+    low, high = bucket_edges(np.arange(1, BUCKETS))
+    np.testing.assert_allclose(bucket_value(np.arange(1, BUCKETS)), (low + high) / 2)
