@@ -27,7 +27,9 @@ def main() -> None:
     found: dict[str, Any] = {"machine": platform.machine(), "python": platform.python_version()}
     rows: list[tuple[str, str, str, bool | None]] = []
 
-    def note(name: str, value: float, text: str, expected: str = "", holds: bool | None = None) -> None:
+    def note(
+        name: str, value: float, text: str, expected: str = "", holds: bool | None = None
+    ) -> None:
         found[name] = value
         rows.append((name, text, expected, holds))
         console.print(f"{name}: {text}", style="dim")
@@ -38,11 +40,19 @@ def main() -> None:
     ):
         fast = speed(scenario, "compiled")
         rate = fast.requests_per_s
-        note(f"{name}, compiled, requests/s", rate, f"{rate / 1e6:.2f} M", f">= {least / 1e6:g} M", rate >= least)
+        note(
+            f"{name}, compiled, requests/s",
+            rate,
+            f"{rate / 1e6:.2f} M",
+            f">= {least / 1e6:g} M",
+            rate >= least,
+        )
         note(f"{name}, compiled, events/s", fast.events_per_s, f"{fast.events_per_s / 1e6:.2f} M")
         small = flagship(4_000) if name == "flagship" else keep_alive(20_000)
         slow = speed(small, "simpy", repeats=1)
-        note(f"{name}, SimPy, requests/s", slow.requests_per_s, f"{slow.requests_per_s / 1e3:.1f} k")
+        note(
+            f"{name}, SimPy, requests/s", slow.requests_per_s, f"{slow.requests_per_s / 1e3:.1f} k"
+        )
         note(f"{name}, SimPy, events/s", slow.events_per_s, f"{slow.events_per_s / 1e3:.1f} k")
         ratio = rate / slow.requests_per_s
         note(f"{name}, compiled / SimPy", ratio, f"{ratio:.0f}", ">= 30", ratio >= 30)

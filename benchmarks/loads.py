@@ -37,7 +37,11 @@ def keep_alive(requests: int) -> Scenario:
             platform={
                 "topology": "cloudflare",
                 "ingress": {"sites": list(pops), "routing": "nearest"},
-                "runtime": {"model": "microvm", "init": {"lognormal": {"p50": "300ms", "sigma": 0.4}}, "idle": "600s"},
+                "runtime": {
+                    "model": "microvm",
+                    "init": {"lognormal": {"p50": "300ms", "sigma": 0.4}},
+                    "idle": "600s",
+                },
             },
         )
     )
@@ -62,7 +66,12 @@ def spread(sites: int, requests: int) -> Scenario:
 
 
 def _one_platform(
-    *, duration: str, rate: str, functions: dict[str, Any], handler: list[Any], platform: dict[str, Any]
+    *,
+    duration: str,
+    rate: str,
+    functions: dict[str, Any],
+    handler: list[Any],
+    platform: dict[str, Any],
 ) -> dict[str, Any]:
     return {
         "name": "benchmark",

@@ -63,7 +63,9 @@ def speed(scenario: Scenario, engine: str, repeats: int = 3) -> Speed:
 
 def peak_memory_mb(requests: int) -> float:
     """Return the peak resident memory of a process that simulates so many requests on 340 PoPs."""
-    return float(_in_process(f"from benchmarks.measure import report_memory; report_memory({requests})"))
+    return float(
+        _in_process(f"from benchmarks.measure import report_memory; report_memory({requests})")
+    )
 
 
 def report_memory(requests: int) -> None:

@@ -196,7 +196,8 @@ class Plots:
                     fontsize=8, rotation=90, va="top", ha="right", color="#666666",
                 )  # fmt: skip
         latency.set(yscale="log", ylabel="latency in ms", title=self.result.scenario.name)
-        latency.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
+        for formatter in (latency.yaxis.set_major_formatter, latency.yaxis.set_minor_formatter):
+            formatter(FuncFormatter(lambda y, _: f"{y:g}"))
         latency.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=8)
         failed.set(xlabel="minutes since the start", ylabel="failed in %")
         failed.set_ylim(bottom=0.0)
@@ -242,8 +243,8 @@ def _polygons() -> list[Any]:
 
 
 def _unwrapped(ring: list[list[float]]) -> NDArray[np.float64]:
-    """Return a ring in one piece east of the date line, if it crosses that."""
-    points = np.asarray(ring)
-    if np.ptp(points[:, 0]) > 300.0:
-        points[points[:, 0] < 0.0, 0] += 360.0
+    """Return a ring in one piece, also where it crosses the date line."""
+    points = np.asarray(ring, dtype=np.float64)
+    points[:, 0] = np.unwrap(points[:, 0], period=360.0)
+    points[:, 0] -= 360.0 * np.round(points[:, 0].mean() / 360.0)
     return points

@@ -143,4 +143,6 @@ def _number(value: float) -> str:
 def _percent(ratio: float) -> str:
     if not math.isfinite(ratio):
         return "-"
-    return "0" if ratio == 0.0 else f"{ratio * 100.0:.2g} %"
+    if 0.0 < ratio < 1e-5:
+        return "<0.001 %"
+    return "0" if ratio == 0.0 else f"{ratio * 100.0:.{3 if ratio > 0.1 else 2}g} %"

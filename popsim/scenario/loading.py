@@ -109,7 +109,9 @@ def _known_path(data: Any, location: Key) -> Key:
     path: Key = ()
     for part in location:
         path = (*path, part)
-        if (isinstance(data, dict) and part in data) or (isinstance(data, list) and isinstance(part, int) and part < len(data)):
+        if (isinstance(data, dict) and part in data) or (
+            isinstance(data, list) and isinstance(part, int) and part < len(data)
+        ):
             data = data[part]
         elif part not in ("name", "mapping"):
             break
