@@ -105,18 +105,16 @@ def _without(data: dict[str, Any], paths: list[Key]) -> Scenario | None:
 
 
 def _known_path(data: Any, location: Key) -> Key:
-    """Return the part of a location that is there, and one key more."""
+    """Return the part of a location that is there, and one key more; unions name their branches in it."""
     path: Key = ()
     for part in location:
+        if part in ("name", "mapping") and not (isinstance(data, dict) and part in data):
+            continue
         path = (*path, part)
-        if (isinstance(data, dict) and part in data) or (
-            isinstance(data, list) and isinstance(part, int) and part < len(data)
-        ):
+        try:
             data = data[part]
-        elif part not in ("name", "mapping"):
+        except (KeyError, IndexError, TypeError):
             break
-        else:
-            path = path[:-1]
     return path
 
 
