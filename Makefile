@@ -9,6 +9,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
+ENGINE_TESTS := tests/engines/test_equality.py tests/engines/test_kernel.py tests/engines/test_draws.py
 CLAIM_SCENARIOS := probes_2018_world probes_2018_australia
 
 .PHONY: help run test lint types imports unit jit-off bounds notebooks claims other-pythons format \
@@ -83,10 +84,10 @@ unit: $(VENV)/.installed-dev ## pytest, the kernel compiled
 	@$(BIN)/pytest -q -n $(JOBS) --dist loadfile
 
 jit-off: $(VENV)/.installed-dev ## the engines agree without compiling, too
-	@NUMBA_DISABLE_JIT=1 POPSIM_EQUALITY_CASES=10 $(BIN)/pytest -q -n $(JOBS) tests/engines -m "not slow"
+	@NUMBA_DISABLE_JIT=1 POPSIM_EQUALITY_CASES=20 $(BIN)/pytest -q -n $(JOBS) $(ENGINE_TESTS)
 
 bounds: $(VENV)/.installed-dev ## the kernel stays inside its arrays
-	@NUMBA_BOUNDSCHECK=1 POPSIM_EQUALITY_CASES=100 $(BIN)/pytest -q tests/engines -m "not slow"
+	@NUMBA_BOUNDSCHECK=1 POPSIM_EQUALITY_CASES=100 $(BIN)/pytest -q $(ENGINE_TESTS)
 
 notebooks: $(VENV)/.installed-dev ## execute the notebooks with their asserts
 	@$(BIN)/pytest -q --nbmake --nbmake-timeout=300 notebooks

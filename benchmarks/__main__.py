@@ -16,6 +16,7 @@ from rich.table import Table
 from benchmarks.loads import flagship, keep_alive, spread
 from benchmarks.measure import cold_compile_s, command_s, peak_memory_mb, speed
 from popsim.engine import warmup
+from popsim.scenario.schema import Scenario
 
 LATEST = Path(__file__).parent / "latest.json"
 console = Console(width=None if Console().is_terminal else 110)
@@ -24,61 +25,90 @@ console = Console(width=None if Console().is_terminal else 110)
 def main() -> None:
     """Measure everything, one after the other."""
     warmup()
-    found: dict[str, Any] = {"machine": platform.machine(), "python": platform.python_version()}
-    rows: list[tuple[str, str, str, bool | None]] = []
+    book = Book()
+    for name, scenario, small, least in (
+        ("flagship", flagship(1_000_000), flagship(4_000), 1.0e6),
+        ("300 sites, 1,000 functions", keep_alive(2_000_000), keep_alive(20_000), 1.2e6),
+    ):
+        compare_engines(book, name, scenario, small, least)
+    compare_sites(book)
+    compare_memory(book)
+    measure_start(book)
+    LATEST.write_text(json.dumps(book.found, indent=1) + "\n", encoding="utf-8")
+    print_table(book.rows)
+
+
+class Book:
+    """What was measured, as numbers and as rows of the table."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, Any] = {
+            "machine": platform.machine(),
+            "python": platform.python_version(),
+        }
+        self.rows: list[tuple[str, str, str, bool | None]] = []
 
     def note(
-        name: str, value: float, text: str, expected: str = "", holds: bool | None = None
+        self, name: str, value: float, text: str, expected: str = "", holds: bool | None = None
     ) -> None:
-        found[name] = value
-        rows.append((name, text, expected, holds))
+        """Keep one number, and show it at once."""
+        self.found[name] = value
+        self.rows.append((name, text, expected, holds))
         console.print(f"{name}: {text}", style="dim")
 
-    for name, scenario, least in (
-        ("flagship", flagship(1_000_000), 1.0e6),
-        ("300 sites, 1,000 functions", keep_alive(2_000_000), 1.2e6),
-    ):
-        fast = speed(scenario, "compiled")
-        rate = fast.requests_per_s
-        note(
-            f"{name}, compiled, requests/s",
-            rate,
-            f"{rate / 1e6:.2f} M",
-            f">= {least / 1e6:g} M",
-            rate >= least,
-        )
-        note(f"{name}, compiled, events/s", fast.events_per_s, f"{fast.events_per_s / 1e6:.2f} M")
-        small = flagship(4_000) if name == "flagship" else keep_alive(20_000)
-        slow = speed(small, "simpy", repeats=1)
-        note(
-            f"{name}, SimPy, requests/s", slow.requests_per_s, f"{slow.requests_per_s / 1e3:.1f} k"
-        )
-        note(f"{name}, SimPy, events/s", slow.events_per_s, f"{slow.events_per_s / 1e3:.1f} k")
-        ratio = rate / slow.requests_per_s
-        note(f"{name}, compiled / SimPy", ratio, f"{ratio:.0f}", ">= 30", ratio >= 30)
 
+def compare_engines(
+    book: Book, name: str, scenario: Scenario, small: Scenario, least: float
+) -> None:
+    """Measure both engines on one load; SimPy on a shorter one."""
+    fast = speed(scenario, "compiled")
+    rate = fast.requests_per_s
+    book.note(
+        f"{name}, compiled, requests/s",
+        rate,
+        f"{rate / 1e6:.2f} M",
+        f">= {least / 1e6:g} M",
+        rate >= least,
+    )
+    book.note(f"{name}, compiled, events/s", fast.events_per_s, f"{fast.events_per_s / 1e6:.2f} M")
+    slow = speed(small, "simpy", repeats=1)
+    book.note(
+        f"{name}, SimPy, requests/s", slow.requests_per_s, f"{slow.requests_per_s / 1e3:.1f} k"
+    )
+    book.note(f"{name}, SimPy, events/s", slow.events_per_s, f"{slow.events_per_s / 1e3:.1f} k")
+    ratio = rate / slow.requests_per_s
+    book.note(f"{name}, compiled / SimPy", ratio, f"{ratio:.0f}", ">= 30", ratio >= 30)
+
+
+def compare_sites(book: Book) -> None:
+    """Measure the same traffic on 1, 34 and 340 PoPs."""
     rates = {}
     for sites in (1, 34, 340):
         rates[sites] = speed(spread(sites, 2_000_000), "compiled").requests_per_s
-        note(f"{sites} PoPs, requests/s", rates[sites], f"{rates[sites] / 1e6:.2f} M")
+        book.note(f"{sites} PoPs, requests/s", rates[sites], f"{rates[sites] / 1e6:.2f} M")
     ratio = rates[1] / rates[340]
-    note("cost per request, 340 PoPs / 1 PoP", ratio, f"{ratio:.2f}", "< 1.5", ratio < 1.5)
+    book.note("cost per request, 340 PoPs / 1 PoP", ratio, f"{ratio:.2f}", "< 1.5", ratio < 1.5)
 
+
+def compare_memory(book: Book) -> None:
+    """Measure the peak memory of a million requests, and of ten."""
     memory = {requests: peak_memory_mb(requests) for requests in (10**6, 10**7)}
     for requests, megabytes in memory.items():
-        note(f"peak memory at {requests:.0e} requests, MB", megabytes, f"{megabytes:.0f} MB")
+        book.note(f"peak memory at {requests:.0e} requests, MB", megabytes, f"{megabytes:.0f} MB")
     ratio = memory[10**7] / memory[10**6]
-    note("memory, 1e7 / 1e6 requests", ratio, f"{ratio:.2f}", "<= 1.2", ratio <= 1.2)
+    book.note("memory, 1e7 / 1e6 requests", ratio, f"{ratio:.2f}", "<= 1.2", ratio <= 1.2)
 
+
+def measure_start(book: Book) -> None:
+    """Measure what a user waits for before anything is simulated."""
     seconds = cold_compile_s()
-    note("cold compile, s", seconds, f"{seconds:.1f} s", "< 40 s", seconds < 40)
+    book.note("cold compile, s", seconds, f"{seconds:.1f} s", "< 40 s", seconds < 40)
     seconds = command_s("run", "nearest_edge", "--fresh", "--replications", "2")
-    note("warm `popsim run nearest_edge`, s", seconds, f"{seconds:.2f} s", "< 3 s", seconds < 3)
+    book.note(
+        "warm `popsim run nearest_edge`, s", seconds, f"{seconds:.2f} s", "< 3 s", seconds < 3
+    )
     seconds = command_s("--help")
-    note("`popsim --help`, s", seconds, f"{seconds:.2f} s", "< 0.3 s", seconds < 0.3)
-
-    LATEST.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    print_table(rows)
+    book.note("`popsim --help`, s", seconds, f"{seconds:.2f} s", "< 0.3 s", seconds < 0.3)
 
 
 def print_table(rows: list[tuple[str, str, str, bool | None]]) -> None:

@@ -155,31 +155,45 @@ def main() -> None:
     for city in cities:
         for name in (city["name"], *city["alternatenames"]):
             by_name.setdefault((city["countrycode"], name), city)
+    write_users(cities)
+    write_probes(by_name)
+    write_major(by_name)
 
-    world = [(city, users) for city, users in cells(cities)]
+
+def write_users(cities: list[City]) -> None:
+    """Write world-users.csv."""
     comments = [
         f"The world's Internet users of 2026: {CELLS} cells, each by its largest city. weight = users.",
         GEONAMES,
         "Users: countries.csv, shared out by the cities' population; smaller cities joined to the nearest cell of",
         "their country by build_clients.py. utc_offset_h is standard time, January 2026.",
     ]
-    rows = [row(f"{c['countrycode']}-{c['geonameid']}", c, round(users)) for c, users in world]
+    found = cells(cities)
+    rows = [row(f"{c['countrycode']}-{c['geonameid']}", c, round(users)) for c, users in found]
     write("world-users", comments, rows)
 
-    rows = []
-    for code, name, count in _parsed(PROBES):
-        for number in range(1, count + 1):
-            rows.append(row(f"{slug(name)}-{code.lower()}-{number}", _city(by_name, code, name), 1))
+
+def write_probes(by_name: dict[tuple[str, str], City]) -> None:
+    """Write probes-2018.csv."""
+    rows = [
+        row(f"{slug(name)}-{code.lower()}-{number}", _city(by_name, code, name), 1)
+        for code, name, count in _parsed(PROBES)
+        for number in range(1, count + 1)
+    ]
     china = sum(r[2] == "CN" for r in rows) / len(rows)
     comments = [
         f"Synthetic probes all over the world as of July 2018: {len(rows)} probes, in data centres. weight = 1 each.",
         'ASSUMPTION: all places. Published is "hundreds of probes" of a monitoring service, evenly sampled',
         "(https://blog.cloudflare.com/serverless-performance-comparison-workers-lambda/, 2018-07-02). Like such services",
-        f"then, more in North America and Europe than elsewhere, in {len(PROBES)} countries; {china:.1%} in mainland China; none in Adelaide.",
+        f"then, more in North America and Europe than elsewhere, in {len(PROBES)} countries; {china:.1%} in mainland",
+        "China; none in Adelaide.",
         GEONAMES,
     ]
     write("probes-2018", comments, rows)
 
+
+def write_major(by_name: dict[tuple[str, str], City]) -> None:
+    """Write cities.csv."""
     rows = []
     for code, text in MAJOR.items():
         for entry in text.split(", "):

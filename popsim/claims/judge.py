@@ -42,7 +42,7 @@ def _judge_claim(
         if not all(map(math.isfinite, sides)):
             path = ("claims", number, "expect", line)
             message = f"claim {claim.id!r} matches no data: {text}"
-            hint = "no request that it is about was answered"
+            hint = "no request that it is about was answered, or it divides by 0"
             raise InputError([Problem(None, None, None, path, message, hint)])
         found.append(_expectation(text, comparison, observed, chosen))
     source = claim.source.model_dump() if claim.source else {}

@@ -47,22 +47,19 @@ def build(scenario: Scenario, platform: str, replication: int) -> Built:
 
     Raises:
         InputError: something that the scenario names does not exist.
-        ValueError: a law cannot be tabulated, or rules contradict each other.
     """
     spec = scenario.platforms[platform]
-    redrawn = scenario.network.residual == "redrawn"
-    world_seed = draws.run_key(scenario.seed, replication) if redrawn else scenario.seed
-    paths = lay_paths(scenario, spec, world_seed)
+    key = draws.run_key(scenario.seed, replication)
+    is_redrawn = scenario.network.residual == "redrawn"
+    paths = lay_paths(scenario, spec, world_seed=key if is_redrawn else scenario.seed)
     pool = resolve("cold_start", spec.runtime).rules(spec.memory)
     names, weights, access = access_laws(scenario.clients.network)
     steps, step_laws = handler_program(scenario, spec, first_table=lay.T_ACCESS + len(access))
     surge_bound = largest_surge(scenario)
     profile = hourly_profile(scenario.workload.arrivals.by_local_hour)
-    bound = surge_bound * float(profile.max())
-    rules = _rules(scenario, spec, pool, bound, len(paths.clients))
+    rules = _rules(scenario, spec, pool, surge_bound * float(profile.max()), len(paths.clients))
     laws = _fixed_laws(scenario, spec, pool, rules, profile)
     tables, is_step = _tables([*laws, *access, *step_laws])
-    key = draws.run_key(scenario.seed, replication)
     offsets, order = _probe_offsets(scenario, key, len(paths.clients.ids))
     countries = tuple(sorted(set(paths.clients.countries)))
     inputs = Inputs(
@@ -71,12 +68,7 @@ def build(scenario: Scenario, platform: str, replication: int) -> Built:
         tables=tables,
         is_step=is_step,
         clients=_client_records(scenario, paths.clients, countries),
-        routes=paths.routes,
-        route_count=paths.route_count,
-        upstreams=paths.upstreams,
-        upstream_count=paths.upstream_count,
-        origin_rtt=paths.origin_rtt,
-        origin_count=paths.origin_count,
+        **paths.as_inputs(),
         networks=_choices(np.asarray(weights, dtype=np.float64)),
         functions=_choices(_popularity(scenario)),
         steps=steps,

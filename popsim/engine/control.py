@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from popsim.engine.cosimulation import DataPlane
 from popsim.engine.layout import Floats
+from popsim.scenario.errors import did_you_mean
 
 Process = Generator[simpy.Event, Any, None]
 
@@ -40,28 +41,39 @@ class Control:
         self._surges: list[tuple[NDArray[np.bool_], float]] = []
 
     @property
+    def sites(self) -> tuple[str, ...]:
+        """The ids of the platform's sites."""
+        return tuple(self._index)
+
+    def _site(self, site: str) -> int:
+        if site not in self._index:
+            hint = did_you_mean(site, self.sites) or "see control.sites"
+            raise ValueError(f"this platform has no site {site!r} ({hint})")
+        return self._index[site]
+
+    @property
     def now(self) -> float:
         """The time in ms since the run's start."""
         return float(self.env.now)
 
     def fail(self, site: str) -> None:
         """Lose all that runs at ``site``; until withdrawn it still attracts requests, which fail."""
-        self._plane.fail_site(self._index[site], self.now)
+        self._plane.fail_site(self._site(site), self.now)
         self._note("fail", site)
 
     def restore(self, site: str) -> None:
         """Let ``site`` serve again, with cold instances; it gets no clients before it is announced."""
-        self._plane.restore_site(self._index[site])
+        self._plane.restore_site(self._site(site))
         self._note("restore", site)
 
     def withdraw(self, site: str) -> None:
         """Take ``site`` out of the routing: clients go to their next choice."""
-        self._plane.set_withdrawn(self._index[site], True)
+        self._plane.set_withdrawn(self._site(site), True)
         self._note("withdraw", site)
 
     def announce(self, site: str) -> None:
         """Put ``site`` back into the routing."""
-        self._plane.set_withdrawn(self._index[site], False)
+        self._plane.set_withdrawn(self._site(site), False)
         self._note("announce", site)
 
     def begin_surge(self, clients: NDArray[np.bool_], factor: float) -> tuple[Any, float]:

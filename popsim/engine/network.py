@@ -37,6 +37,18 @@ class Paths:
     origin_count: int
     site_share: Floats  # [S]
 
+    def as_inputs(self) -> dict[str, Any]:
+        """Return what the engines' inputs take over as it is."""
+        names = (
+            "routes",
+            "route_count",
+            "upstreams",
+            "upstream_count",
+            "origin_rtt",
+            "origin_count",
+        )
+        return {name: getattr(self, name) for name in names}
+
 
 def select_sites(spec: PlatformSpec) -> tuple[Sites, Sites, Sites]:
     """Return (all sites of the platform, those that accept clients, those that compute)."""

@@ -153,11 +153,6 @@ def _platform_run(
     inputs, rows, counters = built.inputs, HistogramRows.of(built.inputs), books.counters
     histogram = books.histogram
     clients = len(inputs.clients)
-    groups = {
-        "country": histogram[rows.country : rows.site],
-        "site": histogram[rows.site : rows.network],
-        "network": histogram[rows.network : rows.phase],
-    }
     return PlatformRun(
         platform=platform,
         replication=replication,
@@ -165,7 +160,7 @@ def _platform_run(
         requests=int(counters[recorder.C_REQUESTS]),
         failed=counters[recorder.C_NO_ROUTE : recorder.C_KILLED + 1].copy(),
         latency=histogram[0].copy(),
-        by={name: SparseHist.from_dense(dense) for name, dense in groups.items()},
+        by=_groups(histogram, rows),
         cells=SparseHist.from_dense(books.coarse[:clients]),
         phase_hist=histogram[rows.phase :].copy(),
         phase_sum_ns=books.phase_sum_ns,
@@ -187,3 +182,13 @@ def _platform_run(
         site_positions=np.stack([built.sites.lat, built.sites.lon], axis=1),
         log=control.log,
     )
+
+
+def _groups(histogram: np.ndarray, rows: HistogramRows) -> dict[str, SparseHist]:
+    """Return the groups' histograms, which are stretches of one array."""
+    ends = {
+        "country": (rows.country, rows.site),
+        "site": (rows.site, rows.network),
+        "network": (rows.network, rows.phase),
+    }
+    return {name: SparseHist.from_dense(histogram[a:b]) for name, (a, b) in ends.items()}

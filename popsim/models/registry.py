@@ -19,7 +19,6 @@ from pydantic import BaseModel, ConfigDict
 from popsim.scenario.errors import InputError, Problem
 
 if TYPE_CHECKING:
-    from popsim.models.arrivals import ArrivalModel
     from popsim.models.cold_start import ColdStartModel
     from popsim.models.routing import RoutingModel
 
@@ -27,7 +26,6 @@ ENTRY_POINT_GROUP = "popsim.models"
 BUILT_IN = {
     "routing": "popsim.models.routing",
     "cold_start": "popsim.models.cold_start",
-    "arrivals": "popsim.models.arrivals",
 }
 
 
@@ -93,7 +91,7 @@ def register(kind: str, name: str) -> Callable[[ModelClass], ModelClass]:
 
 
 def names(kind: str) -> tuple[str, ...]:
-    """Return the known names of a kind (``routing``, ``cold_start`` or ``arrivals``), sorted."""
+    """Return the known names of a kind (``routing`` or ``cold_start``), sorted."""
     models = _of_kind(kind)
     _load(kind)
     return tuple(sorted(models))
@@ -115,8 +113,6 @@ Spec = str | Mapping[str, Any]
 def resolve(kind: Literal["routing"], spec: Spec) -> RoutingModel: ...
 @overload
 def resolve(kind: Literal["cold_start"], spec: Spec) -> ColdStartModel: ...
-@overload
-def resolve(kind: Literal["arrivals"], spec: Spec) -> ArrivalModel: ...
 @overload
 def resolve(kind: str, spec: Spec) -> Model: ...
 def resolve(kind: str, spec: Spec) -> Model:

@@ -255,6 +255,21 @@ def _inconsistencies(scenario: Scenario, document: Document) -> list[Problem]:
             problems.append(
                 document.problem(path, f"there is no origin {step.fetch.origin!r}", hint)
             )
+    problems += _event_inconsistencies(scenario, document)
+    seen: set[str] = set()
+    for number, claim in enumerate(scenario.claims):
+        if claim.id in seen:
+            problems.append(
+                document.problem(
+                    ("claims", number, "id"), f"the claim id {claim.id!r} is there twice"
+                )
+            )
+        seen.add(claim.id)
+    return problems
+
+
+def _event_inconsistencies(scenario: Scenario, document: Document) -> list[Problem]:
+    problems = []
     for number, event in enumerate(scenario.events):
         if event.at >= scenario.duration:
             problems.append(
@@ -274,13 +289,4 @@ def _inconsistencies(scenario: Scenario, document: Document) -> list[Problem]:
                 "a surge needs arrivals with a rate; probes come every so often whatever happens"
             )
             problems.append(document.problem(("events", number, "surge"), message))
-    seen: set[str] = set()
-    for number, claim in enumerate(scenario.claims):
-        if claim.id in seen:
-            problems.append(
-                document.problem(
-                    ("claims", number, "id"), f"the claim id {claim.id!r} is there twice"
-                )
-            )
-        seen.add(claim.id)
     return problems

@@ -131,7 +131,7 @@ class ConnectionSpec(Spec):
         Annotated[Literal["cached"], Tag("name")] | Annotated[Resolver, Tag("mapping")],
         Discriminator(text_or_mapping),
     ] = "cached"
-    loss: Share = 0.0
+    loss: Annotated[Share, Field(lt=1.0)] = 0.0
 
     @model_validator(mode="after")
     def _protocols_fit(self) -> ConnectionSpec:

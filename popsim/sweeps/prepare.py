@@ -173,7 +173,8 @@ class _Check:
         for number, event in enumerate(self.scenario.events):
             if event.surge is not None and clients is not None:
                 with self._at("events", number, "surge", "where"):
-                    matching(clients, event.surge.where)
+                    if not matching(clients, event.surge.where).any():
+                        raise ValueError("the surge is of clients that the scenario does not have")
             if event.fail is None or event.fail.sites is None:
                 continue
             platforms = event.fail.platforms or tuple(self.scenario.platforms)

@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from popsim.models import resolve
-from popsim.models.arrivals import PROFILES, Periodic, Poisson, hourly_profile
+from popsim.models.arrivals import PROFILES, hourly_profile
 
 
 @pytest.mark.parametrize("name", [None, *sorted(PROFILES)])
@@ -45,25 +44,3 @@ def test_own_numbers_need_no_scale() -> None:
 def test_bad_profiles_say_why(bad: str | list[float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         hourly_profile(bad)
-
-
-def test_poisson_takes_a_rate_with_its_unit() -> None:
-    model = resolve("arrivals", {"model": "poisson", "rate": "120/min", "by_local_hour": "office"})
-    assert isinstance(model, Poisson)
-    assert model.rate == pytest.approx(2.0)
-    assert model.profile().mean() == pytest.approx(1.0)
-
-
-def test_probes_are_staggered_by_name_and_seed() -> None:
-    probes = resolve("arrivals", {"model": "periodic", "every": "5min"})
-    assert isinstance(probes, Periodic)
-    ids = [f"probe{number}" for number in range(2_000)]
-    offsets = probes.offsets_ms(ids, 1)
-    assert offsets.min() >= 0 and offsets.max() < 300_000
-    assert offsets.mean() == pytest.approx(
-        150_000, rel=0.052
-    )  # 4 standard errors of 2,000 uniforms
-    assert np.array_equal(probes.offsets_ms(ids[:10], 1), offsets[:10])
-    assert not np.array_equal(probes.offsets_ms(ids, 2), offsets)
-    together = probes.model_copy(update={"stagger": False})
-    assert np.all(together.offsets_ms(ids, 1) == 0.0)

@@ -12,7 +12,7 @@ from popsim.models.routing import Anycast, Nearest
 
 @pytest.fixture(autouse=True)
 def keep_the_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    names("routing"), names("cold_start"), names("arrivals")
+    names("routing"), names("cold_start")
     monkeypatch.setattr(registry, "_models", {k: dict(v) for k, v in registry._models.items()})
     monkeypatch.setattr(registry, "_broken_plugins", set())
     monkeypatch.setattr(registry, "_loaded", set(registry._loaded))
@@ -22,7 +22,6 @@ def keep_the_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_built_in_models_are_known_by_kind() -> None:
     assert names("routing") == ("anycast", "fixed", "latency", "nearest")
     assert names("cold_start") == ("always_warm", "container", "isolate", "microvm", "per_request")
-    assert names("arrivals") == ("periodic", "poisson")
     assert get("routing", "anycast") is Anycast
 
 
