@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from popsim.engine.layout import OK, PHASE_COUNT, TIMELINE_BINS, Floats, Inputs, Ints
-from popsim.engine.outputs import BUCKETS, COARSE
+from popsim.engine.outputs import BUCKETS, COARSE, FIRST_BUCKET, MANTISSA_SHIFT
 
 # Counters
 C_REQUESTS, C_OK, C_NO_ROUTE, C_SITE_DOWN, C_THROTTLED, C_KILLED = 0, 1, 2, 3, 4, 5
@@ -182,4 +182,4 @@ class Recorder:
 def bucket_of(ms: float) -> int:
     """Return the histogram bucket of a duration: 128 linear buckets per octave from 2**-7 ms."""
     bits = int(np.float64(ms).view(np.int64))
-    return min(max((bits >> 45) - (1016 << 7), 0), BUCKETS - 1)
+    return min(max((bits >> MANTISSA_SHIFT) - FIRST_BUCKET, 0), BUCKETS - 1)

@@ -30,6 +30,7 @@ from popsim.scenario.parts import (
 from popsim.scenario.units import parse_share
 
 NOTHING = parse_law("0ms")
+NOT_CONTENT = ("name", "description", "claims", "replications", "precision", "max_replications")
 
 
 class AccessMix(Spec):
@@ -342,19 +343,16 @@ class Scenario(Spec):
     @property
     def id(self) -> str:
         """12 hex digits that name what this scenario computes: not its name, prose, claims or length."""
+        return hashlib.sha256(json.dumps(self.content(), sort_keys=True).encode()).hexdigest()[:12]
+
+    def content(self) -> dict[str, Any]:
+        """Return the part of the resolved form that determines the runs, whatever their number."""
         content = self.resolved()
-        for key in (
-            "name",
-            "description",
-            "claims",
-            "replications",
-            "precision",
-            "max_replications",
-        ):
+        for key in NOT_CONTENT:
             content.pop(key, None)
         for platform in content["platforms"].values():
             platform.pop("description", None)
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+        return content
 
     def resolved(self) -> dict[str, Any]:
         """Return the scenario as plain data with every default filled in; it loads back to itself."""

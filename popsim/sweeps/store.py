@@ -18,16 +18,6 @@ from popsim.results.provenance import code_hash, data_hash
 from popsim.scenario.schema import Scenario
 
 FOLDER = Path(".popsim") / "runs"
-NOT_CONTENT = (
-    "name",
-    "description",
-    "claims",
-    "replications",
-    "precision",
-    "max_replications",
-    "engine",
-)
-
 Notify = Callable[[str], None]
 
 
@@ -66,9 +56,8 @@ def run_key(scenario: Scenario, platform: str, replication: int, engine: str) ->
     models = (("routing", spec.ingress.routing), ("cold_start", spec.runtime))
     if any(not get(kind, m["model"]).__module__.startswith("popsim.models.") for kind, m in models):
         return None
-    content = scenario.resolved()
-    for key in NOT_CONTENT:
-        content.pop(key, None)
+    content = scenario.content()
+    del content["engine"]
     content["platforms"] = {platform: content["platforms"][platform]}
     files = {scenario.clients.topology, spec.topology}
     own = {name: _hash(name) for name in sorted(files) if name.endswith(".csv")}

@@ -19,10 +19,10 @@ from popsim.engine.compiled.state import (
     PENDING,
 )
 from popsim.engine.layout import OK, PHASE_COUNT, TIMELINE_BINS
-from popsim.engine.outputs import BUCKETS, COARSE
+from popsim.engine.outputs import BUCKETS, COARSE, FIRST_BUCKET, MANTISSA_SHIFT
 from popsim.engine.recorder import C_COLD, C_LATENCY_NS, C_OK, C_REQUESTS
 
-FIRST_BUCKET = np.int64(1016 << 7)
+LOWEST, SHIFT = np.int64(FIRST_BUCKET), np.int64(MANTISSA_SHIFT)
 LAST_BUCKET, LAST_COARSE = np.int64(BUCKETS - 1), np.int64(COARSE - 1)
 BUCKET_BITS, COARSE_BITS = np.int64(BUCKETS.bit_length() - 1), np.int64(COARSE.bit_length() - 1)
 PENDING_ROWS = np.int64(PENDING)
@@ -32,7 +32,7 @@ PENDING_ROWS = np.int64(PENDING)
 def bucket_of(ms):
     """Return the histogram bucket of a duration."""
     bits = np.float64(ms).view(np.int64)
-    return min(max((bits >> 45) - FIRST_BUCKET, np.int64(0)), LAST_BUCKET)
+    return min(max((bits >> SHIFT) - LOWEST, np.int64(0)), LAST_BUCKET)
 
 
 @helper
