@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from popsim.engine.outputs import write_atomically
-from popsim.report.figures import save_figures
+from popsim.engine.outputs import write_all_atomically
+from popsim.report.figures import figure_files
 from popsim.results.result import Result
 from popsim.scenario.loading import dump_resolved
 
 
 def write_folder(result: Result, folder: Path, *, figures: bool) -> list[Path]:
-    """Write everything into ``folder``, each file at once or not at all; return the paths.
+    """Write everything into ``folder``, all files or none; return the paths.
 
     Raises:
         OSError: one cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     tables = {
+        "summary.json": result.to_json(),
         "summary.csv": result.summary().to_csv(),
         "phases.csv": result.phases().to_csv(),
         "countries.csv": result.by("country").to_csv(index=False),
@@ -26,9 +26,10 @@ def write_folder(result: Result, folder: Path, *, figures: bool) -> list[Path]:
         "timeline.csv": result.timeline().to_csv(index=False),
         "scenario.yaml": dump_resolved(result.scenario),
     }
-    paths = [folder / "summary.json"]
-    result.to_json(paths[0])
-    for name, text in tables.items():
-        paths.append(folder / name)
-        write_atomically(paths[-1], text.encode())
-    return paths + (save_figures(result, folder) if figures else [])
+    files = {name: text.encode() for name, text in tables.items()}
+    if figures:
+        files |= figure_files(result)
+    folder.mkdir(parents=True, exist_ok=True)
+    contents = {folder / name: content for name, content in files.items()}
+    write_all_atomically(contents)
+    return list(contents)

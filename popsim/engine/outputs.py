@@ -10,7 +10,7 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -208,19 +208,35 @@ class PlatformRun:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file through a temporary one beside it, so that it is never half there.
+    """Write a file at once or not at all.
 
     Raises:
         OSError: it cannot be written; nothing is left behind.
     """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    write_all_atomically({path: content})
+
+
+def write_all_atomically(contents: Mapping[Path, bytes]) -> None:
+    """Write files through temporary ones beside them: all of them, or, if one does not fit, none.
+
+    Raises:
+        OSError: one cannot be written; nothing is left behind, and what was there is as it was.
+    """
+    staged: dict[Path, Path] = {}
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        for path, content in contents.items():
+            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+            staged[path] = Path(temporary)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            staged[path].chmod(0o644)
+        for path, ready in staged.items():
+            ready.replace(path)
+    except BaseException as error:
+        for ready in staged.values():
+            ready.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None and staged:
+            raise OSError(error.errno, error.strerror, str(list(staged)[-1])) from None
         raise
 
 

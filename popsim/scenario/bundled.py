@@ -30,6 +30,14 @@ def bundled_names(kind: str) -> list[str]:
     return sorted(path.stem for path in bundled_folder(kind).glob(f"*{ending}"))
 
 
+def is_file(path: Path) -> bool:
+    """Tell whether there is a file; a name that no file can have is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def bundled_file(kind: str, name: str) -> Path:
     """Return the path of a bundled file; ``name`` may leave out the ending.
 
@@ -38,7 +46,7 @@ def bundled_file(kind: str, name: str) -> Path:
     """
     folder = bundled_folder(kind)
     for candidate in (folder / name, folder / f"{name}{ENDINGS.get(kind, '.csv')}"):
-        if candidate.is_file():
+        if is_file(candidate):
             return candidate
     what = f"there is no {NAMES[kind]} {name!r}"
     raise InputError([Problem(None, None, None, (), what, did_you_mean(name, bundled_names(kind)))])

@@ -39,7 +39,8 @@ class Document:
     file: str | None
     data: Any
     root: yaml.Node | None = None
-    overlays: list[tuple[Key, Document]] = field(default_factory=list)  # presets, by where they lie
+    overlays: list[tuple[Key, Document]] = field(default_factory=list)
+    """Presets by where they lie; the data of each is what the user's keys have left of it."""
 
     def problem(
         self, path: Key, message: str, hint: str | None = None, *, key: bool = False
@@ -72,21 +73,25 @@ class Document:
 
     def _owner(self, path: Key) -> tuple[Document, Key]:
         """Return the document that a path's value comes from: this one, or an overlaid preset."""
-        own = self._depth(path)
+        own = _depth(self.data, path)
         for prefix, document in self.overlays:
             if path[: len(prefix)] == prefix:
                 rest = path[len(prefix) :]
-                if document._depth(rest) + len(prefix) > own:
+                if _depth(document.data, rest) + len(prefix) > own:
                     return document, rest
         return self, path
 
-    def _depth(self, path: Key) -> int:
-        node, depth = self.root, 0
-        for position, part in enumerate(path):
-            entry = _child(node, part)
-            if entry is not None:
-                node, depth = entry[1], position + 1
-        return depth
+
+def _depth(data: Any, path: Key) -> int:
+    """Return how much of a path there is in some data."""
+    depth = 0
+    for position, part in enumerate(path):
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            continue  # pydantic names branches of unions in its paths
+        depth = position + 1
+    return depth
 
 
 def _child(node: yaml.Node | None, part: str | int) -> tuple[yaml.Node, yaml.Node] | None:
@@ -139,7 +144,8 @@ def parse_yaml(text: str, file: str | None = None) -> Document:
         message = " ".join(part for part in (error.context, error.problem) if part)
         raise InputError([Problem(file, line, col, (), f"not valid YAML: {message}")]) from None
     except yaml.YAMLError as error:
-        raise InputError([Problem(file, None, None, (), f"not valid YAML: {error}")]) from None
+        message = " ".join(str(error).split())
+        raise InputError([Problem(file, None, None, (), f"not valid YAML: {message}")]) from None
     except RecursionError:
         raise _refusal(file, "is nested too deeply") from None
     if root is None:

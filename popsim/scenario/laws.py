@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,6 +18,7 @@ from popsim.scenario.errors import did_you_mean
 from popsim.scenario.units import format_duration, parse_duration
 
 Floats = NDArray[np.float64]
+MAX_NUMBER = 1e12  # of weights and shapes
 
 
 class Law(ABC):
@@ -119,7 +121,11 @@ def parse_law(value: object) -> Law:
         return _FORMS[name]({"": parameters})
     if not isinstance(parameters, Mapping):
         raise ValueError(f"{name}: expected a mapping of parameters, got {parameters!r}")
-    return _FORMS[name](parameters)
+    with suppress(OverflowError, ZeroDivisionError), np.errstate(all="ignore"):
+        law = _FORMS[name](parameters)
+        if np.isfinite([law.mean(), *law.quantile_upper(np.array([1e-16]))]).all():
+            return law
+    raise ValueError(f"{name}: its mean or its tail is beyond all numbers, got {dict(parameters)}")
 
 
 def take(
@@ -148,8 +154,10 @@ def number(name: str, key: str, value: object, *, positive: bool = True) -> floa
     Raises:
         ValueError: it is none, not finite, or not positive where it must be.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{name}: {key} must be a number, got {value!r}")
+    if not abs(value) <= MAX_NUMBER:
+        raise ValueError(f"{name}: {key} must be a number of at most {MAX_NUMBER:g}, got {value!r}")
     if value < 0 or (positive and value == 0):
         raise ValueError(f"{name}: {key} must be above 0, got {value!r}")
     return float(value)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from popsim.scenario.laws import (
     Floats,
@@ -35,19 +36,26 @@ class Percentiles(Law):
     def quantile_lower(self, p: Floats) -> Floats:
         """Interpolate, or follow the lognormal below the first known percentile."""
         inside = np.interp(p, self.probabilities, self.values)
-        if self.probabilities[0] == 0.0:
-            return np.asarray(inside)
-        beyond = self._lognormal(normal_quantile(np.asarray(p)), 0, 1)
-        return np.where(p < self.probabilities[0], np.minimum(beyond, self.values[0]), inside)
+        below, above = p < self.probabilities[0], p > self.probabilities[-1]
+        return self._beyond(inside, normal_quantile(np.asarray(p)), below, above)
 
     def quantile_upper(self, p: Floats) -> Floats:
         """Interpolate, or follow the lognormal above the last known percentile."""
         inside = np.interp(-np.asarray(p), self.probabilities - 1.0, self.values)
-        if self.probabilities[-1] == 1.0:
-            return np.asarray(inside)
-        beyond = self._lognormal(-normal_quantile(np.asarray(p)), -2, -1)
-        known = 1.0 - self.probabilities[-1]
-        return np.where(p < known, np.maximum(beyond, self.values[-1]), inside)
+        below, above = p > 1.0 - self.probabilities[0], p < 1.0 - self.probabilities[-1]
+        return self._beyond(inside, -normal_quantile(np.asarray(p)), below, above)
+
+    def _beyond(
+        self, inside: Floats, z: Floats, below: NDArray[np.bool_], above: NDArray[np.bool_]
+    ) -> Floats:
+        """Replace values below the first and above the last known percentile; z are normal scores."""
+        if np.any(below):
+            inside = np.where(below, np.minimum(self._lognormal(z, 0, 1), self.values[0]), inside)
+        if np.any(above):
+            inside = np.where(
+                above, np.maximum(self._lognormal(z, -2, -1), self.values[-1]), inside
+            )
+        return np.asarray(inside)
 
     def _lognormal(self, z: Floats, first: int, second: int) -> Floats:
         z1, z2 = normal_quantile(self.probabilities[[first, second]])
@@ -223,6 +231,8 @@ def _percentiles(parameters: Mapping[str, Any]) -> Law:
     if len(points) < 2:
         raise ValueError(f"{name}: expected at least two, such as {{p50: 5ms, p99: 20ms}}")
     probabilities, values = (np.array(column) for column in zip(*points, strict=True))
+    if np.any(np.diff(probabilities) == 0):
+        raise ValueError(f"{name}: a percentile is there twice, got {dict(parameters)}")
     if np.any(np.diff(values) < 0):
         raise ValueError(
             f"{name}: higher percentiles must not have smaller values, got {dict(parameters)}"

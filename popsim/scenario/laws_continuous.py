@@ -203,7 +203,10 @@ def _lognormal(parameters: Mapping[str, Any]) -> Law:
         value = duration(name, key, parameters[key], positive=True)
         if key == "mean":
             return Lognormal(value / exp(sigma**2 / 2), sigma, yaml_form)
-        z = float(normal_quantile(np.array(percentile_of(name, key))))
+        p = percentile_of(name, key)
+        if not 0 < p < 1:
+            raise ValueError(f"{name}: has neither a lowest nor a highest value, got {key}")
+        z = float(normal_quantile(np.array(p)))
         return Lognormal(value * exp(-sigma * z), sigma, yaml_form)
     if "mean" in parameters:
         take(name, parameters, ("mean", "p50"))

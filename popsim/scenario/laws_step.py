@@ -9,6 +9,8 @@ import numpy as np
 
 from popsim.scenario.laws import Floats, Law, duration, form, ms, number, take
 
+MAX_VALUES = 100_000
+
 
 class Constant(Law):
     """Always the same value in ms."""
@@ -106,9 +108,12 @@ def _integers(parameters: Mapping[str, Any]) -> Law:
     step = duration("integers", "step", parameters.get("step", "1ms"), positive=True)
     if high < low:
         raise ValueError(f"integers: high ({ms(high)}) must not be below low ({ms(low)})")
-    values = low + step * np.arange(int((high - low) / step + 1e-9) + 1)
-    if len(values) > 100_000:
-        raise ValueError(f"integers: {len(values)} values are too many, expected at most 100000")
+    count = (high - low) / step + 1.0
+    if count > MAX_VALUES:
+        raise ValueError(
+            f"integers: {count:.0f} values are too many, expected at most {MAX_VALUES}"
+        )
+    values = low + step * np.arange(int(count + 1e-9))
     yaml_form = {"integers": {"low": ms(low), "high": ms(high), "step": ms(step)}}
     return Choices(np.asarray(values, dtype=np.float64), np.ones(len(values)), yaml_form)
 

@@ -12,10 +12,10 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from popsim.scenario.bundled import bundled_file, bundled_names
+from popsim.scenario.bundled import bundled_file, bundled_names, is_file
 from popsim.scenario.document import Document, Key, load_yaml
 from popsim.scenario.errors import InputError, Problem, did_you_mean
-from popsim.scenario.merge import merged
+from popsim.scenario.merge import common, merged
 from popsim.scenario.schema import Scenario
 
 REPAIRS = 4  # levels of nesting that may have to go with a mistake
@@ -76,7 +76,7 @@ def _beside(document: Document, data: dict[str, Any]) -> dict[str, Any]:
 
     def found(part: Any) -> Any:
         name = part.get("topology") if isinstance(part, dict) else None
-        if isinstance(name, str) and name.endswith(".csv") and (folder / name).is_file():
+        if isinstance(name, str) and name.endswith(".csv") and is_file(folder / name):
             return {**part, "topology": str(folder / name)}
         return part
 
@@ -139,7 +139,11 @@ def _document(source: Source) -> Document:
     if isinstance(source, Mapping):
         return Document(None, dict(source))
     path = Path(source)
-    if not path.exists() and path.suffix not in (".yaml", ".yml") and len(path.parts) == 1:
+    if (
+        not (is_file(path) or path.is_dir())
+        and path.suffix not in (".yaml", ".yml")
+        and len(path.parts) == 1
+    ):
         try:
             path = bundled_file("scenarios", str(source))
         except InputError as error:
@@ -170,10 +174,11 @@ def _with_presets(document: Document, problems: list[Problem]) -> dict[str, Any]
             data["platforms"][name] = dict(ANY_PLATFORM)
             continue
         base = load_yaml(bundled_file("presets", preset))
-        base.file = f"preset {preset}"
-        document.overlays.append((path, base))
         own = {key: value for key, value in platform.items() if key != "preset"}
-        data["platforms"][name] = merged(base.data, own)
+        both = merged(base.data, own)
+        left = Document(f"preset {preset}", common(base.data, both), base.root)
+        document.overlays.append((path, left))
+        data["platforms"][name] = both
     return data
 
 

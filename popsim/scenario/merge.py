@@ -18,6 +18,13 @@ def merged(base: Any, over: Any) -> Any:
     return {**base, **{key: merged(base.get(key), value) for key, value in over.items()}}
 
 
+def common(base: Any, both: Any) -> Any:
+    """Return the part of ``base`` whose keys are in ``both``, too: what merging has left of it."""
+    if not isinstance(base, Mapping) or not isinstance(both, Mapping):
+        return base
+    return {key: common(value, both[key]) for key, value in base.items() if key in both}
+
+
 def _is_whole(base: Mapping[str, Any], over: Mapping[str, Any]) -> bool:
     if len(over) == 1 and next(iter(over)) in law_forms():
         return True

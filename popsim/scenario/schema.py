@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from popsim.scenario.fields import DurationMs, LawField, Names, RatePerS, Share, SizeBytes
-from popsim.scenario.laws import parse_law
+from popsim.scenario.laws import MAX_NUMBER, parse_law
 from popsim.scenario.parts import (
     FetchReuse,
     IdleTimeout,
@@ -36,7 +36,9 @@ NOT_CONTENT = ("name", "description", "claims", "replications", "precision", "ma
 class AccessMix(Spec):
     """Access networks by weight, and which share of users sits behind Wi-Fi."""
 
-    mix: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(min_length=1)
+    mix: dict[str, Annotated[float, Field(gt=0, le=MAX_NUMBER, allow_inf_nan=False)]] = Field(
+        min_length=1
+    )
     wifi: Share = 0.0
 
     @field_validator("mix", mode="before")
@@ -234,7 +236,7 @@ class UpstreamSpec(Spec):
 class CpuSpec(Spec):
     """Memory that buys one whole CPU; None = always a whole one."""
 
-    full_at: SizeBytes | None = None
+    full_at: Annotated[SizeBytes, Field(gt=0)] | None = None
 
 
 class PlatformSpec(Spec):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 
 _NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(\S*)\s*")
 
@@ -28,24 +29,26 @@ SIZES_BYTES = {
     "GiB": 2**30,
 }
 RATES_PER_S = {"/s": 1.0, "/min": 1 / 60, "/h": 1 / 3600, "/d": 1 / 86400}
+MAX_BYTES = 10**18  # fits 64 bits
 
 
-def _split(value: object, what: str, units: list[str], example: str) -> tuple[float, str]:
+def _quantity(value: object, what: str, units: Mapping[str, float], example: str) -> float:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError(f"expected {what} such as {example}, got {value!r}")
     match = _NUMBER.fullmatch(str(value))
     if match is None:
         raise ValueError(f"expected {what} such as {example}, got {value!r}")
     number, unit = float(match[1]), match[2]
-    if not math.isfinite(number):
-        raise ValueError(f"expected a finite {what}, got {value!r}")
     if number < 0:
         raise ValueError(f"expected {what} of 0 or more, got {value!r}")
     if not unit and number != 0:
         raise ValueError(f"{value!r} has no unit, expected {what} such as {example}")
     if unit and unit not in units:
         raise ValueError(f"unknown unit {unit!r} in {value!r}, expected one of {', '.join(units)}")
-    return number, unit
+    quantity = number * units.get(unit, 0)
+    if not math.isfinite(quantity):
+        raise ValueError(f"expected {what} that is finite, got {value!r}")
+    return quantity
 
 
 def parse_duration(value: object) -> float:
@@ -54,22 +57,23 @@ def parse_duration(value: object) -> float:
     >>> parse_duration("1.5s")
     1500.0
     """
-    number, unit = _split(value, "a duration", list(DURATIONS_MS), "200ms")
-    return number * DURATIONS_MS.get(unit, 0.0)
+    return _quantity(value, "a duration", DURATIONS_MS, "200ms")
 
 
 def parse_bytes(value: object) -> int:
     """Return bytes of ``128MB`` (10**6) or ``2KiB`` (2**10); a bare number must be 0."""
-    number, unit = _split(value, "a size", list(SIZES_BYTES), "128MB")
-    return round(number * SIZES_BYTES.get(unit, 0))
+    size = _quantity(value, "a size", SIZES_BYTES, "128MB")
+    if size > MAX_BYTES:
+        raise ValueError(f"expected a size of at most {MAX_BYTES:.0e} bytes, got {value!r}")
+    return round(size)
 
 
 def parse_rate(value: object) -> float:
     """Return requests per second of ``2000/s`` or ``30/min``; must be positive."""
-    number, unit = _split(value, "a rate", list(RATES_PER_S), "2000/s")
-    if number == 0:
+    rate = _quantity(value, "a rate", RATES_PER_S, "2000/s")
+    if rate == 0:
         raise ValueError(f"expected a rate above 0, got {value!r}")
-    return number * RATES_PER_S[unit]
+    return rate
 
 
 def parse_share(value: object) -> float:
@@ -87,6 +91,7 @@ def parse_share(value: object) -> float:
 
 def format_duration(ms: float) -> str:
     """Write milliseconds in the largest unit that keeps them exact."""
+    ms = float(ms)  # numpy's floats print their type
     for unit in ("d", "h", "min", "s"):
         number = ms / DURATIONS_MS[unit]
         if ms > 0 and number == int(number) and number * DURATIONS_MS[unit] == ms:

@@ -6,10 +6,11 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from popsim.engine.outputs import PlatformRun
 from popsim.engine.run import simulate
@@ -19,58 +20,74 @@ from popsim.scenario.schema import Scenario
 ATTEMPTS = 3
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(NamedTuple):
     """One run to be made."""
 
-    scenario: Scenario
     platform: str
     replication: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all tasks of a sweep have in common."""
+
+    scenario: Scenario
     engine: str
 
-    def run(self) -> PlatformRun:
-        """Make it."""
-        return simulate(self.scenario, self.platform, self.replication, self.engine)
+    def run(self, task: Task) -> PlatformRun:
+        """Make one run."""
+        return simulate(self.scenario, task.platform, task.replication, self.engine)
 
 
-def run_tasks(tasks: Sequence[Task], workers: int) -> Iterator[tuple[Task, PlatformRun]]:
-    """Yield every task with its run, in the order in which they finish.
+Finished = Callable[[Task, PlatformRun], None]
+_job: Job  # of a worker process
+
+
+def run_tasks(job: Job, tasks: Sequence[Task], workers: int, finished: Finished) -> None:
+    """Run every task and call ``finished`` with each and its run, in the order in which they end.
+
+    Whatever goes wrong, in here or in ``finished``, no worker is left behind.
 
     Raises:
         RunError: workers died again and again (out of memory, as a rule).
     """
     if workers <= 1 or len(tasks) <= 1:
         for task in tasks:
-            yield task, task.run()
+            finished(task, job.run(task))
         return
-    remaining = {(task.platform, task.replication): task for task in tasks}
+    remaining = list(tasks)
     for _ in range(ATTEMPTS):
         try:
-            for key, run in _attempt(list(remaining.values()), workers):
-                yield remaining.pop(key), run
-            return
+            _attempt(job, remaining, workers, finished)
         except BrokenProcessPool:
             workers = max(1, workers // 2)
-    platform, replication = next(iter(remaining))
+        else:
+            return
+    platform, replication = remaining[0]
     raise RunError(
-        f"worker processes died {ATTEMPTS} times, last with {platform}, replication {replication}, unfinished; "
-        "finished runs are kept. Is there enough memory? Try --workers 1"
+        f"worker processes died {ATTEMPTS} times, last with {platform}, replication {replication}, "
+        "unfinished; finished runs are kept. Is there enough memory? Try --workers 1"
     )
 
 
-def _attempt(tasks: Sequence[Task], workers: int) -> Iterator[tuple[tuple[str, int], PlatformRun]]:
+def _attempt(job: Job, remaining: list[Task], workers: int, finished: Finished) -> None:
+    """Run tasks in a pool of processes, and take those that are finished off the list."""
     pool = ProcessPoolExecutor(
-        min(workers, len(tasks)), mp_context=_context(), initializer=_ignore_interrupts
+        min(workers, len(remaining)), _context(), initializer=_begin_work, initargs=(job,)
     )
-    futures: dict[Future[PlatformRun], tuple[str, int]] = {}
     try:
-        futures = {pool.submit(task.run): (task.platform, task.replication) for task in tasks}
+        futures = {pool.submit(_work, task): task for task in remaining}
         pending = set(futures)
         while pending:
             done, pending = wait(pending, return_when=FIRST_COMPLETED)
             for future in done:
-                yield futures.pop(future), future.result()
+                task, run = futures[future], future.result()
+                remaining.remove(task)
+                finished(task, run)
         pool.shutdown()
+    except BrokenProcessPool:
+        pool.shutdown()  # its threads must end before another pool is forked
+        raise
     except BaseException:
         processes = list((pool._processes or {}).values())
         pool.shutdown(wait=False, cancel_futures=True)
@@ -79,14 +96,20 @@ def _attempt(tasks: Sequence[Task], workers: int) -> Iterator[tuple[tuple[str, i
         raise
 
 
+def _begin_work(job: Job) -> None:
+    """Prepare a worker; Ctrl-C is left to the parent, which then ends the workers."""
+    global _job
+    _job = job
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _work(task: Task) -> PlatformRun:
+    return _job.run(task)
+
+
 def _context() -> multiprocessing.context.BaseContext:
     """Fork where that is safe: workers inherit the compiled kernel and need no guarded main module."""
     return multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-
-
-def _ignore_interrupts() -> None:
-    """Leave Ctrl-C to the parent, which then ends the workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def core_count() -> int:

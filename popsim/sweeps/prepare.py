@@ -89,6 +89,9 @@ class _Check:
                 self.problems.append(self._placed(path, problem))
         except (ValueError, ValidationError) as error:
             self.problems.append(self.document.problem(path, str(error)))
+        except OSError as error:  # no file can have such a name
+            message = (error.strerror or str(error)).lower()
+            self.problems.append(self.document.problem(path, message))
 
     def _placed(self, path: Key, problem: Problem) -> Problem:
         if problem.file is not None:  # a mistake in a topology file; the scenario only names it

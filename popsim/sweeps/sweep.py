@@ -15,7 +15,7 @@ from popsim.engine.run import is_compiled_engine_available, needs_compiling, sim
 from popsim.results.result import Result
 from popsim.scenario.loading import Source
 from popsim.scenario.schema import Scenario
-from popsim.sweeps.pool import Task, core_count, run_tasks
+from popsim.sweeps.pool import Job, Task, core_count, run_tasks
 from popsim.sweeps.prepare import load
 from popsim.sweeps.progress import Bar, progress_bar
 from popsim.sweeps.store import FOLDER, Notify, Store, run_key
@@ -121,29 +121,26 @@ class _Sweep:
                     self.runs[platform].append(kept)
                     bar.finished()
                     continue
-                keys[platform, replication] = key
-                tasks.append(Task(self.scenario, platform, replication, self.engine))
+                keys[Task(platform, replication)] = key
+                tasks.append(Task(platform, replication))
         if not tasks:
             return
         self._make_ready()
-        for task, run in self._run(tasks):
-            key = keys[task.platform, task.replication]
+
+        def finished(task: Task, run: PlatformRun) -> None:
+            key = keys[task]
             if self.store is not None and key is not None:
                 self.store.save(key, run)
             self.runs[task.platform].append(run)
             bar.finished()
 
-    def _run(self, tasks: list[Task]) -> Any:
         if self.processes:  # generator functions of a notebook cannot be sent to another process
             for task in tasks:
-                yield (
-                    task,
-                    simulate(
-                        self.scenario, task.platform, task.replication, self.engine, self.processes
-                    ),
-                )
+                run = simulate(self.scenario, *task, self.engine, self.processes)
+                finished(task, run)
             return
-        yield from run_tasks(tasks, 1 if self._is_small(len(tasks)) else self.workers)
+        workers = 1 if self._is_small(len(tasks)) else self.workers
+        run_tasks(Job(self.scenario, self.engine), tasks, workers, finished)
 
     def _is_small(self, runs: int) -> bool:
         rate = self.scenario.workload.arrivals.rate

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import popsim
-from popsim.engine.outputs import PHASES, PlatformRun
+from popsim.engine.outputs import PHASES, PlatformRun, write_all_atomically
 from popsim.results import Result
 
 
@@ -116,3 +116,13 @@ def test_runs_survive_saving(small_result: Result, tmp_path: Path) -> None:
 def test_repr_shows_the_medians(small_result: Result) -> None:
     assert "workers: p50" in repr(small_result)
     assert "<table" in small_result._repr_html_()
+
+
+def test_files_are_written_together_or_not_at_all(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("before", encoding="utf-8")
+    with pytest.raises(OSError, match="missing"):
+        write_all_atomically({tmp_path / "a": b"after", tmp_path / "missing" / "b": b"x"})
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_text(encoding="utf-8") == "before"
+    write_all_atomically({tmp_path / "a": b"after", tmp_path / "b": b"x"})
+    assert (tmp_path / "a").read_bytes() + (tmp_path / "b").read_bytes() == b"afterx"

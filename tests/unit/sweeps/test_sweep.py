@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 from pathlib import Path
@@ -16,7 +17,7 @@ from popsim.scenario.errors import RunError
 from popsim.scenario.schema import Scenario
 from popsim.sweeps import pool as pool_module
 from popsim.sweeps import sweep
-from popsim.sweeps.pool import Task, run_tasks
+from popsim.sweeps.pool import Job, Task, run_tasks
 from popsim.sweeps.store import run_key
 
 BASE: dict[str, Any] = {
@@ -42,16 +43,21 @@ def same(one: Result, other: Result) -> bool:
 
 def tasks(scenario: Scenario) -> list[Task]:
     return [
-        Task(scenario, name, replication, "compiled")
+        Task(name, replication)
         for replication in range(scenario.replications)
         for name in scenario.platforms
     ]
 
 
+def collected(scenario: Scenario, workers: int) -> dict[Task, PlatformRun]:
+    found: dict[Task, PlatformRun] = {}
+    run_tasks(Job(scenario, "compiled"), tasks(scenario), workers, found.__setitem__)
+    return found
+
+
 def test_one_worker_equals_two() -> None:
     scenario = popsim.load(BASE)
-    one = {(t.platform, t.replication): run for t, run in run_tasks(tasks(scenario), 1)}
-    two = {(t.platform, t.replication): run for t, run in run_tasks(tasks(scenario), 2)}
+    one, two = collected(scenario, workers=1), collected(scenario, workers=2)
     assert one.keys() == two.keys()
     for key, run in one.items():
         assert np.array_equal(run.latency, two[key].latency)
@@ -102,15 +108,28 @@ def test_dead_workers_are_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(pool_module, "simulate", dies_once)
     scenario = popsim.load(BASE)
-    found = dict.fromkeys((t.platform, t.replication) for t, _ in run_tasks(tasks(scenario), 2))
-    assert len(found) == 8
+    assert len(collected(scenario, workers=2)) == 8
     assert mark.exists()
 
 
 def test_workers_that_always_die_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool_module, "simulate", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(RunError, match="worker processes died 3 times"):
-        list(run_tasks(tasks(popsim.load(BASE)), 2))
+        collected(popsim.load(BASE), workers=2)
+
+
+def test_no_worker_outlives_an_error() -> None:
+    """Ctrl-C may come while a finished run is being kept."""
+
+    def interrupted(task: Task, run: PlatformRun) -> None:
+        raise KeyboardInterrupt
+
+    before = set(multiprocessing.active_children())
+    with pytest.raises(KeyboardInterrupt):
+        run_tasks(Job(popsim.load(BASE), "compiled"), tasks(popsim.load(BASE)), 2, interrupted)
+    for process in set(multiprocessing.active_children()) - before:
+        process.join(timeout=10)
+        assert not process.is_alive()
 
 
 def test_precision_adds_replications() -> None:
