@@ -18,6 +18,7 @@ from popsim.scenario.errors import InputError, Problem
 MAX_BYTES = 2_000_000
 MAX_NODES = 200_000
 Key = tuple[str | int, ...]
+GONE: Any = object()
 
 try:
     from yaml import CSafeLoader as _Loader
@@ -42,10 +43,14 @@ class Document:
     overlays: list[tuple[Key, Document]] = field(default_factory=list)
     """Presets by where they lie; the data of each is what the user's keys have left of it."""
 
+    whole: Any = None
+    """The data with GONE in the place of items that were left out of lists, if any were."""
+
     def problem(
         self, path: Key, message: str, hint: str | None = None, *, key: bool = False
     ) -> Problem:
         """Make a problem at a path; at the key itself rather than its value if ``key``."""
+        path = path_with_gaps(self.whole, path)
         document, rest = self._owner(path)
         line, col = document.locate(rest, key=key)
         return Problem(document.file, line, col, path, message, hint)
@@ -66,7 +71,7 @@ class Document:
     def quote_width(self, path: Key) -> int:
         """Return how many characters stand before a scalar's text: 1 if it is quoted, else 0."""
         node = self.root
-        for part in path:
+        for part in path_with_gaps(self.whole, path):
             entry = _child(node, part)
             node = entry[1] if entry else None
         return int(isinstance(node, yaml.ScalarNode) and node.style in ("'", '"'))
@@ -80,6 +85,31 @@ class Document:
                 if _depth(document.data, rest) + len(prefix) > own:
                     return document, rest
         return self, path
+
+
+def without_gaps(whole: Any) -> Any:
+    """Return data without the items that are GONE."""
+    if isinstance(whole, dict):
+        return {key: without_gaps(value) for key, value in whole.items()}
+    if isinstance(whole, list):
+        return [without_gaps(item) for item in whole if item is not GONE]
+    return whole
+
+
+def path_with_gaps(whole: Any, path: Key) -> Key:
+    """Return where a path of ``without_gaps(whole)`` leads in ``whole``."""
+    result: Key = ()
+    for part in path:
+        place = part
+        if isinstance(whole, list) and isinstance(part, int):
+            left = [place for place, item in enumerate(whole) if item is not GONE]
+            place = left[part] if part < len(left) else part
+        result = (*result, place)
+        try:
+            whole = whole[place]
+        except (KeyError, IndexError, TypeError):
+            continue  # pydantic names branches of unions in its paths
+    return result
 
 
 def _depth(data: Any, path: Key) -> int:

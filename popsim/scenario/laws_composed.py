@@ -237,6 +237,13 @@ def _percentiles(parameters: Mapping[str, Any]) -> Law:
         raise ValueError(
             f"{name}: higher percentiles must not have smaller values, got {dict(parameters)}"
         )
+    for end, inner, side in ((0, 1, "below"), (-1, -2, "above")):
+        if 0.0 < probabilities[end] < 1.0 and probabilities[inner] in (0.0, 1.0):
+            last = f"p{100 * probabilities[end]:g}"
+            raise ValueError(
+                f"{name}: nothing says what lies {side} {last}, got {dict(parameters)};"
+                f" add p{0 if end == 0 else 100}, or a second percentile between p0 and p100"
+            )
     return Percentiles(probabilities, values, {name: dict(parameters)})
 
 

@@ -124,11 +124,15 @@ class Weibull(Law):
 
     def cdf(self, x: Floats) -> Floats:
         """Return 1 - exp(-(x / scale)**shape)."""
-        return np.asarray(-np.expm1(-((np.maximum(x, 0.0) / self.scale) ** self.shape)))
+        return np.asarray(-np.expm1(-self._hazard(x)))
 
     def sf(self, x: Floats) -> Floats:
         """Return exp(-(x / scale)**shape)."""
-        return np.asarray(np.exp(-((np.maximum(x, 0.0) / self.scale) ** self.shape)))
+        return np.asarray(np.exp(-self._hazard(x)))
+
+    def _hazard(self, x: Floats) -> Floats:
+        with np.errstate(over="ignore"):  # infinite is right
+            return np.asarray((np.maximum(x, 0.0) / self.scale) ** self.shape)
 
     def mean(self) -> float:
         """Return scale * Gamma(1 + 1 / shape)."""

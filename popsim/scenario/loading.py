@@ -13,7 +13,14 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from popsim.scenario.bundled import bundled_file, bundled_names, is_file
-from popsim.scenario.document import Document, Key, load_yaml
+from popsim.scenario.document import (
+    GONE,
+    Document,
+    Key,
+    load_yaml,
+    path_with_gaps,
+    without_gaps,
+)
 from popsim.scenario.errors import InputError, Problem, did_you_mean
 from popsim.scenario.merge import common, merged
 from popsim.scenario.schema import Scenario
@@ -22,7 +29,7 @@ REPAIRS = 4  # levels of nesting that may have to go with a mistake
 ANY_PLATFORM = {
     "topology": "cloudflare",
     "runtime": "always_warm",
-}  # stands for one of an unknown preset
+}  # stands for one of an unknown preset, or one that makes no sense
 STAND_INS: dict[str, Any] = {
     "name": "?",
     "duration": "1d",
@@ -62,7 +69,7 @@ def read_what_is_right(source: Source) -> tuple[Scenario | None, Document, list[
         scenario = Scenario.model_validate(data)
     except ValidationError as error:
         problems += translate(error, document, Scenario)
-        scenario = _without(data, [problem.path for problem in problems])
+        scenario, document.whole = _without(data, [problem.path for problem in problems])
     if scenario is not None:
         problems += _inconsistencies(scenario, document)
     return scenario, document, problems
@@ -91,17 +98,25 @@ def in_order(problems: list[Problem]) -> list[Problem]:
     return sorted(dict.fromkeys(problems), key=lambda p: (p.file or "", p.line or 0, p.col or 0))
 
 
-def _without(data: dict[str, Any], paths: list[Key]) -> Scenario | None:
-    """Return the scenario without what is wrong in it, or None if that is no scenario either."""
-    repaired = copy.deepcopy(data)
+def _without(data: dict[str, Any], paths: list[Key]) -> tuple[Scenario | None, dict[str, Any]]:
+    """Return the scenario without what is wrong in it, and the data with GONE where lists lost an item.
+
+    The scenario is None if the rest is no scenario either.
+    """
+    whole = copy.deepcopy(data)
     for _ in range(REPAIRS):
         for path in paths:
-            _remove(repaired, path)
+            _remove(whole, path)
+        rest = without_gaps(whole)
         try:
-            return Scenario.model_validate({**STAND_INS, **repaired})
+            return Scenario.model_validate({**STAND_INS, **rest}), whole
         except ValidationError as error:  # removing a part has left its whole incomplete
-            paths = [_known_path(repaired, detail["loc"])[:-1] for detail in error.errors()]
-    return None
+            known = [(_known_path(rest, d["loc"]), d["type"]) for d in error.errors()]
+            paths = [
+                path_with_gaps(whole, path[:-1] if kind == "missing" else path)
+                for path, kind in known
+            ]
+    return None, whole
 
 
 def _known_path(data: Any, location: Key) -> Key:
@@ -124,10 +139,12 @@ def _remove(data: Any, path: Key) -> None:
             data = data[part]
         except (KeyError, IndexError, TypeError):
             return
-    if path and isinstance(data, dict):
+    if len(path) == 2 and path[0] == "platforms" and str(path[1]).isidentifier():
+        data[path[1]] = dict(ANY_PLATFORM)  # events and claims may name it
+    elif path and isinstance(data, dict):
         data.pop(path[-1], None)
-    elif path and isinstance(data, list) and isinstance(path[-1], int):
-        del data[path[-1] : path[-1] + 1]
+    elif path and isinstance(data, list) and isinstance(path[-1], int) and path[-1] < len(data):
+        data[path[-1]] = GONE
 
 
 def dump_resolved(scenario: Scenario) -> str:
@@ -218,6 +235,8 @@ def _problem(
         message = f"{message[0].lower()}{message[1:]}, got {_short(detail['input'])}"
     if kind == "too_short":
         message = "must not be empty"
+    if kind in ("model_type", "dict_type"):
+        message = f"expected a mapping of keys, got {_short(detail['input'])}"
     return document.problem(path, message)
 
 

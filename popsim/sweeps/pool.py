@@ -6,10 +6,12 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 from popsim.engine.outputs import PlatformRun
@@ -39,8 +41,9 @@ class Job:
         return simulate(self.scenario, task.platform, task.replication, self.engine)
 
 
-Finished = Callable[[Task, PlatformRun], None]
+Finished = Callable[[Task, PlatformRun, Path | None], None]  # with the file that holds it, if any
 _job: Job  # of a worker process
+_folder: Path  # where it leaves its runs
 
 
 def run_tasks(job: Job, tasks: Sequence[Task], workers: int, finished: Finished) -> None:
@@ -53,16 +56,17 @@ def run_tasks(job: Job, tasks: Sequence[Task], workers: int, finished: Finished)
     """
     if workers <= 1 or len(tasks) <= 1:
         for task in tasks:
-            finished(task, job.run(task))
+            finished(task, job.run(task), None)
         return
     remaining = list(tasks)
-    for _ in range(ATTEMPTS):
-        try:
-            _attempt(job, remaining, workers, finished)
-        except BrokenProcessPool:
-            workers = max(1, workers // 2)
-        else:
-            return
+    with tempfile.TemporaryDirectory(prefix="popsim-") as folder:
+        for _ in range(ATTEMPTS):
+            try:
+                _attempt(job, remaining, workers, finished, Path(folder))
+            except BrokenProcessPool:
+                workers = max(1, workers // 2)
+            else:
+                return
     platform, replication = remaining[0]
     raise RunError(
         f"worker processes died {ATTEMPTS} times, last with {platform}, replication {replication}, "
@@ -70,10 +74,15 @@ def run_tasks(job: Job, tasks: Sequence[Task], workers: int, finished: Finished)
     )
 
 
-def _attempt(job: Job, remaining: list[Task], workers: int, finished: Finished) -> None:
-    """Run tasks in a pool of processes, and take those that are finished off the list."""
+def _attempt(
+    job: Job, remaining: list[Task], workers: int, finished: Finished, folder: Path
+) -> None:
+    """Run tasks in a pool of processes, and take those that are finished off the list.
+
+    Runs come back as files: what a dying worker leaves half written in a pipe would block its reader for ever.
+    """
     pool = ProcessPoolExecutor(
-        min(workers, len(remaining)), _context(), initializer=_begin_work, initargs=(job,)
+        min(workers, len(remaining)), _context(), initializer=_begin_work, initargs=(job, folder)
     )
     try:
         futures = {pool.submit(_work, task): task for task in remaining}
@@ -81,9 +90,10 @@ def _attempt(job: Job, remaining: list[Task], workers: int, finished: Finished) 
         while pending:
             done, pending = wait(pending, return_when=FIRST_COMPLETED)
             for future in done:
-                task, run = futures[future], future.result()
+                task, file = futures[future], folder / future.result()
                 remaining.remove(task)
-                finished(task, run)
+                finished(task, PlatformRun.load(file), file)
+                file.unlink()
         pool.shutdown()
     except BrokenProcessPool:
         pool.shutdown()  # its threads must end before another pool is forked
@@ -96,15 +106,17 @@ def _attempt(job: Job, remaining: list[Task], workers: int, finished: Finished) 
         raise
 
 
-def _begin_work(job: Job) -> None:
+def _begin_work(job: Job, folder: Path) -> None:
     """Prepare a worker; Ctrl-C is left to the parent, which then ends the workers."""
-    global _job
-    _job = job
+    global _job, _folder
+    _job, _folder = job, folder
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _work(task: Task) -> PlatformRun:
-    return _job.run(task)
+def _work(task: Task) -> str:
+    name = f"{task.platform}-{task.replication}.npz"
+    _job.run(task).save(_folder / name)
+    return name
 
 
 def _context() -> multiprocessing.context.BaseContext:

@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from popsim.engine.outputs import PlatformRun
+from popsim.engine.outputs import PlatformRun, write_atomically
 from popsim.models.registry import get
 from popsim.results.provenance import code_hash, data_hash
 from popsim.scenario.schema import Scenario
@@ -35,13 +35,16 @@ class Store:
         except Exception:  # whatever a damaged archive raises: the run is made anew
             return None
 
-    def save(self, key: str, run: PlatformRun) -> None:
-        """Keep a run, or report that it cannot be kept."""
+    def save(self, key: str, run: PlatformRun, file: Path | None = None) -> None:
+        """Keep a run, whose ``file`` may exist already, or report that it cannot be kept."""
         if not self._is_writable:
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            run.save(self._path(key))
+            if file is None:
+                run.save(self._path(key))
+            else:
+                write_atomically(self._path(key), file.read_bytes())
         except OSError as error:
             self._is_writable = False
             self._notify(f"finished runs are not kept in {self.folder}: {error.strerror or error}")

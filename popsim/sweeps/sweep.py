@@ -127,17 +127,17 @@ class _Sweep:
             return
         self._make_ready()
 
-        def finished(task: Task, run: PlatformRun) -> None:
+        def finished(task: Task, run: PlatformRun, file: Path | None) -> None:
             key = keys[task]
             if self.store is not None and key is not None:
-                self.store.save(key, run)
+                self.store.save(key, run, file)
             self.runs[task.platform].append(run)
             bar.finished()
 
         if self.processes:  # generator functions of a notebook cannot be sent to another process
             for task in tasks:
                 run = simulate(self.scenario, *task, self.engine, self.processes)
-                finished(task, run)
+                finished(task, run, None)
             return
         workers = 1 if self._is_small(len(tasks)) else self.workers
         run_tasks(Job(self.scenario, self.engine), tasks, workers, finished)
