@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
 
 from popsim.scenario.fields import Names
 from popsim.scenario.laws import Law, parse_law
@@ -75,7 +75,8 @@ def text_or_mapping(value: Any) -> str:
     return "mapping" if isinstance(value, dict | BaseModel) else "name"
 
 
-ModelSpec = Annotated[dict[str, Any], BeforeValidator(_model_spec)]
+MODEL = {"anyOf": [{"type": "string"}, {"type": "object"}]}  # a preset may name the model
+ModelSpec = Annotated[dict[str, Any], BeforeValidator(_model_spec), WithJsonSchema(MODEL)]
 IdleTimeout = Annotated[
     Any, _word_or_duration("never-pooled", "always-pooled"), PlainSerializer(_duration_text)
 ]

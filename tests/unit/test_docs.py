@@ -10,6 +10,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from jsonschema import Draft202012Validator
+
+from popsim.scenario.document import load_yaml
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")]
@@ -48,6 +51,15 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text("utf-8")):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), target
+
+
+def test_schema_accepts_what_popsim_accepts_and_not_a_misspelt_key(build: ModuleType) -> None:
+    validator = Draft202012Validator(json.loads(build.scenario_schema()))
+    for path in [*ROOT.glob("scenarios/*.yaml"), *ROOT.glob("tests/data/valid/*.yaml")]:
+        assert [error.message for error in validator.iter_errors(load_yaml(path).data)] == []
+    for name in ("misspelt_key", "missing_unit", "unknown_preset", "step_unknown"):
+        data = load_yaml(ROOT / "tests" / "data" / "invalid" / f"{name}.yaml").data
+        assert not validator.is_valid(data), name
 
 
 def test_schema_knows_every_key_and_preset(build: ModuleType) -> None:
