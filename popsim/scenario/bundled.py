@@ -30,10 +30,10 @@ def bundled_names(kind: str) -> list[str]:
     return sorted(path.stem for path in bundled_folder(kind).glob(f"*{ending}"))
 
 
-def is_file(path: Path) -> bool:
-    """Tell whether there is a file; a name that no file can have is none."""
+def is_there(path: Path) -> bool:
+    """Tell whether there is a file or folder; a name that none can have is none."""
     try:
-        return path.is_file()
+        return path.exists()
     except (OSError, ValueError):
         return False
 
@@ -46,7 +46,7 @@ def bundled_file(kind: str, name: str) -> Path:
     """
     folder = bundled_folder(kind)
     for candidate in (folder / name, folder / f"{name}{ENDINGS.get(kind, '.csv')}"):
-        if is_file(candidate):
+        if is_there(candidate) and candidate.is_file():
             return candidate
     what = f"there is no {NAMES[kind]} {name!r}"
     raise InputError([Problem(None, None, None, (), what, did_you_mean(name, bundled_names(kind)))])

@@ -17,6 +17,8 @@ from popsim.scenario.errors import InputError, Problem
 
 MAX_BYTES = 2_000_000
 MAX_NODES = 200_000
+MAX_DEPTH = 100
+TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
 Key = tuple[str | int, ...]
 GONE: Any = object()
 
@@ -167,6 +169,7 @@ def parse_yaml(text: str, file: str | None = None) -> Document:
         InputError: see :func:`load_yaml`.
     """
     try:
+        _refuse_depth(text, file)
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -176,8 +179,6 @@ def parse_yaml(text: str, file: str | None = None) -> Document:
     except yaml.YAMLError as error:
         message = " ".join(str(error).split())
         raise InputError([Problem(file, None, None, (), f"not valid YAML: {message}")]) from None
-    except RecursionError:
-        raise _refusal(file, "is nested too deeply") from None
     if root is None:
         raise _refusal(file, "is empty", "expected a scenario; see scenarios/ for examples")
     builder = _Builder(file)
@@ -185,6 +186,19 @@ def parse_yaml(text: str, file: str | None = None) -> Document:
     if builder.problems:
         raise InputError(builder.problems)
     return Document(file, data, root)
+
+
+def _refuse_depth(text: str, file: str | None) -> None:
+    """Raise InputError for deep nesting, on which libyaml's composer overflows the stack and crashes."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH + 1:
+            mark: Any = event.start_mark
+            raise InputError([Problem(file, mark.line + 1, mark.column + 1, (), TOO_DEEP)])
 
 
 def _refusal(file: str | None, message: str, hint: str | None = None) -> InputError:
@@ -206,8 +220,8 @@ class _Builder:
         if self.count > MAX_NODES:
             message = f"aliases expand to more than {MAX_NODES} values"
             raise InputError([self._problem(node, path, message)])
-        if len(above) > 100:
-            raise InputError([self._problem(node, path, "nested more than 100 levels deep")])
+        if len(above) > MAX_DEPTH:
+            raise InputError([self._problem(node, path, TOO_DEEP)])
         if not node.tag.startswith("tag:yaml.org,2002:") or "python" in node.tag:
             self.problems.append(self._problem(node, path, f"the tag {node.tag!r} is not allowed"))
             return None

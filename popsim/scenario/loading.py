@@ -12,13 +12,14 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from popsim.scenario.bundled import bundled_file, bundled_names, is_file
+from popsim.scenario.bundled import bundled_file, bundled_names, is_there
 from popsim.scenario.document import (
     GONE,
     Document,
     Key,
     load_yaml,
     path_with_gaps,
+    resolve_scalar,
     without_gaps,
 )
 from popsim.scenario.errors import InputError, Problem, did_you_mean
@@ -83,7 +84,7 @@ def _beside(document: Document, data: dict[str, Any]) -> dict[str, Any]:
 
     def found(part: Any) -> Any:
         name = part.get("topology") if isinstance(part, dict) else None
-        if isinstance(name, str) and name.endswith(".csv") and is_file(folder / name):
+        if isinstance(name, str) and name.endswith(".csv") and is_there(folder / name):
             return {**part, "topology": str(folder / name)}
         return part
 
@@ -149,18 +150,28 @@ def _remove(data: Any, path: Key) -> None:
 
 def dump_resolved(scenario: Scenario) -> str:
     """Write a scenario as YAML with every default and preset value filled in."""
-    return yaml.safe_dump(scenario.resolved(), sort_keys=False, allow_unicode=True, width=100)
+    return yaml.dump(
+        scenario.resolved(), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100
+    )
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what YAML 1.2 would take for something else than text, too, such as 1e3."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = None if isinstance(resolve_scalar(text), str) else "'"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+
+_Dumper.add_representer(str, _text)
 
 
 def _document(source: Source) -> Document:
     if isinstance(source, Mapping):
         return Document(None, dict(source))
     path = Path(source)
-    if (
-        not (is_file(path) or path.is_dir())
-        and path.suffix not in (".yaml", ".yml")
-        and len(path.parts) == 1
-    ):
+    if not is_there(path) and path.suffix not in (".yaml", ".yml") and len(path.parts) == 1:
         try:
             path = bundled_file("scenarios", str(source))
         except InputError as error:

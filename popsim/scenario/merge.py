@@ -20,8 +20,10 @@ def merged(base: Any, over: Any) -> Any:
 
 def common(base: Any, both: Any) -> Any:
     """Return the part of ``base`` whose keys are in ``both``, too: what merging has left of it."""
-    if not isinstance(base, Mapping) or not isinstance(both, Mapping):
+    if not isinstance(base, Mapping):
         return base
+    if not isinstance(both, Mapping):
+        return None
     return {key: common(value, both[key]) for key, value in base.items() if key in both}
 
 

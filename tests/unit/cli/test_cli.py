@@ -173,11 +173,17 @@ def test_finished_runs_are_used_again_and_extended(tmp_path: Path) -> None:
     assert json.loads(damaged.stdout)["platforms"] == json.loads(first)["platforms"]
 
 
+def _heed_interrupts() -> None:
+    """Undo what shells do to background jobs: these ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
     name = write(tmp_path, duration="20h", replications=40, workload={"arrivals": {"rate": "50/s"}})
     process = subprocess.Popen(
         [sys.executable, "-m", "popsim", "run", name, "--out", "out"],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=_heed_interrupts,
     )  # fmt: skip
     runs = tmp_path / ".popsim" / "runs"
     deadline = time.monotonic() + 90

@@ -186,7 +186,6 @@ def few_values(draw: st.DrawFn) -> Any:
         st.sampled_from(
             [
                 values[0],
-                {"sample": values},
                 {"choices": {"values": values}},
                 {"choices": {"values": values, "weights": weights}},
                 {"integers": {"low": "1ms", "high": f"{many}ms"}},
@@ -195,8 +194,9 @@ def few_values(draw: st.DrawFn) -> Any:
     )
 
 
-SMOOTH = st.one_of(lognormals(), shaped(), uniforms(), percentiles())
-SIMPLE = st.one_of(SMOOTH, few_values())
+SAMPLES = st.lists(durations(0.0).map(in_ms), min_size=2, max_size=8).map(lambda v: {"sample": v})
+FORMULAS = st.one_of(lognormals(), shaped(), uniforms())
+SMOOTH = st.one_of(FORMULAS, percentiles())
 
 
 def composed(laws: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -208,11 +208,21 @@ def composed(laws: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
-ANY = st.one_of(SIMPLE, composed(SIMPLE), composed(composed(st.one_of(shaped(), few_values()))))
+PARTS = st.one_of(
+    FORMULAS, few_values()
+)  # percentiles and samples, too, but those are slow to invert
+ANY = st.one_of(
+    SMOOTH,
+    SAMPLES,
+    few_values(),
+    composed(PARTS),
+    composed(composed(st.one_of(shaped(), few_values()))),
+)
+PROPERTY = settings(deadline=None, derandomize=True)
 FINE = np.concatenate([np.geomspace(1e-12, 0.01, 25), np.linspace(0.02, 0.5, 25)])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(PROPERTY, max_examples=40)
 @given(ANY)
 def test_any_law_round_trips_through_text(written: Any) -> None:
     law = parse_law(written)
@@ -225,18 +235,18 @@ def test_any_law_round_trips_through_text(written: Any) -> None:
     np.testing.assert_array_equal(again.quantile_upper(P), law.quantile_upper(P))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(PROPERTY, max_examples=40)
 @given(ANY)
 def test_quantiles_of_any_law_rise(written: Any) -> None:
     law = parse_law(written)
     # where half of a mixture lies below a gap, rounding decides which end of the gap is the median
     values = np.concatenate([law.quantile_lower(FINE[:-1]), law.quantile_upper(FINE[-2::-1])])
-    assert np.all(np.diff(values) >= -1e-9 * np.abs(values[1:]))
+    assert np.all(np.diff(values) >= -1e-9 * np.abs(values[1:]) - 1e-15)
     assert np.all(np.isfinite(values) & (values >= 0.0))
     assert law.maximum() >= values[-1] * (1 - 1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(PROPERTY, max_examples=40)
 @given(SMOOTH)
 def test_the_distribution_of_a_smooth_law_inverts_its_quantiles(written: Any) -> None:
     law = parse_law(written)
@@ -248,7 +258,7 @@ def test_the_distribution_of_a_smooth_law_inverts_its_quantiles(written: Any) ->
     np.testing.assert_allclose(law.sf(upper), FINE, rtol=1e-5, atol=slack)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(PROPERTY, max_examples=40)
 @given(ANY)
 def test_the_distribution_of_any_law_reaches_its_quantiles(written: Any) -> None:
     law = parse_law(written)
@@ -260,7 +270,7 @@ def test_the_distribution_of_any_law_reaches_its_quantiles(written: Any) -> None
     np.testing.assert_allclose(law.cdf(upper) + law.sf(upper), 1.0, atol=1e-12)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(PROPERTY, max_examples=20)
 @given(ANY)
 def test_the_mean_of_any_law_is_the_integral_of_its_quantiles(written: Any) -> None:
     """It lies between the sums of the least and of the greatest value of every cell."""
@@ -272,7 +282,7 @@ def test_the_mean_of_any_law_is_the_integral_of_its_quantiles(written: Any) -> N
     assert least * (1 - 1e-9) <= law.mean() <= greatest * (1 + 1e-4)  # the tail beyond 1e-14
 
 
-@settings(max_examples=20, deadline=None)
+@settings(PROPERTY, max_examples=20)
 @given(ANY, st.floats(0.01, 100.0))
 def test_scaling_any_law_multiplies_its_values(written: Any, factor: float) -> None:
     law = parse_law(written)

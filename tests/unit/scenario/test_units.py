@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from popsim.scenario.units import (
@@ -25,19 +25,23 @@ from popsim.scenario.units import (
 )
 
 Parse = Callable[[object], float]
+PROPERTY = settings(deadline=None, derandomize=True)
 PARSERS: tuple[Parse, ...] = (parse_duration, parse_bytes, parse_rate, parse_share)
 
 
+@PROPERTY
 @given(st.floats(min_value=0, allow_infinity=False, allow_subnormal=False))
 def test_every_duration_round_trips_exactly(ms: float) -> None:
     assert parse_duration(format_duration(ms)) == ms
 
 
+@PROPERTY
 @given(st.floats(min_value=0, max_value=1e12))
 def test_durations_of_numpy_are_written_like_others(ms: float) -> None:
     assert format_duration(np.float64(ms)) == format_duration(ms)
 
 
+@PROPERTY
 @given(st.integers(min_value=0, max_value=MAX_BYTES))
 def test_every_size_round_trips_up_to_the_largest(size: int) -> None:
     text = format_bytes(size)
@@ -47,6 +51,7 @@ def test_every_size_round_trips_up_to_the_largest(size: int) -> None:
         assert again == size
 
 
+@PROPERTY
 @given(st.floats(min_value=1e-300, max_value=1e300))
 def test_every_rate_round_trips_exactly(per_s: float) -> None:
     assert parse_rate(format_rate(per_s)) == per_s
@@ -68,6 +73,7 @@ def test_sizes_are_written_in_their_largest_unit(size: int, text: str) -> None:
     assert format_bytes(size) == text
 
 
+@PROPERTY
 @given(st.sampled_from(sorted(DURATIONS_MS)), st.integers(min_value=0, max_value=10**6))
 def test_units_of_time_are_those_of_physics(unit: str, number: int) -> None:
     seconds = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "min": 60, "h": 3_600}

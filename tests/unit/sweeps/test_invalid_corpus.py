@@ -33,6 +33,13 @@ def test_every_mistake_is_told(path: Path) -> None:
     assert [told(problem) for problem in caught.value.problems] == expected(path)
 
 
+def test_topologies_of_the_folder_are_used() -> None:
+    """A table that no scenario names would test nothing."""
+    texts = "".join(path.read_text(encoding="utf-8") for path in FILES)
+    assert [path.name for path in FOLDER.glob("*.csv") if path.name not in texts] == []
+    assert {path.stem for path in FOLDER.glob("*.expect")} <= {path.stem for path in FILES}
+
+
 def test_large_files_are_not_read(tmp_path: Path) -> None:
     path = tmp_path / "large.yaml"
     with path.open("wb") as file:
