@@ -59,7 +59,7 @@ def run_tasks(job: Job, tasks: Sequence[Task], workers: int, finished: Finished)
             finished(task, job.run(task), None)
         return
     remaining = list(tasks)
-    with tempfile.TemporaryDirectory(prefix="popsim-") as folder:
+    with tempfile.TemporaryDirectory(prefix="popsim-", ignore_cleanup_errors=True) as folder:
         for _ in range(ATTEMPTS):
             try:
                 _attempt(job, remaining, workers, finished, Path(folder))
@@ -103,6 +103,8 @@ def _attempt(
         pool.shutdown(wait=False, cancel_futures=True)
         for process in processes:
             process.terminate()
+        for process in processes:
+            process.join(timeout=5.0)  # s; none may write any more when its folder goes
         raise
 
 

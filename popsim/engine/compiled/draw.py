@@ -8,7 +8,7 @@ from popsim.engine import draws
 from popsim.engine.compiled.jit import entry, helper
 from popsim.engine.compiled.state import I_KEY
 
-U11, U31, U63 = np.uint64(11), np.uint64(31), np.uint64(63)
+U11, U63 = np.uint64(11), np.uint64(63)
 TAIL_MASK = np.uint64((1 << 63) - 1)
 PARITY = np.uint64(draws.PARITY)
 NODES = np.int64(draws.NODES)
