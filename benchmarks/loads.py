@@ -84,3 +84,42 @@ def _one_platform(
         },
         "platforms": {"it": platform},
     }
+
+
+def key_value(requests: int, reading: float = 0.75) -> Scenario:
+    """Return 340 PoPs where three of four requests read one of a million keys, and few write."""
+    regional = ["IAD", "SJC", "GRU", "LHR", "FRA", "SIN", "NRT", "SYD", "JNB", "BOM"]
+    get = {"kv.get": {"keys": "items"}}
+    put = {"kv.put": {"keys": "items", "on_error": "ignore"}}
+    handler = [
+        {"cpu": {"lognormal": {"p50": "0.2ms", "sigma": 1.0}}},
+        {"choose": [
+            {"weight": reading, "steps": [get]},
+            {"weight": 0.01, "steps": [put]},
+            {"weight": 0.99 - reading},
+        ]},
+    ]  # fmt: skip
+    scenario = _one_platform(
+        duration=f"{requests / 20_000 * 1e3}ms",
+        rate="20000/s",
+        functions={"count": 200, "popularity": {"zipf": 1.0}},
+        handler=handler,
+        platform={
+            "topology": "cloudflare",
+            "ingress": {"role": "pop"},
+            "runtime": {"model": "isolate", "init": "5ms", "idle": "30min"},
+            "kv": {
+                "model": "push_purge",
+                "stores": {
+                    "us": {"region": "us-east-1", "read": "2ms", "write": "5ms"},
+                    "eu": {"region": "eu-central-1", "read": "2ms", "write": "5ms"},
+                },
+                "regional_tiers": regional,
+                "lag": {"exponential": {"mean": "100ms"}},
+                "edge_lookup": {"lognormal": {"p50": "1ms", "sigma": 0.5}},
+                "region_lookup": "1ms",
+            },
+        },
+    )
+    scenario["workload"]["keys"] = {"items": {"count": 1_000_000, "popularity": {"zipf": 0.9}}}
+    return load(scenario)

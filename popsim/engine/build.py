@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from popsim.engine import draws
 from popsim.engine import layout as lay
+from popsim.engine.arrays import Floats, Ints, Records, records
 from popsim.engine.handler import handler_program
-from popsim.engine.layout import Floats, Inputs, Rules, records
+from popsim.engine.kv import kv_inputs
+from popsim.engine.kv_layout import TRACE_DTYPE
+from popsim.engine.layout import Inputs, Rules
 from popsim.engine.network import Paths, connection_rules, lay_paths
 from popsim.engine.tables import alias_table, quantile_table
+from popsim.engine.traces import KeyTrace, read_trace, trace_rows
 from popsim.models.arrivals import hourly_profile
 from popsim.models.cold_start.rules import PoolRules
 from popsim.models.registry import resolve
@@ -54,24 +59,34 @@ def build(scenario: Scenario, platform: str, replication: int) -> Built:
     paths = lay_paths(scenario, spec, world_seed=key if is_redrawn else scenario.seed)
     pool = resolve("cold_start", spec.runtime).rules(spec.memory)
     names, weights, access = access_laws(scenario.clients.network)
-    steps, step_laws = handler_program(scenario, spec, first_table=lay.T_ACCESS + len(access))
+    countries = tuple(sorted(set(paths.clients.countries)))
+    first_step = lay.T_ACCESS + len(access)
+    program = handler_program(scenario, spec, paths.clients, countries, first_step)
+    trace = key_trace(scenario)
+    model = None if paths.kv is None else resolve("kv_replication", spec.kv or "")
+    first_kv = first_step + len(program.laws)
+    kv, kv_laws = kv_inputs(scenario, model, paths.kv, program, countries, trace, first_kv)
     surge_bound = largest_surge(scenario)
     profile = hourly_profile(scenario.workload.arrivals.by_local_hour)
     rules = _rules(scenario, spec, pool, surge_bound * float(profile.max()), len(paths.clients))
     laws = _fixed_laws(scenario, spec, pool, rules, profile)
-    tables, is_step = _tables([*laws, *access, *step_laws])
+    tables, is_step = _tables([*laws, *access, *program.laws, *kv_laws])
     offsets, order = _probe_offsets(scenario, key, len(paths.clients.ids))
-    countries = tuple(sorted(set(paths.clients.countries)))
+    clients = _client_records(scenario, paths.clients, countries)
+    clients.kind = program.client_kinds
     inputs = Inputs(
         key=key,
         rules=rules,
         tables=tables,
         is_step=is_step,
-        clients=_client_records(scenario, paths.clients, countries),
+        clients=clients,
         **paths.as_inputs(),
         networks=_choices(np.asarray(weights, dtype=np.float64)),
         functions=_choices(_popularity(scenario)),
-        steps=steps,
+        steps=program.steps,
+        branches=program.branches,
+        kv=kv,
+        trace=_trace_records(trace, scenario, clients),
         profile=profile,
         probe_offset=offsets,
         probe_client=order,
@@ -80,6 +95,18 @@ def build(scenario: Scenario, platform: str, replication: int) -> Built:
         labels=_labels(paths, countries, tuple(names), rules.function_count),
     )
     return Built(inputs, paths.sites, paths.clients, paths.site_share, surge_bound)
+
+
+def key_trace(scenario: Scenario) -> KeyTrace | None:
+    """Return the trace that the scenario's requests follow, if there is one; raises InputError."""
+    name = scenario.workload.arrivals.trace
+    return None if name is None else read_trace(Path(name))
+
+
+def _trace_records(trace: KeyTrace | None, scenario: Scenario, clients: Records) -> Records:
+    if trace is None:
+        return records(TRACE_DTYPE, 1)
+    return trace_rows(trace, scenario.seed, clients.threshold, clients.alias)
 
 
 def largest_surge(scenario: Scenario) -> float:
@@ -101,13 +128,17 @@ def _rules(
     scenario: Scenario, spec: PlatformSpec, pool: PoolRules, bound: float, clients: int
 ) -> Rules:
     workload, upstream = scenario.workload, spec.upstream
-    periodic = workload.arrivals.every is not None
+    arrivals = lay.POISSON
+    if workload.arrivals.every is not None:
+        arrivals = lay.PERIODIC
+    elif workload.arrivals.trace is not None:
+        arrivals = lay.TRACE
     idle_kind, idle_constant = _idle(pool)
     expected = _expected_requests(scenario, clients)
     return Rules(
         duration=scenario.duration,
         warmup=scenario.warmup,
-        arrivals=lay.PERIODIC if periodic else lay.POISSON,
+        arrivals=arrivals,
         intensity_bound=bound,
         period=workload.arrivals.every or 0.0,
         function_count=workload.functions.count,
@@ -133,6 +164,8 @@ def _expected_requests(scenario: Scenario, clients: int) -> float:
     arrivals, duration = scenario.workload.arrivals, scenario.duration
     if arrivals.every is not None:
         return duration / arrivals.every * clients
+    if arrivals.trace is not None:
+        return float(len(read_trace(Path(arrivals.trace)).rows))
     return (arrivals.rate or 0.0) * duration / 1e3
 
 
@@ -212,12 +245,12 @@ def _loss_laws(loss: float) -> tuple[Law, Law]:
     return laws[0], laws[1]
 
 
-def _tables(laws: list[Law]) -> tuple[Floats, lay.Ints]:
+def _tables(laws: list[Law]) -> tuple[Floats, Ints]:
     rows = [quantile_table(law).reshape(-1) for law in laws]
     return np.stack(rows), np.array([int(law.is_step) for law in laws], dtype=np.int64)
 
 
-def _probe_offsets(scenario: Scenario, key: int, clients: int) -> tuple[Floats, lay.Ints]:
+def _probe_offsets(scenario: Scenario, key: int, clients: int) -> tuple[Floats, Ints]:
     """Return when each probe first fires, ascending, and whose offset it is."""
     arrivals = scenario.workload.arrivals
     if arrivals.every is None:
@@ -230,9 +263,7 @@ def _probe_offsets(scenario: Scenario, key: int, clients: int) -> tuple[Floats, 
     return offsets[order], order.astype(np.int64)
 
 
-def _client_records(
-    scenario: Scenario, clients: Clients, countries: tuple[str, ...]
-) -> lay.Records:
+def _client_records(scenario: Scenario, clients: Clients, countries: tuple[str, ...]) -> Records:
     rows = records(lay.CLIENT_DTYPE, len(clients.ids))
     row_of = {country: row for row, country in enumerate(countries)}
     rows.clock_h = (scenario.start_hour + clients.utc_offset_h) % HOURS_PER_DAY
@@ -241,7 +272,7 @@ def _client_records(
     return rows
 
 
-def _choices(weights: Floats) -> lay.Records:
+def _choices(weights: Floats) -> Records:
     rows = records(lay.CHOICE_DTYPE, len(weights))
     rows.threshold, rows.alias = alias_table(weights)
     return rows

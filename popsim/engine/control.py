@@ -7,15 +7,16 @@ hear the same words at the same times.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import simpy
 from numpy.typing import NDArray
 
+from popsim.engine import draws
+from popsim.engine.arrays import Floats
 from popsim.engine.cosimulation import DataPlane
-from popsim.engine.layout import Floats
 from popsim.scenario.errors import did_you_mean
 
 Process = Generator[simpy.Event, Any, None]
@@ -31,6 +32,8 @@ class Control:
         site_ids: Sequence[str],
         client_count: int,
         surge_bound: float,
+        store_names: Sequence[str] = (),
+        first_keys: Mapping[str, int] | None = None,
     ) -> None:
         self.env = env
         self.log: list[tuple[float, str, str]] = []
@@ -39,6 +42,9 @@ class Control:
         self._clients = client_count
         self._surge_bound = surge_bound
         self._surges: list[tuple[NDArray[np.bool_], float]] = []
+        self._stores = {store: index for index, store in enumerate(store_names)}
+        self._first_keys = dict(first_keys or {})
+        self._writes = 0
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -75,6 +81,45 @@ class Control:
         """Put ``site`` back into the routing."""
         self._plane.set_withdrawn(self._site(site), False)
         self._note("announce", site)
+
+    @property
+    def stores(self) -> tuple[str, ...]:
+        """The names of the platform's central key-value stores, the primary first."""
+        return tuple(self._stores)
+
+    def stop_store(self, store: str) -> None:
+        """Let a central store answer nobody; caches go on."""
+        self._plane.set_store(self._store(store), is_up=False)
+        self._note("stop store", store)
+
+    def start_store(self, store: str) -> None:
+        """Let a central store answer again, with everything it had."""
+        self._plane.set_store(self._store(store), is_up=True)
+        self._note("start store", store)
+
+    def write(
+        self, keys: str, rank: int = 1, *, delete: bool = False, store: str | None = None
+    ) -> None:
+        """Write, or delete, the key of a rank in a key space at a store, the primary if None.
+
+        Raises:
+            ValueError: there is no such key space or store.
+        """
+        if keys not in self._first_keys:
+            known = ", ".join(self._first_keys) or "none"
+            raise ValueError(f"there is no key space {keys!r}; known: {known}")
+        place = self._store(store) if store is not None else 0
+        entity = draws.CONTROL_WRITE + self._writes
+        self._writes += 1
+        key = self._first_keys[keys] + rank - 1
+        self._plane.write(key, place, entity, self.now, is_absent=delete)
+        self._note("delete" if delete else "write", f"{keys}, key {rank}")
+
+    def _store(self, store: str) -> int:
+        if store not in self._stores:
+            hint = did_you_mean(store, self.stores) or "see control.stores"
+            raise ValueError(f"this platform has no store {store!r} ({hint})")
+        return self._stores[store]
 
     def begin_surge(self, clients: NDArray[np.bool_], factor: float) -> tuple[Any, float]:
         """Multiply the rate of some clients, mask (C,); surges multiply. Return what ends it.
@@ -137,6 +182,26 @@ def outage(
     else:
         yield control.env.timeout(lasting_ms)
         control.restore(site)
+
+
+def store_outage(control: Control, store: str, at_ms: float, lasting_ms: float | None) -> Process:
+    """Stop a central store at a time, and start it again."""
+    yield control.env.timeout(at_ms)
+    control.stop_store(store)
+    if lasting_ms is not None:
+        yield control.env.timeout(lasting_ms)
+        control.start_store(store)
+
+
+def writes(
+    control: Control, keys: str, rank: int, at_ms: float, every_ms: float | None, *, delete: bool
+) -> Process:
+    """Write a key at a time, and every so often from then on."""
+    yield control.env.timeout(at_ms)
+    control.write(keys, rank, delete=delete)
+    while every_ms is not None:
+        yield control.env.timeout(every_ms)
+        control.write(keys, rank, delete=delete)
 
 
 def surge(

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import simpy
 
-from popsim.engine.layout import Floats
+from popsim.engine.arrays import Floats
 from popsim.engine.recorder import Books
 
 
@@ -30,6 +30,14 @@ class DataPlane(Protocol):
 
     def restore_site(self, index: int) -> None:
         """Let a site serve again, with nothing running."""
+        ...
+
+    def set_store(self, index: int, *, is_up: bool) -> None:
+        """Let a central store answer, or not."""
+        ...
+
+    def write(self, key: int, store: int, entity: int, time: float, *, is_absent: bool) -> None:
+        """Write a key at a store at ``time`` = now; ``entity`` names the write (rule 8)."""
         ...
 
     def set_withdrawn(self, index: int, withdrawn: bool) -> None:

@@ -28,6 +28,12 @@ STEP = 7
 SAMPLE = 8
 PHASE_OFFSET = 9
 CONVERGENCE = 10
+KEY = 11  # (request, key space * 256 + which of a bulk); + KEY_LOCALITY for whose popularity counts
+KEY_VALUE = 12  # (key, 0): size of its value, whether it has one from the start
+KV_SERVICE = 13  # (request, step << 20 | part << 16 | store)
+KV_LAG = 14  # (write, node that hears of it)
+TRACE_CLIENT = 15  # (client of a trace, 0): where it lives
+KEY_SHIFT = 16  # (key space, country): where its own order of popularity begins
 
 # Indices within USER, each yielding two words: (first word, second word)
 USER_CLIENT_FUNCTION = 0
@@ -36,6 +42,18 @@ USER_ACCESS_JITTER = 2
 USER_REUSE_RESUMPTION = 3
 USER_DNS_TLS = 4
 USER_LOSS = 5
+
+KEY_LOCALITY = 128
+
+# Parts of KV_SERVICE
+AT_EDGE, AT_REGION, AT_STORE, WRITING, LISTING = 0, 1 << 16, 2 << 16, 3 << 16, 4 << 16
+STEP_SHIFT = 20
+
+# A write is named (request << 8) + step, or, if the control plane wrote, from CONTROL_WRITE on;
+# a cache's own read (request << 9) + (step << 1) + (0 edge, 1 regional tier)
+WRITE_SHIFT = 8
+REFRESH_SHIFT = 9
+CONTROL_WRITE = 1 << 62
 
 
 class WordSource(Protocol):

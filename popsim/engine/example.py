@@ -8,7 +8,8 @@ import numpy as np
 
 from popsim.engine import draws
 from popsim.engine import layout as lay
-from popsim.engine.layout import Floats, Inputs, Rules, records
+from popsim.engine.arrays import Floats, Records, records
+from popsim.engine.layout import Inputs, Rules
 
 
 def single_site(
@@ -55,7 +56,7 @@ def tiny_inputs() -> Inputs:
     return single_site(Rules(duration=10.0, warmup=0.0), {lay.T_GAP: gap}, np.zeros_like(gap))
 
 
-def _only(dtype: np.dtype[np.void]) -> lay.Records:
+def _only(dtype: np.dtype[np.void]) -> Records:
     row = records(dtype, 1)
     if "threshold" in (dtype.names or ()):
         row.threshold = 1.0

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
 from popsim.engine import layout as lay
-from popsim.engine.layout import records
+from popsim.engine.arrays import Floats, Ints, Records, records
 from popsim.scenario.laws import Law, parse_law
+from popsim.scenario.parts import Where
 from popsim.scenario.schema import PlatformSpec, Scenario
+from popsim.scenario.workload import BranchSpec, FetchStep, StepSpec, TtlByPlace
+from popsim.world.clients import Clients
+from popsim.world.geo import countries as all_countries
+from popsim.world.places import matching
+
+NO_TIME = parse_law("0ms")
+FETCH_REUSE = {"never": 0.0, "always": lay.ALWAYS_POOLED}
 
 
 def cpu_share(spec: PlatformSpec) -> float:
@@ -15,38 +29,175 @@ def cpu_share(spec: PlatformSpec) -> float:
     return float(min(1.0, spec.memory / spec.cpu.full_at))
 
 
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A handler's program, and the tables that it refers to."""
+
+    steps: Records  # ends with END
+    laws: list[Law]  # of the steps: step k has table first_table + k
+    branches: Records
+    client_kinds: Ints  # [client]: row of branches that is open to it
+    expiries: Floats  # [row * countries], ms
+    widest_get: int
+
+
 def handler_program(
-    scenario: Scenario, spec: PlatformSpec, first_table: int
-) -> tuple[lay.Records, list[Law]]:
-    """Return the program (ends with END) and the law of each step; step k uses table first_table + k.
+    scenario: Scenario,
+    spec: PlatformSpec,
+    clients: Clients,
+    countries: tuple[str, ...],
+    first_table: int,
+) -> Program:
+    """Compile a platform's handler.
 
     A program begins with a CPU step, of no length if the handler has none there, because an instance's
     start is seen by the first CPU step (rule 15). CPU times stretch by the inverse CPU share; sleeping
     and fetching do not.
     """
     handler = list(scenario.workload.handler)
-    laws: list[Law] = []
-    rows: list[tuple[int, int, int, int, float]] = []
-    origins = list(scenario.origins)
+    compiler = _Compiler(scenario, spec, clients, countries, first_table)
     if not handler or handler[0].cpu is None:
-        laws.append(parse_law("0ms"))
-        rows.append((lay.CPU, 0, 0, 0, 0.0))
-    for step in handler:
+        compiler.add(NO_TIME, kind=lay.CPU)
+    compiler.sequence(handler)
+    compiler.add(NO_TIME, kind=lay.END)
+    steps = records(lay.STEP_DTYPE, len(compiler.rows))
+    for number, row in enumerate(compiler.rows):
+        row["table"] = first_table + number
+        for name, value in row.items():
+            steps[name][number] = value
+    branches = records(lay.BRANCH_DTYPE, max(1, len(compiler.branches)))
+    for number, branch in enumerate(compiler.branches):
+        branches[number] = branch
+    return Program(
+        steps=steps,
+        laws=compiler.laws,
+        branches=branches,
+        client_kinds=compiler.kinds,
+        expiries=np.concatenate([*compiler.expiries, np.zeros(1)]),
+        widest_get=int(steps["count"][steps.kind == lay.KV_GET].max(initial=1)),
+    )
+
+
+@dataclass
+class _Compiler:
+    """Steps so far; jumps are patched once their targets are known."""
+
+    scenario: Scenario
+    spec: PlatformSpec
+    clients: Clients
+    countries: tuple[str, ...]
+    first_table: int
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    laws: list[Law] = field(default_factory=list)
+    branches: list[tuple[float, int]] = field(default_factory=list)
+    expiries: list[Floats] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Tell apart the clients that different branches are open to."""
+        wheres = [
+            branch.where
+            for _, step in self.scenario.workload.steps()
+            for branch in step.choose or ()
+        ]
+        self.wheres: list[Where] = list(dict.fromkeys(wheres))
+        open_to = [matching(self.clients, where) for where in self.wheres]
+        rows = np.array(open_to, dtype=np.int64).reshape(len(open_to), len(self.clients)).T
+        self.open_rows, kinds = np.unique(rows, axis=0, return_inverse=True)
+        self.kinds = kinds.reshape(-1).astype(np.int64)
+
+    def add(self, law: Law, **fields: Any) -> int:
+        """Append a step; return where it is."""
+        self.laws.append(law)
+        self.rows.append({"expiry_row": -1, **fields})
+        return len(self.rows) - 1
+
+    def sequence(self, steps: Sequence[StepSpec]) -> None:
+        """Append steps one after the other."""
+        for step in steps:
+            self.step(step)
+
+    def step(self, step: StepSpec) -> None:
+        """Append one step, with all that is inside it."""
         if step.cpu is not None:
-            laws.append(step.cpu.scaled(1.0 / cpu_share(spec)))
-            rows.append((lay.CPU, 0, 0, 0, 0.0))
+            self.add(step.cpu.scaled(1.0 / cpu_share(self.spec)), kind=lay.CPU)
         elif step.sleep is not None:
-            laws.append(step.sleep)
-            rows.append((lay.SLEEP, 0, 0, 0, 0.0))
+            self.add(step.sleep, kind=lay.SLEEP)
         elif step.fetch is not None:
-            fetch = step.fetch
-            words = {"never": 0.0, "always": float("inf")}
-            timeout = words[fetch.reuse] if fetch.reuse in words else float(fetch.reuse)
-            laws.append(fetch.service)
-            origin = origins.index(fetch.origin)
-            rows.append((lay.FETCH, origin, fetch.round_trips, fetch.handshakes, timeout))
-    program = records(lay.STEP_DTYPE, len(rows) + 1)
-    for number, (kind, origin, round_trips, handshakes, timeout) in enumerate(rows):
-        program[number] = (kind, first_table + number, origin, round_trips, handshakes, timeout)
-    program.kind[-1] = lay.END
-    return program, laws
+            self.fetch(step.fetch)
+        elif step.choose is not None:
+            self.choose(step.choose)
+        else:
+            self.kv(step)
+
+    def fetch(self, fetch: FetchStep) -> None:
+        reuse = fetch.reuse
+        self.add(
+            fetch.service,
+            kind=lay.FETCH,
+            origin=list(self.scenario.origins).index(fetch.origin),
+            round_trips=fetch.round_trips,
+            handshakes=fetch.handshakes,
+            idle_timeout=FETCH_REUSE[reuse] if reuse in FETCH_REUSE else float(reuse),
+        )
+
+    def kv(self, step: StepSpec) -> None:
+        assert step.kv is not None
+        space = list(self.scenario.workload.keys).index(step.kv.keys)
+        common = {"space": space, "is_tolerant": int(step.kv.on_error != "fail")}
+        if step.kv_put is not None:
+            row = self.expiry_row(step.kv_put.expiration_ttl)
+            self.add(NO_TIME, kind=lay.KV_PUT, **common | {"expiry_row": row})
+        elif step.kv_delete is not None:
+            self.add(NO_TIME, kind=lay.KV_DELETE, **common)
+        elif step.kv_list is not None:
+            self.add(NO_TIME, kind=lay.KV_LIST, **common)
+        elif step.kv_get is not None:
+            get = step.kv_get
+            place = self.add(
+                NO_TIME, kind=lay.KV_GET, count=get.count, lifetime=get.cache_ttl or 0.0, **common
+            )
+            self.on_miss(place, get.on_miss)
+        elif step.kv_trace is not None:
+            place = self.add(NO_TIME, kind=lay.KV_TRACE, count=1, **common)
+            self.on_miss(place, step.kv_trace.on_miss)
+
+    def on_miss(self, place: int, steps: Sequence[StepSpec]) -> None:
+        self.sequence(steps)
+        self.rows[place]["target"] = len(self.rows)
+
+    def expiry_row(self, ttl: float | TtlByPlace | None) -> int:
+        """Return the row of a TTL by country; -1 for values that never expire."""
+        if ttl is None:
+            return -1
+        if not isinstance(ttl, TtlByPlace):
+            self.expiries.append(np.full(len(self.countries), ttl))
+        else:
+            default = np.inf if ttl.default is None else ttl.default
+            continents = [all_countries()[country].continent for country in self.countries]
+            by_place = [
+                ttl.by_country.get(country, ttl.by_continent.get(continent, default))
+                for country, continent in zip(self.countries, continents, strict=True)
+            ]
+            self.expiries.append(np.array(by_place, dtype=np.float64))
+        return len(self.expiries) - 1
+
+    def choose(self, branches: Sequence[BranchSpec]) -> None:
+        """Append a choice: a table row per kind of client, then the branches, each ending behind the last."""
+        place = self.add(NO_TIME, kind=lay.CHOOSE, count=len(branches) + 1)
+        targets, ends = [], []
+        for branch in branches:
+            targets.append(len(self.rows))
+            self.sequence(branch.steps)
+            ends.append(self.add(NO_TIME, kind=lay.JUMP))
+        after = len(self.rows)
+        for end in ends:
+            self.rows[end]["target"] = after
+        self.rows[place]["target"] = len(self.branches)
+        weights = np.array([branch.weight for branch in branches])
+        columns = [self.wheres.index(branch.where) for branch in branches]
+        for is_open in self.open_rows:
+            chances = weights * is_open[columns]
+            shares = np.cumsum(chances) / max(chances.sum(), 1e-300)
+            if chances.sum() > 0.0:
+                shares[np.flatnonzero(chances)[-1] :] = 1.0
+            self.branches += [*zip(shares.tolist(), targets, strict=True), (1.0, after)]

@@ -8,35 +8,36 @@ neither.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Records = np.recarray[Any, Any]
+from popsim.engine.arrays import Floats, Ints, Records, records
+from popsim.engine.kv_layout import TRACE_DTYPE, KvInputs
 
 # Event keys (rule 1): key = rank * RANK + request number. SimPy's own priorities 0 and 1 come before all.
 RANK = 1 << 40
 DEAD, WAKE, ORDINARY, ENTER, NEW = 1, 2, 3, 4, 5
 
-# Handler steps
-CPU, SLEEP, FETCH, END = 0, 1, 2, 3
+REFRESH = 6  # a read that a cache does for itself, before its copy expires
+
+# Handler steps; CHOOSE and JUMP take no time and no event
+CPU, SLEEP, FETCH, END, CHOOSE, JUMP = 0, 1, 2, 3, 4, 5
+KV_GET, KV_PUT, KV_DELETE, KV_LIST, KV_TRACE = 6, 7, 8, 9, 10
+MAX_STEPS = 256  # a program counter fits a byte of a write's name
 
 # Arrival processes
-POISSON, PERIODIC = 0, 1
+POISSON, PERIODIC, TRACE = 0, 1, 2
 
 # Resolver models
 DNS_CACHED, DNS_TTL = 0, 1
 
 # Outcomes; failures are numbered as popsim.engine.outputs.REASONS, from 1
-OK, NO_ROUTE, SITE_DOWN, THROTTLED, KILLED = 0, 1, 2, 3, 4
+OK, NO_ROUTE, SITE_DOWN, THROTTLED, KILLED, KV_UNAVAILABLE, KV_LIMITED = 0, 1, 2, 3, 4, 5, 6
 
 # Columns of a request's phases, as popsim.engine.outputs.PHASES
 P_DNS, P_CONNECT, P_TLS, P_NETWORK, P_FRONT_DOOR = 0, 1, 2, 3, 4
-P_QUEUE, P_COLD_START, P_EXECUTE, P_FETCH, P_SLEEP = 5, 6, 7, 8, 9
-PHASE_COUNT = 10
+P_QUEUE, P_COLD_START, P_EXECUTE, P_KV, P_FETCH, P_SLEEP = 5, 6, 7, 8, 9, 10
+PHASE_COUNT = 11
 
 UNBOUNDED = 1 << 31  # concurrency of an instance that takes any number of requests
 ALWAYS_POOLED = np.inf  # idle time-out of a connection pool that never closes
@@ -50,12 +51,20 @@ STEP_DTYPE = np.dtype(
         ("round_trips", "i8"),
         ("handshakes", "i8"),  # extra round trips of a fetch on a new connection
         ("idle_timeout", "f8"),  # ms; 0 = a new connection each time, inf = always open
+        ("target", "i8"),  # where JUMP goes, and a get that found its key; CHOOSE: its first branch
+        ("count", "i8"),  # CHOOSE: branches; KV_GET: keys
+        ("space", "i8"),  # key space
+        ("lifetime", "f8"),  # ms; KV_GET: how long caches keep what is read, 0 = as the store says
+        ("expiry_row", "i8"),  # KV_PUT: row of expiration times by country, -1 = never
+        ("is_tolerant", "i8"),  # goes on after an error of the store
     ]
 )
+BRANCH_DTYPE = np.dtype([("cumulative", "f8"), ("target", "i8")])  # [class of clients, branch]
 CLIENT_DTYPE = np.dtype(
     [
         ("clock_h", "f8"),  # local hour of day at t = 0
         ("country", "i8"),
+        ("kind", "i8"),  # which of the branches' places it lies in
         ("threshold", "f8"),  # alias table over clients
         ("alias", "i8"),
     ]
@@ -142,12 +151,10 @@ class Inputs:
     probe_client: Ints  # [C] whose phase it is
     site_count: int
     country_count: int
+    branches: Records = field(default_factory=lambda: records(BRANCH_DTYPE, 1))  # of CHOOSE steps
+    trace: Records = field(default_factory=lambda: records(TRACE_DTYPE, 1))  # a key trace's rows
+    kv: KvInputs = field(default_factory=KvInputs)
     labels: dict[str, tuple[str, ...]] = field(default_factory=dict)  # rows of the groups
-
-
-def records(dtype: np.dtype[Any], count: int) -> Records:
-    """Return ``count`` zeroed records whose fields read as attributes, compiled or not."""
-    return np.zeros(count, dtype=dtype).view(np.recarray)
 
 
 @dataclass
@@ -157,3 +164,7 @@ class Growth:
     slots: int = 4096
     instances: int = 4096
     sample: int = 8192
+    copies: int = 1 << 16  # cached copies of keys, a power of 2
+    fetching: int = 1 << 12  # reads on their way, a power of 2
+    written: int = 1 << 12  # keys that were written, a power of 2
+    versions: int = 4096

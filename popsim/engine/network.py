@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 
 from popsim.engine import layout as lay
-from popsim.engine.layout import Floats, records
+from popsim.engine.arrays import Floats, Records, records
+from popsim.engine.kv_places import KvPlaces, place_kv
+from popsim.models.kv_replication.contract import KvModel
 from popsim.models.registry import resolve
 from popsim.scenario.errors import InputError, Problem
-from popsim.scenario.schema import PlatformSpec, Scenario, WorkloadSpec
+from popsim.scenario.schema import PlatformSpec, Scenario
+from popsim.scenario.workload import WorkloadSpec
 from popsim.world.clients import Clients, load_clients
 from popsim.world.geo import great_circle_km
 from popsim.world.latency import LatencyGraph
@@ -29,13 +32,14 @@ class Paths:
 
     clients: Clients
     sites: Sites
-    routes: lay.Records
+    routes: Records
     route_count: int
-    upstreams: lay.Records
+    upstreams: Records
     upstream_count: int
     origin_rtt: Floats  # [S * O]
     origin_count: int
     site_share: Floats  # [S]
+    kv: KvPlaces | None
 
     def as_inputs(self) -> dict[str, Any]:
         """Return what the engines' inputs take over as it is."""
@@ -82,7 +86,14 @@ def lay_paths(scenario: Scenario, spec: PlatformSpec, world_seed: int) -> Paths:
         InputError: a site, topology or origin does not exist.
     """
     files = load_clients(scenario.clients.topology), load_sites(spec.topology)
-    parts = (scenario.clients, scenario.network, spec.ingress, spec.compute, spec.regions)
+    parts = (
+        scenario.clients,
+        scenario.network,
+        spec.ingress,
+        spec.compute,
+        spec.regions,
+        _kv_model(scenario, spec),
+    )
     key = (repr(parts), repr(scenario.origins), world_seed, *map(id, files))
     if key not in _laid:
         while len(_laid) >= KEPT_PATHS:
@@ -116,6 +127,15 @@ def _lay_paths(scenario: Scenario, spec: PlatformSpec, world_seed: int) -> Paths
     origin_rtt = np.zeros((len(sites.ids), max(1, len(origins))))
     if origins:
         origin_rtt = _rtt(scenario, backbone, sites, Sites.at(origins), world_seed)
+    model = _kv_model(scenario, spec)
+    kv = None
+    if model is not None:
+        topology = load_sites(spec.topology)
+
+        def rtt(sources: Sites, destinations: Sites) -> Floats:
+            return _rtt(scenario, backbone, sources, destinations, world_seed)
+
+        kv = place_kv(model, sites, topology, rtt)
     return Paths(
         clients=clients,
         sites=sites,
@@ -126,7 +146,15 @@ def _lay_paths(scenario: Scenario, spec: PlatformSpec, world_seed: int) -> Paths
         origin_rtt=origin_rtt.reshape(-1),
         origin_count=origin_rtt.shape[1],
         site_share=share,
+        kv=kv,
     )
+
+
+def _kv_model(scenario: Scenario, spec: PlatformSpec) -> KvModel | None:
+    """Return the model of the platform's key-value store, if a handler asks it."""
+    if spec.kv is None or not scenario.workload.uses_kv:
+        return None
+    return resolve("kv_replication", spec.kv)
 
 
 def _rtt(
@@ -158,7 +186,7 @@ def _routes(
     sites: Sites,
     ingress: Sites,
     world_seed: int,
-) -> tuple[lay.Records, int, Floats]:
+) -> tuple[Records, int, Floats]:
     """Return route records [C * R], R, and the expected share of requests at each site."""
     rtt = _rtt(scenario, graph, clients, ingress, world_seed)
     km = great_circle_km(clients.lat[:, None], clients.lon[:, None], ingress.lat, ingress.lon)
@@ -189,7 +217,7 @@ def _upstreams(
     ingress: Sites,
     compute: Sites,
     world_seed: int,
-) -> tuple[lay.Records, int]:
+) -> tuple[Records, int]:
     """Return upstream records [S * K] and K: for each ingress its compute sites, nearest first."""
     if spec.compute.at == "ingress":
         upstreams = records(lay.UPSTREAM_DTYPE, len(sites.ids))

@@ -37,10 +37,11 @@ PHASES = (
     "queue",
     "cold_start",
     "execute",
+    "kv",
     "fetch",
     "sleep",
 )
-REASONS = ("no_route", "site_down", "throttled", "killed")
+REASONS = ("no_route", "site_down", "throttled", "killed", "kv_unavailable", "kv_limited")
 COLD_PHASES = ("placement", "code_fetch", "init")
 TIMELINE_COLUMNS = ("requests", "failed", "cold", "latency_us")
 
@@ -159,7 +160,15 @@ class PlatformRun:
     events: int
     sample: NDArray[np.void]  # fields of recorder.SAMPLE_DTYPE, by request number
     sample_phases: Floats  # [request, PHASES], ms
-    labels: dict[str, tuple[str, ...]]  # rows of ``by``, "client" and "function"
+    kv_histogram: SparseHist  # rows as in kv_books.KvRows; no rows if there is no key-value store
+    kv_by_space: Ints  # [key space, kv_layout.KV_COLUMNS]
+    kv_by_site: Ints  # [site, kv_layout.KV_COLUMNS]
+    kv_watched: Floats  # [write, 2]: ms of its commit, key; key -1 = none
+    kv_seen: (
+        Floats  # [write, site, 2]: ms of the first read that saw it, of the last that did not; -1
+    )
+    kv_stale_max_ms: Floats  # [key space]
+    labels: dict[str, tuple[str, ...]]  # rows of ``by``, "client", "function", "space", "store"
     site_positions: Floats  # [site, 2] latitude, longitude
     log: list[tuple[float, str, str]]  # (ms, verb, detail) of the control plane
 

@@ -12,14 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from popsim.engine.layout import OK, PHASE_COUNT, TIMELINE_BINS, Floats, Inputs, Ints
+from popsim.engine.arrays import Floats, Ints
+from popsim.engine.kv_books import KvBooks
+from popsim.engine.layout import OK, PHASE_COUNT, TIMELINE_BINS, Inputs
 from popsim.engine.outputs import BUCKETS, COARSE, FIRST_BUCKET, MANTISSA_SHIFT
 
 # Counters
 C_REQUESTS, C_OK, C_NO_ROUTE, C_SITE_DOWN, C_THROTTLED, C_KILLED = 0, 1, 2, 3, 4, 5
-C_COLD, C_STARTS, C_EVICTIONS, C_EVENTS, C_BUSY_US, C_IDLE_US = 6, 7, 8, 9, 10, 11
-C_PLACEMENT_NS, C_CODE_FETCH_NS, C_INIT_NS, C_LATENCY_NS, C_ARRIVALS = 12, 13, 14, 15, 16
-COUNTER_COUNT = 17
+C_KV_UNAVAILABLE, C_KV_LIMITED = 6, 7
+C_COLD, C_STARTS, C_EVICTIONS, C_EVENTS, C_BUSY_US, C_IDLE_US = 8, 9, 10, 11, 12, 13
+C_PLACEMENT_NS, C_CODE_FETCH_NS, C_INIT_NS, C_LATENCY_NS, C_ARRIVALS = 14, 15, 16, 17, 18
+COUNTER_COUNT = 19
 
 SAMPLE_DTYPE = np.dtype(
     [
@@ -33,6 +36,10 @@ SAMPLE_DTYPE = np.dtype(
         ("outcome", "i8"),
         ("cold", "i8"),
         ("total_ms", "f8"),
+        ("kv_tier", "i8"),  # of the last read from a key-value store; -1 = none
+        ("kv_version", "i8"),
+        ("kv_age_ms", "f8"),  # since that version was written; -1 = it was there from the start
+        ("kv_stale_ms", "f8"),  # since a newer one was written; 0 = there is none
     ]
 )
 
@@ -65,6 +72,7 @@ class Books:
     coarse: Ints  # [clients + TIMELINE_BINS, COARSE]
     phase_sum_ns: Ints  # [BUCKETS, PHASE_COUNT], row = bucket of the total
     timeline: Ints  # [TIMELINE_BINS, 4]: requests, failed, cold, latency in us
+    kv: KvBooks
     sample: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, SAMPLE_DTYPE))
     sample_phases: Floats = field(default_factory=lambda: np.zeros((0, PHASE_COUNT)))  # ms
 
@@ -77,6 +85,12 @@ class Books:
             coarse=np.zeros((len(inputs.clients) + TIMELINE_BINS, COARSE), np.int64),
             phase_sum_ns=np.zeros((BUCKETS, PHASE_COUNT), np.int64),
             timeline=np.zeros((TIMELINE_BINS, 4), np.int64),
+            kv=KvBooks.empty(
+                spaces=len(inputs.kv.space_names),
+                countries=inputs.country_count,
+                sites=inputs.site_count,
+                is_used=inputs.kv.is_used,
+            ),
         )
 
     def set_sample(self, sample: NDArray[np.void], phases: Floats) -> None:
@@ -146,6 +160,10 @@ class Recorder:
                     outcome,
                     int(request.cold),
                     total,
+                    request.kv_tier,
+                    request.kv_version,
+                    request.kv_age,
+                    request.kv_stale,
                 )
             )
             self.sample_phases.append(request.phases)

@@ -11,7 +11,15 @@ import simpy
 
 from popsim.engine import draws, recorder
 from popsim.engine.build import Built, build
-from popsim.engine.control import Control, ControlProcess, Process, outage, surge
+from popsim.engine.control import (
+    Control,
+    ControlProcess,
+    Process,
+    outage,
+    store_outage,
+    surge,
+    writes,
+)
 from popsim.engine.cosimulation import DataPlane, cosimulate
 from popsim.engine.draws import WordSource
 from popsim.engine.layout import TIMELINE_BINS, Inputs
@@ -67,7 +75,11 @@ def simulate(
     env = simpy.Environment()
     plane = data_plane(env, built.inputs, engine)
     clients = len(built.clients.ids)
-    control = Control(env, plane, built.sites.ids, clients, built.surge_bound)
+    kv = built.inputs.kv
+    first_keys = dict(zip(kv.space_names, kv.spaces.first.tolist(), strict=False))
+    control = Control(
+        env, plane, built.sites.ids, clients, built.surge_bound, kv.store_names, first_keys
+    )
     for number, event in enumerate(scenario.events):
         for process in _event_processes(control, scenario, platform, built, number, event):
             env.process(process)
@@ -110,9 +122,20 @@ def _event_processes(
         chosen = set(built.clients.select(event.surge.where).ids)
         mask = np.array([client in chosen for client in built.clients.ids])
         return [surge(control, mask, event.surge.factor, event.at, event.lasting)]
+    if event.write is not None:
+        write = event.write
+        if not built.inputs.kv.is_used:
+            return []
+        return [writes(control, write.keys, write.rank, event.at, write.every, delete=write.delete)]
     fail = event.fail
     if fail is None or (fail.platforms and platform not in fail.platforms):
         return []
+    if fail.stores:
+        return [
+            store_outage(control, store, event.at, event.lasting)
+            for store in fail.stores
+            if store in control.stores
+        ]
     sites = list(fail.sites or ())
     if fail.busiest:
         order = np.argsort(-built.site_share, kind="stable")[: fail.busiest]
@@ -158,7 +181,7 @@ def _platform_run(
         replication=replication,
         engine=engine,
         requests=int(counters[recorder.C_REQUESTS]),
-        failed=counters[recorder.C_NO_ROUTE : recorder.C_KILLED + 1].copy(),
+        failed=counters[recorder.C_NO_ROUTE : recorder.C_KV_LIMITED + 1].copy(),
         latency=histogram[0].copy(),
         by=_groups(histogram, rows),
         cells=SparseHist.from_dense(books.coarse[:clients]),
@@ -178,7 +201,13 @@ def _platform_run(
         events=int(counters[recorder.C_EVENTS]),
         sample=books.sample,
         sample_phases=books.sample_phases,
-        labels=inputs.labels,
+        kv_histogram=SparseHist.from_dense(books.kv.histogram),
+        kv_by_space=books.kv.by_space,
+        kv_by_site=books.kv.by_site,
+        kv_watched=books.kv.watched,
+        kv_seen=books.kv.seen,
+        kv_stale_max_ms=books.kv.stale_max,
+        labels=inputs.labels | {"space": inputs.kv.space_names, "store": inputs.kv.store_names},
         site_positions=np.stack([built.sites.lat, built.sites.lon], axis=1),
         log=control.log,
     )

@@ -20,12 +20,14 @@ from popsim.scenario.errors import InputError, Problem
 
 if TYPE_CHECKING:
     from popsim.models.cold_start import ColdStartModel
+    from popsim.models.kv_replication import KvModel
     from popsim.models.routing import RoutingModel
 
 ENTRY_POINT_GROUP = "popsim.models"
 BUILT_IN = {
     "routing": "popsim.models.routing",
     "cold_start": "popsim.models.cold_start",
+    "kv_replication": "popsim.models.kv_replication",
 }
 
 
@@ -91,7 +93,7 @@ def register(kind: str, name: str) -> Callable[[ModelClass], ModelClass]:
 
 
 def names(kind: str) -> tuple[str, ...]:
-    """Return the known names of a kind (``routing`` or ``cold_start``), sorted."""
+    """Return the known names of a kind (``routing``, ``cold_start``, ``kv_replication``), sorted."""
     models = _of_kind(kind)
     _load(kind)
     return tuple(sorted(models))
@@ -113,6 +115,8 @@ Spec = str | Mapping[str, Any]
 def resolve(kind: Literal["routing"], spec: Spec) -> RoutingModel: ...
 @overload
 def resolve(kind: Literal["cold_start"], spec: Spec) -> ColdStartModel: ...
+@overload
+def resolve(kind: Literal["kv_replication"], spec: Spec) -> KvModel: ...
 @overload
 def resolve(kind: str, spec: Spec) -> Model: ...
 def resolve(kind: str, spec: Spec) -> Model:

@@ -8,7 +8,7 @@ PopsimError
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 
@@ -43,6 +43,10 @@ class InputError(PopsimError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    def under(self, *path: str | int) -> InputError:
+        """Return the same problems, with ``path`` before theirs."""
+        return InputError([replace(p, path=(*path, *p.path)) for p in self.problems])
 
 
 class RunError(PopsimError):

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, InstanceOf, PlainSerializer, WithJsonSchema
 
 from popsim.scenario.laws import Law, parse_law
+from popsim.scenario.size_laws import parse_size_law, size_law_to_yaml
 from popsim.scenario.units import (
     format_bytes,
     format_duration,
@@ -72,6 +73,12 @@ LawField = Annotated[
     InstanceOf[Law],
     BeforeValidator(parse_law),
     PlainSerializer(lambda law: law.to_yaml()),
+    WithJsonSchema(LAW),
+]
+SizeLawField = Annotated[
+    InstanceOf[Law],
+    BeforeValidator(parse_size_law),
+    PlainSerializer(size_law_to_yaml),
     WithJsonSchema(LAW),
 ]
 Names = Annotated[

@@ -26,6 +26,7 @@ from popsim.scenario.errors import InputError, Problem, did_you_mean
 from popsim.scenario.merge import common, merged
 from popsim.scenario.schema import Scenario
 
+KV_STEPS = ("kv.get", "kv.put", "kv.delete", "kv.list", "kv.trace")
 REPAIRS = 4  # levels of nesting that may have to go with a mistake
 ANY_PLATFORM = {
     "topology": "cloudflare",
@@ -82,11 +83,16 @@ def _beside(document: Document, data: dict[str, Any]) -> dict[str, Any]:
         return data
     folder = Path(document.file).parent
 
-    def found(part: Any) -> Any:
-        name = part.get("topology") if isinstance(part, dict) else None
+    def found(part: Any, key: str = "topology") -> Any:
+        name = part.get(key) if isinstance(part, dict) else None
         if isinstance(name, str) and name.endswith(".csv") and is_there(folder / name):
-            return {**part, "topology": str(folder / name)}
+            return {**part, key: str(folder / name)}
         return part
+
+    workload = data.get("workload")
+    if isinstance(workload, dict) and "arrivals" in workload:
+        arrivals = found(workload["arrivals"], "trace")
+        data = {**data, "workload": {**workload, "arrivals": arrivals}}
 
     platforms = data.get("platforms")
     if isinstance(platforms, dict):
@@ -281,15 +287,7 @@ def _inconsistencies(scenario: Scenario, document: Document) -> list[Problem]:
     problems = []
     if scenario.warmup >= scenario.duration:
         problems.append(document.problem(("warmup",), "the warm-up must end before the run does"))
-    for number, step in enumerate(scenario.workload.handler):
-        if step.fetch is not None and step.fetch.origin not in scenario.origins:
-            path: Key = ("workload", "handler", number, "fetch", "origin")
-            hint = (
-                did_you_mean(step.fetch.origin, list(scenario.origins)) or "name it under origins:"
-            )
-            problems.append(
-                document.problem(path, f"there is no origin {step.fetch.origin!r}", hint)
-            )
+    problems += _step_inconsistencies(scenario, document)
     problems += _event_inconsistencies(scenario, document)
     seen: set[str] = set()
     for number, claim in enumerate(scenario.claims):
@@ -300,6 +298,29 @@ def _inconsistencies(scenario: Scenario, document: Document) -> list[Problem]:
                 )
             )
         seen.add(claim.id)
+    return problems
+
+
+def _step_inconsistencies(scenario: Scenario, document: Document) -> list[Problem]:
+    """Find steps that name an origin or key space that is not there."""
+    problems = []
+    spaces = list(scenario.workload.keys)
+    for path, step in scenario.workload.steps():
+        place: Key = ("workload", *path)
+        if step.fetch is not None and step.fetch.origin not in scenario.origins:
+            hint = (
+                did_you_mean(step.fetch.origin, list(scenario.origins)) or "name it under origins:"
+            )
+            message = f"there is no origin {step.fetch.origin!r}"
+            problems.append(document.problem((*place, "fetch", "origin"), message, hint))
+        if step.kv is not None and step.kv.keys not in spaces:
+            key = next(name for name in KV_STEPS if getattr(step, name.replace(".", "_")))
+            hint = did_you_mean(step.kv.keys, spaces) or "name it under workload.keys:"
+            message = f"there is no key space {step.kv.keys!r}"
+            problems.append(document.problem((*place, key, "keys"), message, hint))
+        if step.kv_trace is not None and scenario.workload.arrivals.trace is None:
+            message = "kv.trace does what a trace says; it needs arrivals: {trace: FILE}"
+            problems.append(document.problem((*place, "kv.trace"), message))
     return problems
 
 
@@ -319,7 +340,12 @@ def _event_inconsistencies(scenario: Scenario, document: Document) -> list[Probl
                 problems.append(
                     document.problem(("events", number, "fail", "platforms"), message, guess)
                 )
-        if event.surge is not None and scenario.workload.arrivals.every is not None:
+        if event.write is not None and event.write.keys not in scenario.workload.keys:
+            hint = did_you_mean(event.write.keys, list(scenario.workload.keys))
+            message = f"there is no key space {event.write.keys!r}"
+            path: Key = ("events", number, "write", "keys")
+            problems.append(document.problem(path, message, hint))
+        if event.surge is not None and scenario.workload.arrivals.rate is None:
             message = (
                 "a surge needs arrivals with a rate; probes come every so often whatever happens"
             )

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
 
 from popsim.scenario.fields import Names
 from popsim.scenario.laws import Law, parse_law
@@ -15,6 +23,24 @@ class Spec(BaseModel):
     """Base: frozen, no unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class OriginSpec(Spec):
+    """Where an origin is: a position, a city, or a region of a site topology."""
+
+    lat: float | None = Field(default=None, ge=-90, le=90)
+    lon: float | None = Field(default=None, ge=-180, le=180)
+    city: str | None = None
+    country: str | None = None
+    region: str | None = None
+    topology: str = "aws"
+
+    @model_validator(mode="after")
+    def _one_place(self) -> OriginSpec:
+        ways = (self.lat is not None, self.city is not None, self.region is not None)
+        if sum(ways) != 1 or (self.lat is None) != (self.lon is None):
+            raise ValueError("expected one of: lat and lon, city (and country), region")
+        return self
 
 
 def _model_spec(value: Any) -> Any:

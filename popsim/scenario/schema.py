@@ -14,20 +14,19 @@ from pydantic import (
     model_validator,
 )
 
-from popsim.scenario.fields import DurationMs, LawField, Names, RatePerS, Share, SizeBytes
+from popsim.scenario.fields import DurationMs, LawField, Names, Share, SizeBytes
 from popsim.scenario.laws import MAX_NUMBER, parse_law
 from popsim.scenario.parts import (
-    FetchReuse,
     IdleTimeout,
     Jitter,
     ModelSpec,
+    OriginSpec,
     Spec,
-    Version,
     Where,
     text_or_mapping,
-    word_or_share,
 )
 from popsim.scenario.units import parse_share
+from popsim.scenario.workload import WorkloadSpec
 
 NOTHING = parse_law("0ms")
 NOT_CONTENT = ("name", "description", "claims", "replications", "precision", "max_replications")
@@ -77,126 +76,6 @@ class NetworkSpec(Spec):
     jitter: Jitter = "measured"
     convergence: LawField = parse_law("30s")
     remove: Removed = Removed()
-
-
-class ArrivalsSpec(Spec):
-    """When requests come: Poisson at a rate, or periodic probes."""
-
-    rate: RatePerS | None = None
-    by_local_hour: tuple[float, ...] | str | None = None
-    every: DurationMs | None = Field(default=None, gt=0)
-    stagger: bool = True
-
-    @model_validator(mode="after")
-    def _one_process(self) -> ArrivalsSpec:
-        if (self.rate is None) == (self.every is None):
-            raise ValueError("expected either rate (such as 200/s) or every (such as 5min)")
-        if self.every is not None and self.by_local_hour is not None:
-            raise ValueError(
-                "by_local_hour needs a rate; probes that come every so often have none"
-            )
-        return self
-
-
-class Zipf(Spec):
-    """Popularity of rank k proportional to k**-zipf."""
-
-    zipf: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
-
-
-class FunctionsSpec(Spec):
-    """How many functions are deployed, and how unequally they are called."""
-
-    count: int = Field(default=1, ge=1, le=1_000_000)
-    popularity: Annotated[
-        Annotated[Literal["uniform"], Tag("name")] | Annotated[Zipf, Tag("mapping")],
-        Discriminator(text_or_mapping),
-    ] = "uniform"
-
-
-class Resolver(Spec):
-    """A resolver cache: entries live ``ttl``; a hit and a miss cost what their laws say."""
-
-    ttl: DurationMs = Field(gt=0)
-    hit: LawField = NOTHING
-    miss: LawField
-
-
-class ConnectionSpec(Spec):
-    """What a request needs before it can be sent."""
-
-    reuse: Annotated[Any, word_or_share("never", "always")] = "never"
-    protocol: Literal["h1", "h2", "h3"] = "h2"
-    tls: Version = "1.3"
-    resumption: Share = 0.0
-    zero_rtt: bool = False
-    dns: Annotated[
-        Annotated[Literal["cached"], Tag("name")] | Annotated[Resolver, Tag("mapping")],
-        Discriminator(text_or_mapping),
-    ] = "cached"
-    loss: Annotated[Share, Field(lt=1.0)] = 0.0
-
-    @model_validator(mode="after")
-    def _protocols_fit(self) -> ConnectionSpec:
-        if self.protocol == "h3" and self.tls != "1.3":
-            raise ValueError(
-                f"h3 runs over QUIC, which has TLS 1.3 built in, not tls: {self.tls!r}"
-            )
-        if self.zero_rtt and self.tls != "1.3":
-            raise ValueError(f"zero_rtt needs tls: '1.3', not {self.tls!r}")
-        return self
-
-
-class FetchStep(Spec):
-    """Ask an origin and wait for its answer."""
-
-    origin: str
-    round_trips: int = Field(default=1, ge=1, le=1_000)
-    service: LawField = NOTHING
-    reuse: FetchReuse = "always"
-    handshakes: int = Field(default=2, ge=0, le=10)
-
-
-class StepSpec(Spec):
-    """One step of a handler; exactly one key."""
-
-    cpu: LawField | None = None
-    sleep: LawField | None = None
-    fetch: FetchStep | None = None
-
-    @model_validator(mode="after")
-    def _one_key(self) -> StepSpec:
-        if sum(step is not None for step in (self.cpu, self.sleep, self.fetch)) != 1:
-            raise ValueError("a step has exactly one of cpu, sleep, fetch")
-        return self
-
-
-class WorkloadSpec(Spec):
-    """What is asked for, how often, over what connections."""
-
-    arrivals: ArrivalsSpec
-    functions: FunctionsSpec = FunctionsSpec()
-    connection: ConnectionSpec = ConnectionSpec()
-    handler: tuple[StepSpec, ...] = ()
-    response_size: SizeBytes = 2_000
-
-
-class OriginSpec(Spec):
-    """Where an origin is: a position, a city, or a region of a site topology."""
-
-    lat: float | None = Field(default=None, ge=-90, le=90)
-    lon: float | None = Field(default=None, ge=-180, le=180)
-    city: str | None = None
-    country: str | None = None
-    region: str | None = None
-    topology: str = "aws"
-
-    @model_validator(mode="after")
-    def _one_place(self) -> OriginSpec:
-        ways = (self.lat is not None, self.city is not None, self.region is not None)
-        if sum(ways) != 1 or (self.lat is None) != (self.lon is None):
-            raise ValueError("expected one of: lat and lon, city (and country), region")
-        return self
 
 
 class IngressSpec(Spec):
@@ -255,21 +134,23 @@ class PlatformSpec(Spec):
     upstream: UpstreamSpec = UpstreamSpec()
     front_door: LawField = NOTHING
     runtime: ModelSpec
+    kv: ModelSpec | None = None
     memory: SizeBytes = Field(default=128_000_000, gt=0)
     cpu: CpuSpec = CpuSpec()
 
 
 class FailSpec(Spec):
-    """Which sites fail: by id, or the busiest of a platform."""
+    """What fails: sites by id, the busiest of a platform, or central stores by name."""
 
     sites: Names | None = None
     busiest: int | None = Field(default=None, ge=1)
+    stores: Names | None = None
     platforms: Names | None = None
 
     @model_validator(mode="after")
-    def _some_site(self) -> FailSpec:
-        if (self.sites is None) == (self.busiest is None):
-            raise ValueError("expected either sites or busiest")
+    def _one_kind(self) -> FailSpec:
+        if sum(kind is not None for kind in (self.sites, self.busiest, self.stores)) != 1:
+            raise ValueError("expected one of sites, busiest, stores")
         return self
 
 
@@ -280,18 +161,28 @@ class SurgeSpec(Spec):
     where: Where = Where()
 
 
+class WriteSpec(Spec):
+    """Write a key, as an operator's tool does: at the first store, beside all requests."""
+
+    keys: str
+    rank: int = Field(default=1, ge=1)
+    every: DurationMs | None = Field(default=None, gt=0)
+    delete: bool = False
+
+
 class EventSpec(Spec):
     """Something happens at a time, and ends after ``for`` if that is given."""
 
     at: DurationMs
     fail: FailSpec | None = None
     surge: SurgeSpec | None = None
+    write: WriteSpec | None = None
     lasting: DurationMs | None = Field(default=None, alias="for")
 
     @model_validator(mode="after")
     def _one_event(self) -> EventSpec:
-        if (self.fail is None) == (self.surge is None):
-            raise ValueError("an event has exactly one of fail, surge")
+        if sum(what is not None for what in (self.fail, self.surge, self.write)) != 1:
+            raise ValueError("an event has exactly one of fail, surge, write")
         return self
 
 

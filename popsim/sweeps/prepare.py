@@ -11,19 +11,26 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from popsim.claims.parse import ClaimSyntaxError, parse_expectation
+from popsim.engine.build import key_trace
+from popsim.engine.keyspaces import popularity
+from popsim.engine.kv_places import select_tiers
 from popsim.engine.network import select_sites
 from popsim.models.arrivals import hourly_profile
+from popsim.models.kv_replication.contract import KvRules
 from popsim.models.registry import Model, UnknownModel, get, resolve
 from popsim.scenario.document import Document, Key
 from popsim.scenario.errors import InputError, Problem
 from popsim.scenario.loading import Source, in_order, read_what_is_right, translate
 from popsim.scenario.parts import Where
 from popsim.scenario.schema import PlatformSpec, Scenario
+from popsim.scenario.size_laws import largest_size
+from popsim.scenario.units import format_duration
+from popsim.scenario.workload import MAX_VALUE_BYTES, TtlByPlace
 from popsim.world.access import access_laws
 from popsim.world.clients import Clients, load_clients
 from popsim.world.latency import LatencyGraph
 from popsim.world.origins import locate_origin
-from popsim.world.places import matching
+from popsim.world.places import matching, matching_names
 from popsim.world.sites import Sites, load_sites
 
 
@@ -69,6 +76,8 @@ class _Check:
         self.clients = clients = self._clients()
         self._network()
         self._arrivals()
+        self._keys()
+        self._branches(clients)
         for name, spec in self.scenario.platforms.items():
             self._platform(name, spec)
         for name, origin in self.scenario.origins.items():
@@ -136,11 +145,89 @@ class _Check:
         if len(self.problems) == before and name in self.sites and self.clients is not None:
             with self._at(*path, "ingress", "routing"):
                 self._try_routing(spec, self.clients)
+        self._key_value(name, spec)
         before = len(self.problems)
         self._model(spec.runtime, "cold_start", (*path, "runtime"))
         if len(self.problems) == before:
             with self._at(*path, "runtime"):
                 resolve("cold_start", spec.runtime).rules(spec.memory)
+
+    def _key_value(self, name: str, spec: PlatformSpec) -> None:
+        """Check the platform's key-value store, and that it has one if a handler asks it."""
+        path: Key = ("platforms", name)
+        workload = self.scenario.workload
+        if spec.kv is None:
+            if workload.uses_kv:
+                message = "the handler asks a key-value store, and this platform has none"
+                hint = "give it kv: {model: ...}"
+                self.problems.append(self.document.problem(path, message, hint))
+            return
+        before = len(self.problems)
+        self._model(spec.kv, "kv_replication", (*path, "kv"))
+        if len(self.problems) > before or name not in self.sites:
+            return
+        model = resolve("kv_replication", spec.kv)
+        with self._at(*path, "kv"):
+            rules = model.rules()
+            model.central_stores(self.sites[name])
+            self._lifetimes(name, rules)
+        with self._at(*path, "kv", "regional_tiers"):
+            select_tiers(model, load_sites(spec.topology))
+
+    def _lifetimes(self, platform: str, rules: KvRules) -> None:
+        """Check the TTLs of all steps against the platform's minimum."""
+        for path, step in self.scenario.workload.steps():
+            if step.kv_get is not None and step.kv_get.cache_ttl is not None:
+                key: Key = ("workload", *path, "kv.get", "cache_ttl")
+                self._at_least(key, step.kv_get.cache_ttl, rules.minimum_ttl, platform)
+            if step.kv_put is None or step.kv_put.expiration_ttl is None:
+                continue
+            ttl = step.kv_put.expiration_ttl
+            key = ("workload", *path, "kv.put", "expiration_ttl")
+            every = [((), ttl)] if isinstance(ttl, float) else ttl.parts()
+            for more, value in every:
+                self._at_least((*key, *more), value, rules.minimum_expiration, platform)
+
+    def _at_least(self, path: Key, ttl: float, least: float, platform: str) -> None:
+        if ttl < least:
+            name = path[path.index("cache_ttl" if "cache_ttl" in path else "expiration_ttl")]
+            message = (
+                f"{name} is {format_duration(ttl)}, under the minimum of "
+                f"{format_duration(least)} on {platform}"
+            )
+            self.problems.append(self.document.problem(path, message))
+
+    def _keys(self) -> None:
+        """Check what the key spaces hold, and the trace if there is one."""
+        for name, space in self.scenario.workload.keys.items():
+            largest = largest_size(space.value_size)
+            if largest > MAX_VALUE_BYTES:
+                message = (
+                    f"values of up to {largest / 2**20:,.1f} MiB; "
+                    f"a value may have {MAX_VALUE_BYTES / 2**20:g} MiB"
+                )
+                if space.value_size.maximum() == float("inf"):
+                    message += ", and this law has no largest one (percentiles with p100 do)"
+                path = ("workload", "keys", name, "value_size")
+                self.problems.append(self.document.problem(path, message))
+            with self._at("workload", "keys", name, "popularity"):
+                popularity(space)
+        with self._at("workload", "arrivals", "trace"):
+            key_trace(self.scenario)
+
+    def _branches(self, clients: Clients | None) -> None:
+        for path, step in self.scenario.workload.steps():
+            for row, branch in enumerate(step.choose or ()):
+                if clients is not None:
+                    with self._at("workload", *path, "choose", row, "where"):
+                        matching(clients, branch.where)
+            ttl = step.kv_put.expiration_ttl if step.kv_put is not None else None
+            if isinstance(ttl, TtlByPlace):
+                place: Key = ("workload", *path, "kv.put", "expiration_ttl")
+                with self._at(*place, "by_country"):
+                    matching_names("country", ttl.by_country)
+                with self._at(*place, "by_continent"):
+                    matching_names("continent", ttl.by_continent)
 
     def _try_routing(self, spec: PlatformSpec, clients: Clients) -> None:
         """Ask the routing model about one client, so that it can refuse its parameters."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from popsim.scenario.errors import InputError, Problem, did_you_mean
-from popsim.scenario.schema import OriginSpec
+from popsim.scenario.parts import OriginSpec
 from popsim.world.clients import load_clients
 from popsim.world.geo import great_circle_km
 from popsim.world.places import unknown_id

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -50,6 +51,13 @@ def matching(places: Places, where: Where) -> NDArray[np.bool_]:
     if problems:
         raise InputError(problems)
     return chosen
+
+
+def matching_names(key: str, names: Iterable[str]) -> None:
+    """Check names of countries or continents; raises InputError for those that are none."""
+    problems = [p for name in names if (p := _unknown(key, name, ())) is not None]
+    if problems:
+        raise InputError([replace(p, path=()) for p in problems])
 
 
 def unknown_id(what: str, name: str, known: Sequence[str]) -> Problem | None:

@@ -6,27 +6,17 @@ would: withdrawn routes, zero service times, memory for two instances, probes th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 import numpy as np
+from generate_kv import COUNTRIES, DURATION, KINDS, Laws, Verb, program, with_kv
 
 from popsim.engine import draws
 from popsim.engine import layout as lay
-from popsim.engine.layout import Floats, Inputs, Rules, records
+from popsim.engine.arrays import Floats, Records, records
+from popsim.engine.layout import Inputs, Rules
 from popsim.engine.tables import alias_table
-
-DURATION = 400.0  # ms
-
-
-@dataclass(frozen=True)
-class Verb:
-    """One control action at a time (ms)."""
-
-    time: float
-    name: str  # fail, restore, withdraw, announce, surge
-    site: int = 0
-    factors: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,21 +35,23 @@ def case(seed: int) -> Case:
     sites, clients = int(rng.integers(1, 5)), int(rng.integers(1, 6))
     functions, origins = int(rng.integers(1, 4)), int(rng.integers(1, 3))
     networks = int(rng.integers(1, 3))
-    law = _Laws(rng, ties)
+    law = Laws(rng, ties)
     tables: list[Floats] = [np.zeros(2 * draws.NODES)] * (lay.T_ACCESS + networks)
     for table, scale in _SCALES.items():
         tables[table] = law.draw(scale)
     for network in range(networks):
         tables[lay.T_ACCESS + network] = law.draw(4.0)
-    steps = _program(rng, law, tables, origins)
+    spaces = int(rng.integers(1, 4))
+    steps, branches = program(rng, law, tables, origins, spaces)
     rules = _rules(rng, law, functions)
     routes, upstreams, route_count, upstream_count = _links(rng, law, sites, clients)
     inputs = Inputs(
         key=draws.run_key(seed, 0),
         rules=rules,
-        tables=np.stack(tables),
-        is_step=np.full(len(tables), int(ties), np.int64),
+        tables=np.zeros((0, 0)),  # the key-value store has some, too
+        is_step=np.zeros(0, np.int64),
         clients=_clients(rng, clients),
+        branches=branches,
         routes=routes,
         route_count=route_count,
         upstreams=upstreams,
@@ -73,9 +65,13 @@ def case(seed: int) -> Case:
         probe_offset=np.sort(law.values(clients, rules.period or 1.0)),
         probe_client=rng.permutation(clients).astype(np.int64),
         site_count=sites,
-        country_count=3,
+        country_count=COUNTRIES,
     )
-    return Case(seed, inputs, _verbs(rng, law, sites, clients))
+    inputs, kv_verbs = with_kv(rng, law, inputs, tables, spaces)
+    is_step = np.full(len(tables), int(ties), np.int64)
+    inputs = replace(inputs, tables=np.stack(tables), is_step=is_step)
+    verbs = sorted([*_verbs(rng, law, sites, clients), *kv_verbs], key=lambda verb: verb.time)
+    return Case(seed, inputs, tuple(verbs))
 
 
 _SCALES = {
@@ -94,51 +90,7 @@ _SCALES = {
 }
 
 
-class _Laws:
-    """Delays: continuous, or small integers where ties are wanted."""
-
-    def __init__(self, rng: np.random.Generator, ties: bool) -> None:
-        self.rng, self.ties = rng, ties
-
-    def values(self, count: int, scale: float) -> Floats:
-        if self.ties:
-            return self.rng.integers(0, max(2, round(scale)), count).astype(np.float64)
-        return self.rng.exponential(scale / 2, count)
-
-    def number(self, scale: float) -> float:
-        return float(self.values(1, scale)[0])
-
-    def draw(self, scale: float) -> Floats:
-        """Return a table: uniform integers if tie-heavy, else something skewed; sometimes all zero."""
-        probabilities = np.linspace(0.0, 0.5, draws.NODES)
-        quantile = np.concatenate([probabilities, 1.0 - probabilities])
-        if self.ties:
-            top = int(self.rng.integers(1, max(2, round(scale)) + 1))
-            return np.minimum(np.floor(quantile * (top + 1)), top)
-        return scale * quantile**2 * self.rng.uniform(0.2, 2.0)
-
-
-def _program(
-    rng: np.random.Generator, law: _Laws, tables: list[Floats], origins: int
-) -> lay.Records:
-    kinds = [
-        lay.CPU,
-        *rng.choice([lay.CPU, lay.SLEEP, lay.FETCH], int(rng.integers(0, 4))),
-        lay.END,
-    ]
-    steps = records(lay.STEP_DTYPE, len(kinds))
-    for step, kind in zip(steps, kinds, strict=True):
-        step.kind = kind
-        step.table = len(tables)
-        step.origin = rng.integers(origins)
-        step.round_trips = rng.integers(0, 3)
-        step.handshakes = rng.integers(0, 3)
-        step.idle_timeout = rng.choice([0.0, 7.0, np.inf])
-        tables.append(law.draw(float(rng.choice([1.0, 3.0, 8.0]))))
-    return steps
-
-
-def _rules(rng: np.random.Generator, law: _Laws, functions: int) -> Rules:
+def _rules(rng: np.random.Generator, law: Laws, functions: int) -> Rules:
     def pick(*values: float) -> float:
         return values[int(rng.integers(len(values)))]
 
@@ -178,23 +130,24 @@ def _rules(rng: np.random.Generator, law: _Laws, functions: int) -> Rules:
     )
 
 
-def _clients(rng: np.random.Generator, count: int) -> lay.Records:
+def _clients(rng: np.random.Generator, count: int) -> Records:
     clients = records(lay.CLIENT_DTYPE, count)
     clients.clock_h = rng.uniform(0.0, 24.0, count)
-    clients.country = rng.integers(0, 3, count)
+    clients.country = rng.integers(0, COUNTRIES, count)
+    clients.kind = rng.integers(0, KINDS, count)
     clients.threshold, clients.alias = alias_table(rng.uniform(0.1, 1.0, count))
     return clients
 
 
-def _choice(rng: np.random.Generator, count: int) -> lay.Records:
+def _choice(rng: np.random.Generator, count: int) -> Records:
     choice = records(lay.CHOICE_DTYPE, count)
     choice.threshold, choice.alias = alias_table(rng.uniform(0.1, 1.0, count))
     return choice
 
 
 def _links(
-    rng: np.random.Generator, law: _Laws, sites: int, clients: int
-) -> tuple[lay.Records, lay.Records, int, int]:
+    rng: np.random.Generator, law: Laws, sites: int, clients: int
+) -> tuple[Records, Records, int, int]:
     route_count, upstream_count = int(rng.integers(1, sites + 1)), int(rng.integers(1, sites + 1))
     routes = records(lay.ROUTE_DTYPE, clients * route_count)
     for client in range(clients):
@@ -216,7 +169,7 @@ def _links(
     return routes, upstreams, route_count, upstream_count
 
 
-def _verbs(rng: np.random.Generator, law: _Laws, sites: int, clients: int) -> tuple[Verb, ...]:
+def _verbs(rng: np.random.Generator, law: Laws, sites: int, clients: int) -> tuple[Verb, ...]:
     verbs = []
     for _ in range(int(rng.integers(1, 4))):
         site, time = int(rng.integers(sites)), law.number(DURATION)
@@ -229,4 +182,4 @@ def _verbs(rng: np.random.Generator, law: _Laws, sites: int, clients: int) -> tu
         ]
     factors = tuple(float(f) for f in rng.uniform(0.0, 2.0, clients))
     verbs.append(Verb(law.number(DURATION), "surge", factors=factors))
-    return tuple(sorted(verbs, key=lambda verb: verb.time))
+    return tuple(verbs)

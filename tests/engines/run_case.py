@@ -10,11 +10,14 @@ from generate import Case, Verb
 
 from popsim.engine.compiled.plane import CompiledPlane, words
 from popsim.engine.cosimulation import DataPlane, cosimulate
+from popsim.engine.kv_books import KvBooks
 from popsim.engine.layout import Growth
 from popsim.engine.recorder import Books
 from popsim.engine.specification.plane import SpecificationPlane
 
-TINY = Growth(slots=2, instances=2, sample=2)  # forces every array to grow
+TINY = Growth(  # forces every array to grow
+    slots=2, instances=2, sample=2, copies=2, fetching=2, written=2, versions=1
+)
 
 
 def run_specification(
@@ -43,6 +46,10 @@ def _control(env: simpy.Environment, plane: DataPlane, verbs: tuple[Verb, ...]):
             plane.fail_site(verb.site, env.now)
         elif verb.name == "restore":
             plane.restore_site(verb.site)
+        elif verb.name in ("stop", "start"):
+            plane.set_store(verb.site, is_up=verb.name == "start")
+        elif verb.name == "write":
+            plane.write(verb.key, verb.site, verb.entity, env.now, is_absent=verb.entity % 2 == 1)
         elif verb.name in ("withdraw", "announce"):
             plane.set_withdrawn(verb.site, verb.name == "withdraw")
         else:
@@ -51,8 +58,14 @@ def _control(env: simpy.Environment, plane: DataPlane, verbs: tuple[Verb, ...]):
 
 def differences(one: Books, other: Books) -> list[str]:
     """Name the books that are not the same, bit for bit."""
-    return [
+    found = [
         field.name
         for field in fields(Books)
-        if not np.array_equal(getattr(one, field.name), getattr(other, field.name))
+        if field.name != "kv"
+        and not np.array_equal(getattr(one, field.name), getattr(other, field.name))
+    ]
+    return found + [
+        f"kv.{field.name}"
+        for field in fields(KvBooks)
+        if not np.array_equal(getattr(one.kv, field.name), getattr(other.kv, field.name))
     ]

@@ -7,31 +7,76 @@ import numpy as np
 from popsim.engine.compiled.heap import push, remove_first
 from popsim.engine.compiled.instances import bind, forget, release
 from popsim.engine.compiled.jit import entry, helper
+from popsim.engine.compiled.kv import (
+    at_region,
+    at_the_store,
+    back_at_edge,
+    back_at_region,
+    begin_get,
+    end_get,
+    event_key,
+    given_at_region,
+)
+from popsim.engine.compiled.kv_state import (
+    FREE_VERSION,
+    N_COPIES,
+    N_FETCHING,
+    N_VERSIONS,
+    N_WRITTEN,
+    WIDTH,
+)
+from popsim.engine.compiled.kv_write import (
+    after_kv,
+    at_commit,
+    at_listing,
+    begin_write,
+    end_list,
+    end_write,
+    prepare,
+)
 from popsim.engine.compiled.life import (
-    ACQUIRE,
-    BIND,
-    FAILED,
-    NOTHING,
-    RUN,
-    S_COMPUTE,
-    S_DEAD,
-    S_INGRESS,
-    S_STEP,
-    SEND,
     acquire,
     after_front_door,
     after_step,
     after_wait,
     at_ingress,
     begin,
-    give_back_slot,
+    branch,
     is_accepted,
     next_candidate,
     respond,
     run_step,
-    take_slot,
 )
 from popsim.engine.compiled.record import add_instance_time, count_groups, finish
+from popsim.engine.compiled.stages import (
+    ACQUIRE,
+    BIND,
+    ENDED,
+    FAILED,
+    FAILED_STEP,
+    GIVE_UP,
+    MOVE,
+    NEXT_STEP,
+    NOTHING,
+    RUN,
+    S_COMPUTE,
+    S_DEAD,
+    S_GRANTED,
+    S_INGRESS,
+    S_KV_COMMIT,
+    S_KV_EDGE_BACK,
+    S_KV_LIST,
+    S_KV_LISTED,
+    S_KV_REGION,
+    S_KV_REGION_BACK,
+    S_KV_REGION_GIVEN,
+    S_KV_STORE,
+    S_KV_WRITTEN,
+    S_STEP,
+    SEND,
+    give_back_slot,
+    take_slot,
+)
 from popsim.engine.compiled.state import (
     F_NEXT_TIME,
     F_NOW,
@@ -49,11 +94,23 @@ from popsim.engine.compiled.state import (
     I_SLOT_TOP,
     I_UPSTREAMS,
 )
-from popsim.engine.layout import DEAD, END, ENTER, NEW, OK, ORDINARY, RANK, WAKE
+from popsim.engine.layout import (
+    DEAD,
+    END,
+    ENTER,
+    KILLED,
+    KV_GET,
+    NEW,
+    OK,
+    ORDINARY,
+    RANK,
+    WAKE,
+)
 from popsim.engine.recorder import C_BUSY_US, C_EVENTS, C_IDLE_US
 
 # Why ``advance`` returned
 REACHED, DRAINED, NEED_SLOTS, NEED_INSTANCES, NEED_SAMPLE = 0, 1, 2, 3, 4
+NEED_COPIES, NEED_FETCHING, NEED_WRITTEN, NEED_VERSIONS = 5, 6, 7, 8
 
 KEY_DEAD, KEY_WAKE = np.int64(DEAD * RANK), np.int64(WAKE * RANK)
 KEY_ORDINARY, KEY_ENTER = np.int64(ORDINARY * RANK), np.int64(ENTER * RANK)
@@ -73,6 +130,22 @@ def shortage(st):
         return NEED_INSTANCES
     if integers[I_SAMPLED] >= st.sample.shape[0]:
         return NEED_SAMPLE
+    return kv_shortage(st) if st.kv_by_site.shape[0] > 0 else REACHED
+
+
+@helper
+def kv_shortage(st):
+    """Name which table of the key-value store is too full for one more event, or REACHED."""
+    ints = st.kv_ints
+    most_copies = 2 * ints[WIDTH] + 2
+    if 5 * (ints[N_COPIES] + most_copies) > 3 * st.copies.shape[0]:
+        return NEED_COPIES
+    if 5 * (ints[N_FETCHING] + 2) > 3 * st.fetching.shape[0]:
+        return NEED_FETCHING
+    if 5 * (ints[N_WRITTEN] + 1) > 3 * st.written.shape[0]:
+        return NEED_WRITTEN
+    if ints[FREE_VERSION] < 0 and ints[N_VERSIONS] >= st.versions.shape[0]:
+        return NEED_VERSIONS
     return REACHED
 
 
@@ -96,6 +169,7 @@ def arrive(st):
     slot, after, what = NONE, time, NOTHING
     if is_accepted(st, number, client, time):
         slot = take_slot(st)
+        st.integers[I_IN_FLIGHT] += 1
         after, what = begin(st, slot, number, client, time)
     next_candidate(st)
     return slot, after, what
@@ -112,7 +186,43 @@ def happen(st, slot, time):
         return time, after_front_door(st, slot, time)
     if stage == S_STEP:
         return time, after_step(st, slot)
-    return time, after_wait(st, slot, time)
+    if stage == S_GRANTED or stage == S_DEAD:
+        return time, after_wait(st, slot, time)
+    return happen_in_kv(st, slot, time, stage)
+
+
+@helper
+def happen_in_kv(st, slot, time, stage):
+    """Handle an event of the key-value store: return (time of what follows, what follows)."""
+    what = np.int64(MOVE)
+    if stage == S_KV_REGION:
+        time, what = at_region(st, slot, time)
+    elif stage == S_KV_STORE:
+        time = at_the_store(st, slot, time)
+    elif stage == S_KV_REGION_BACK:
+        time, what = back_at_region(st, slot, time)
+    elif stage == S_KV_REGION_GIVEN:
+        time = given_at_region(st, slot, time)
+    elif stage == S_KV_COMMIT:
+        time = at_commit(st, slot, time)
+    elif stage == S_KV_LIST:
+        time = at_listing(st, slot, time)
+    elif stage == S_KV_WRITTEN:
+        what = end_write(st, slot, time)
+    elif stage == S_KV_LISTED:
+        what = end_list(st, slot, time)
+    elif stage == S_KV_EDGE_BACK:
+        what = back_at_edge(st, slot, time)
+    else:
+        what = end_get(st, slot, time)
+    if what == NEXT_STEP or what >= FAILED_STEP:
+        outcome = after_kv(st, slot, what)
+        what = np.int64(RUN)
+        if outcome == KILLED:
+            what = np.int64(FAILED + KILLED)
+        elif outcome != OK:
+            what = GIVE_UP + outcome
+    return time, what
 
 
 @helper
@@ -124,23 +234,45 @@ def settle(st, slot, time, what):
         bind(st, slot, time)
         st.slots[slot].pc = 0
         what = RUN
-    total, outcome = 0.0, ANSWERED
     if what == RUN:
-        if st.steps[st.slots[slot].pc].kind != END:
-            number = st.slots[slot].number
-            push(st, run_step(st, slot, time), KEY_ORDINARY + number, slot)
+        branch(st, slot)
+        kind = st.steps[st.slots[slot].pc].kind
+        if kind != END:
+            start_step(st, slot, time, kind)
             return
+    if what == RUN or what >= GIVE_UP:
         heir = release(st, slot, time)
         if heir >= 0:
             push(st, time, KEY_WAKE + st.slots[heir].number, heir)
+    total, outcome = 0.0, ANSWERED
+    if what == RUN:
         total = respond(st, slot, time)
     elif what >= FAILED:
         total = time - st.slots[slot].start
-        outcome = np.int64(what - FAILED)
+        outcome = np.int64(what - GIVE_UP if what >= GIVE_UP else what - FAILED)
     else:
+        if what == ENDED:
+            give_back_slot(st, slot)
         return
     finish(st, slot, total, outcome)
+    st.integers[I_IN_FLIGHT] -= 1
     give_back_slot(st, slot)
+
+
+@helper
+def start_step(st, slot, time, kind):
+    """Start the step at the program counter."""
+    what = np.int64(MOVE)
+    if kind < KV_GET:
+        after = run_step(st, slot, time)
+    else:
+        kind = prepare(st, slot)
+        if kind == KV_GET:
+            after, what = begin_get(st, slot, time)
+        else:
+            after = begin_write(st, slot, time, kind)
+    if what == MOVE:
+        push(st, after, KEY_ORDINARY + st.slots[slot].number, slot)
 
 
 @entry
@@ -168,6 +300,8 @@ def advance(st, until):
             return DRAINED if st.integers[I_DONE] != 0 else REACHED
         if what == SEND:
             push(st, time, KEY_ENTER + st.slots[slot].number, slot)
+        elif what == MOVE:
+            push(st, time, event_key(st, slot), slot)
         elif what != NOTHING:
             settle(st, slot, time, what)
         if st.integers[I_DONE] != 0 and st.integers[I_IN_FLIGHT] == 0:

@@ -22,6 +22,19 @@ from popsim.engine.compiled.draw import (
 )
 from popsim.engine.compiled.instances import run_cpu
 from popsim.engine.compiled.jit import helper
+from popsim.engine.compiled.stages import (
+    ACQUIRE,
+    BIND,
+    FAILED,
+    NOTHING,
+    RUN,
+    S_COMPUTE,
+    S_DEAD,
+    S_GRANTED,
+    S_INGRESS,
+    S_STEP,
+    SEND,
+)
 from popsim.engine.compiled.state import (
     F_DURATION,
     F_INTENSITY_BOUND,
@@ -32,18 +45,17 @@ from popsim.engine.compiled.state import (
     I_DONE,
     I_FRONT_DOOR,
     I_FUNCTIONS,
-    I_IN_FLIGHT,
     I_NEXT_CLIENT,
     I_NEXT_NUMBER,
     I_ORIGINS,
     I_QUEUE_LIMIT,
     I_REQUEST_LIMIT,
-    I_SLOT_FREE,
-    I_SLOT_TOP,
     I_UPSTREAM_TRIPS,
 )
 from popsim.engine.layout import (
+    CHOOSE,
     CPU,
+    JUMP,
     KILLED,
     NO_ROUTE,
     P_EXECUTE,
@@ -52,6 +64,7 @@ from popsim.engine.layout import (
     P_NETWORK,
     P_QUEUE,
     P_SLEEP,
+    PERIODIC,
     PHASE_COUNT,
     POISSON,
     SITE_DOWN,
@@ -61,13 +74,6 @@ from popsim.engine.layout import (
     THROTTLED,
 )
 from popsim.engine.recorder import C_ARRIVALS, C_EVENTS
-
-# What follows an event
-NOTHING, SEND, ACQUIRE, BIND, RUN = 0, 1, 2, 3, 4
-FAILED = 8  # FAILED + outcome
-
-# Stages: which event a slot waits for
-S_INGRESS, S_COMPUTE, S_STEP, S_GRANTED, S_DEAD = 0, 1, 2, 3, 4
 
 GAP, FRONT = np.int64(T_GAP), np.int64(T_FRONT_DOOR)
 CLIENT_FUNCTION = np.int64(draws.USER_CLIENT_FUNCTION)
@@ -87,12 +93,17 @@ def next_candidate(st):
         floats[F_NEXT_TIME] = floats[F_NEXT_TIME] + quantile(st, GAP, gap_word)
         client_word, _ = two_words(st, USER, number, CLIENT_FUNCTION)
         integers[I_NEXT_CLIENT] = choose(st.clients, client_word)
-    else:
+    elif integers[I_ARRIVAL_KIND] == PERIODIC:
         probes = st.probe_offset.shape[0]
         turn = number // probes
         probe = number - turn * probes
         floats[F_NEXT_TIME] = st.probe_offset[probe] + np.float64(turn) * floats[F_PERIOD]
         integers[I_NEXT_CLIENT] = st.probe_client[probe]
+    elif number < st.trace.shape[0]:
+        floats[F_NEXT_TIME] = st.trace[number].time
+        integers[I_NEXT_CLIENT] = st.trace[number].client
+    else:
+        floats[F_NEXT_TIME] = np.inf
     if floats[F_NEXT_TIME] >= floats[F_DURATION]:
         integers[I_DONE] = 1
 
@@ -107,27 +118,6 @@ def is_accepted(st, number, client, time):
     hour = min(np.int64(hours - np.floor(hours * DAYS_PER_HOUR) * 24.0), np.int64(23))
     intensity = st.profile[hour] * st.clients[client].surge
     return uniform(word) * st.floats[F_INTENSITY_BOUND] < intensity
-
-
-@helper
-def take_slot(st):
-    """Return a free slot; the caller guarantees that there is one."""
-    slot = st.integers[I_SLOT_FREE]
-    if slot >= 0:
-        st.integers[I_SLOT_FREE] = st.slots[slot].next
-    else:
-        slot = st.integers[I_SLOT_TOP]
-        st.integers[I_SLOT_TOP] = slot + 1
-    st.integers[I_IN_FLIGHT] += 1
-    return slot
-
-
-@helper
-def give_back_slot(st, slot):
-    """Free the slot of a request that ended."""
-    st.slots[slot].next = st.integers[I_SLOT_FREE]
-    st.integers[I_SLOT_FREE] = slot
-    st.integers[I_IN_FLIGHT] -= 1
 
 
 @helper
@@ -146,6 +136,9 @@ def begin(st, slot, number, client, time):
     request.rtt_upstream = 0.0
     request.slow_start = 0.0
     request.hidden = 0.0
+    request.job = ZERO
+    request.kv_tier, request.kv_version = NONE, ZERO
+    request.kv_age, request.kv_stale = 0.0, 0.0
     for phase in range(PHASE_COUNT):
         st.phases[slot, phase] = 0.0
     if st.integers[I_FUNCTIONS] > 1:
@@ -246,6 +239,24 @@ def after_step(st, slot):
         return FAILED + KILLED  # it releases nothing there (rule 22)
     request.pc += 1
     return RUN
+
+
+@helper
+def branch(st, slot):
+    """Follow jumps and choices, which take no time, to the next step (rule 26)."""
+    request = st.slots[slot]
+    while True:
+        step = st.steps[request.pc]
+        if step.kind == JUMP:
+            request.pc = step.target
+        elif step.kind == CHOOSE:
+            drawn = uniform(two_words(st, STEP, request.number, request.pc)[0])
+            row = step.target + st.clients[request.client].kind * step.count
+            while not drawn < st.branches[row].cumulative:
+                row += 1
+            request.pc = st.branches[row].target
+        else:
+            return
 
 
 @helper

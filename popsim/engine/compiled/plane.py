@@ -6,7 +6,8 @@ from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 
-from popsim.engine.compiled import draw, kernel
+from popsim.engine.arrays import Floats, Records, records
+from popsim.engine.compiled import caches, draw, kernel, kv_state, kv_write
 from popsim.engine.compiled.jit import IS_COMPILED
 from popsim.engine.compiled.state import (
     I_DONE,
@@ -15,8 +16,11 @@ from popsim.engine.compiled.state import (
     I_SAMPLED,
     initial_state,
 )
-from popsim.engine.layout import Floats, Growth, Inputs, Records
+from popsim.engine.kv_books import KvBooks
+from popsim.engine.layout import Growth, Inputs
 from popsim.engine.recorder import COUNTER_COUNT, Books
+
+COPIES_ROOM = 3  # places in the table of copies for each living one, at least
 
 
 class CompiledPlane:
@@ -41,11 +45,19 @@ class CompiledPlane:
             while True:
                 reason = kernel.advance(self.state, np.float64(until))
                 if reason == kernel.NEED_SLOTS:
-                    self._grow("slots", "phases", "heap")
+                    self._grow("slots", "phases", "heap", "parcels")
                 elif reason == kernel.NEED_INSTANCES:
                     self._grow("instances")
                 elif reason == kernel.NEED_SAMPLE:
                     self._turn_page()
+                elif reason == kernel.NEED_COPIES:
+                    self._rebuild_copies()
+                elif reason == kernel.NEED_FETCHING:
+                    self._rehash("fetching")
+                elif reason == kernel.NEED_WRITTEN:
+                    self._rehash("written")
+                elif reason == kernel.NEED_VERSIONS:
+                    self._grow("versions")
                 else:
                     return
 
@@ -61,6 +73,24 @@ class CompiledPlane:
             arrays[name] = new.view(np.recarray) if isinstance(old, np.recarray) else new
         self.state = self.state._replace(**arrays)
 
+    def _rebuild_copies(self) -> None:
+        """Forget dead copies; take as much room as the living ones need, and as much again."""
+        old = self.state.copies
+        most = 2 * int(self.state.kv_ints[kv_state.WIDTH]) + 2
+        needed = (int(caches.count_living(self.state)) + most) * COPIES_ROOM
+        length = 1 << int(needed - 1).bit_length()
+        self.state = self.state._replace(copies=records(kv_state.COPY_DTYPE, length))
+        caches.rebuild(self.state, old)
+
+    def _rehash(self, name: str) -> None:
+        """Double one of the smaller tables."""
+        old = getattr(self.state, name)
+        self.state = self.state._replace(**{name: records(old.dtype, 2 * len(old))})
+        if name == "fetching":
+            caches.rehash_fetching(self.state, old)
+        else:
+            caches.rehash_written(self.state, old)
+
     def _turn_page(self) -> None:
         state = self.state
         count = int(state.integers[I_SAMPLED])
@@ -75,6 +105,22 @@ class CompiledPlane:
     def restore_site(self, index: int) -> None:
         """Let a site serve again, with nothing running."""
         self.state.sites.up[index] = 1
+
+    def set_store(self, index: int, *, is_up: bool) -> None:
+        """Let a central store answer, or not."""
+        self.state.stores.up[index] = int(is_up)
+
+    def write(self, key: int, store: int, entity: int, time: float, *, is_absent: bool) -> None:
+        """Write a key at a store at ``time`` = now."""
+        state = self.state
+        if 5 * (int(state.kv_ints[kv_state.N_WRITTEN]) + 1) > 3 * len(state.written):
+            self._rehash("written")
+        if int(state.kv_ints[kv_state.N_VERSIONS]) >= len(state.versions):
+            self._grow("versions")
+        numbers = (np.int64(n) for n in (key, store, entity, is_absent))
+        key_, store_, entity_, absent_ = numbers
+        with _quiet():
+            kv_write.write_now(self.state, key_, np.float64(time), store_, entity_, absent_)
 
     def set_withdrawn(self, index: int, withdrawn: bool) -> None:
         """Announce a site to the routing, or withdraw it."""
@@ -96,6 +142,14 @@ class CompiledPlane:
             coarse=state.coarse,
             phase_sum_ns=state.phase_sum_ns,
             timeline=state.timeline,
+            kv=KvBooks(
+                histogram=state.kv_histogram,
+                by_space=state.kv_by_space,
+                by_site=state.kv_by_site,
+                watched=state.kv_watched,
+                seen=state.kv_seen,
+                stale_max=state.kv_stale_max,
+            ),
         )
         books.set_sample(
             np.concatenate([chunk for chunk, _ in self.chunks]).view(np.ndarray),

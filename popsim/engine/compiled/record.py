@@ -131,5 +131,9 @@ def keep(st, slot, total, outcome):
     kept.outcome = outcome
     kept.cold = request.cold
     kept.total_ms = total
+    kept.kv_tier = request.kv_tier
+    kept.kv_version = request.kv_version
+    kept.kv_age_ms = request.kv_age
+    kept.kv_stale_ms = request.kv_stale
     for phase in range(PHASE_COUNT):
         st.sample_phases[row, phase] = st.phases[slot, phase]

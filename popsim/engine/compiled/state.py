@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from popsim.engine.arrays import Floats, Ints, Records, records
+from popsim.engine.compiled.kv_state import kv_arrays
 from popsim.engine.draws import NODES
-from popsim.engine.layout import PHASE_COUNT, Floats, Growth, Inputs, Ints, Records, records
+from popsim.engine.layout import PHASE_COUNT, Growth, Inputs
 from popsim.engine.recorder import COUNTER_COUNT, SAMPLE_DTYPE, Books, HistogramRows
 
 HEAP_DTYPE = np.dtype([("time", "f8"), ("key", "i8"), ("slot", "i8")])
@@ -37,6 +39,25 @@ SLOT_DTYPE = np.dtype(
         ("hidden", "f8"),
         ("mark", "f8"),
         ("setup", "f8"),  # later the front door's time
+        # a read or write of the key-value store
+        ("job", "i8"),  # whose: a request's, or a cache's own
+        ("space", "i8"),
+        ("kind", "i8"),
+        ("count", "i8"),  # keys
+        ("absent", "i8"),
+        ("failed", "i8"),
+        ("store", "i8"),
+        ("store_rtt", "f8"),
+        ("service", "f8"),
+        ("began", "f8"),
+        ("lifetime", "f8"),
+        ("version", "i8"),
+        ("edge_waiters", "i8"),  # slots that wait for what this read brings to its site
+        ("region_waiters", "i8"),  # and to its regional tier
+        ("kv_tier", "i8"),
+        ("kv_version", "i8"),
+        ("kv_age", "f8"),
+        ("kv_stale", "f8"),
     ]
 )
 INSTANCE_DTYPE = np.dtype(
@@ -79,6 +100,7 @@ CLIENT_STATE_DTYPE = np.dtype(
     [
         ("clock_h", "f8"),
         ("country", "i8"),
+        ("kind", "i8"),
         ("threshold", "f8"),
         ("alias", "i8"),
         ("surge", "f8"),
@@ -185,6 +207,33 @@ class State(NamedTuple):
     pending: Ints  # [answered request, (country, site, client) as row * buckets + bucket]
     sample: Records
     sample_phases: Floats  # [row, phase]
+    # the key-value store, see kv_state.py
+    kv_ints: Ints
+    kv_floats: Floats
+    copies: Records
+    caches: Records
+    fetching: Records
+    written: Records
+    versions: Records
+    parcels: Records  # [slot * WIDTH + key of a read]
+    stores: Records
+    branches: Records
+    spaces: Records
+    cells: Records
+    partitions: Ints  # [space * countries + country, (partition, shift)]
+    tier_links: Records
+    choices: Records  # [(sites + regions) * choices] for reads, then [sites * choices] for writes
+    told: Ints
+    lag_rtt: Floats
+    expiries: Floats
+    trace: Records
+    trace_sizes: Ints
+    kv_histogram: Ints
+    kv_by_space: Ints
+    kv_by_site: Ints
+    kv_watched: Floats
+    kv_seen: Floats
+    kv_stale_max: Floats
 
 
 def initial_state(inputs: Inputs, growth: Growth) -> State:
@@ -238,6 +287,7 @@ def initial_state(inputs: Inputs, growth: Growth) -> State:
         pending=np.zeros((PENDING, 3), np.int64),
         sample=records(SAMPLE_DTYPE, growth.sample),
         sample_phases=np.zeros((growth.sample, PHASE_COUNT)),
+        **kv_arrays(inputs, growth, books.kv),
     )
 
 

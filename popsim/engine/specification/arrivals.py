@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from math import floor
 
 from popsim.engine import draws
-from popsim.engine.layout import POISSON, T_GAP, Floats, Inputs
+from popsim.engine.arrays import Floats
+from popsim.engine.layout import PERIODIC, POISSON, T_GAP, Inputs
 from popsim.engine.specification.lookups import Lookups
 
 HOURS_PER_MS = 1.0 / 3_600_000.0
@@ -23,9 +24,13 @@ def candidates(inputs: Inputs, lookups: Lookups) -> Iterator[tuple[float, int, i
             time = time + lookups.table(T_GAP, gap_word)
             client_word, _ = lookups.words(draws.USER, number, draws.USER_CLIENT_FUNCTION)
             client = lookups.client(client_word)
-        else:
+        elif rules.arrivals == PERIODIC:
             time = inputs.probe_offset[number % probes] + (number // probes) * rules.period
             client = int(inputs.probe_client[number % probes])
+        elif number < len(inputs.trace):
+            time, client = inputs.trace.time[number], int(inputs.trace.client[number])
+        else:
+            return
         if time >= rules.duration:
             return
         yield float(time), number, client

@@ -13,14 +13,21 @@ import numpy as np
 import simpy
 
 from popsim.engine import draws
+from popsim.engine.arrays import Floats
 from popsim.engine.draws import WordSource
 from popsim.engine.layout import (
     ALWAYS_POOLED,
+    CHOOSE,
     CPU,
     DEAD,
     END,
     ENTER,
+    JUMP,
     KILLED,
+    KV_DELETE,
+    KV_GET,
+    KV_LIST,
+    KV_TRACE,
     NEW,
     NO_ROUTE,
     OK,
@@ -36,7 +43,6 @@ from popsim.engine.layout import (
     T_FRONT_DOOR,
     THROTTLED,
     WAKE,
-    Floats,
     Inputs,
 )
 from popsim.engine.recorder import C_ARRIVALS, C_EVENTS, Books, Recorder
@@ -44,8 +50,10 @@ from popsim.engine.specification.arrivals import candidates, is_accepted
 from popsim.engine.specification.clock import at, trigger_at
 from popsim.engine.specification.connection import Connections
 from popsim.engine.specification.instances import Instances
+from popsim.engine.specification.kv import KeyValue
+from popsim.engine.specification.kv_recorder import KvRecorder
 from popsim.engine.specification.lookups import Lookups
-from popsim.engine.specification.state import NEVER, Pool, Request, Site
+from popsim.engine.specification.state import NEVER, Pool, Request, Site, Step
 
 Life = Generator[simpy.Event, Any, None]
 
@@ -59,12 +67,16 @@ class SpecificationPlane:
         self.env = env
         self.inputs = inputs
         self.rules = inputs.rules
-        self.steps = inputs.steps.tolist()
+        self.steps = [Step(*row) for row in inputs.steps.tolist()]
+        self.branches = inputs.branches.tolist()
         self.lookups = Lookups(inputs, word_source)
         self.recorder = Recorder(inputs)
         self.sites = [Site() for _ in range(inputs.site_count)]
         self.instances = Instances(self.rules, self.lookups, self.recorder)
         self.connections = Connections(inputs, self.lookups, self.sites)
+        kv_recorder = KvRecorder(inputs, self.recorder.books.kv)
+        self.kv = KeyValue(env, inputs, self.lookups, self.sites, kv_recorder, self.count_event)
+        kv_recorder.versions = self.kv.versions
         self.surge: Floats = np.ones(len(inputs.clients))
         self.upstream_used = [NEVER] * len(inputs.upstreams)
         self.fetch_used = [NEVER] * len(inputs.origin_rtt)
@@ -122,19 +134,43 @@ class SpecificationPlane:
         granted = yield from self.acquire(request, site)
         if not granted:
             return self.fail(request, KILLED if request.killed else THROTTLED)
-        for pc, step in enumerate(self.steps):
-            if step[0] == END:
-                break
-            yield from self.run(request, pc, step)
+        pc = self.branch(request, 0)
+        while self.steps[pc].kind != END:
+            step = self.steps[pc]
+            outcome = yield from self.run(request, pc, step)
             if site.epoch != epoch:
                 return self.fail(request, KILLED)  # it releases nothing there (rule 22)
+            if outcome != OK and not step.is_tolerant:
+                self.release(request, site)
+                return self.fail(request, outcome)
+            found = step.kind in (KV_GET, KV_TRACE) and outcome == OK and not request.is_absent
+            pc = self.branch(request, step.target if found else pc + 1)
         self.release(request, site)
         self.respond(request)
 
     def pause(self, request: Request, time: float, rank: int) -> Life:
         """Wait for this request's next event."""
         yield at(self.env, time, rank, request.number)
+        self.count_event()
+
+    def count_event(self) -> None:
+        """Count an event."""
         self.recorder.count(C_EVENTS)
+
+    def branch(self, request: Request, pc: int) -> int:
+        """Follow jumps and choices, which take no time, to the next step (rule 26)."""
+        while self.steps[pc].kind in (CHOOSE, JUMP):
+            step = self.steps[pc]
+            if step.kind == JUMP:
+                pc = step.target
+                continue
+            word, _ = self.lookups.words(draws.STEP, request.number, pc)
+            kind = int(self.inputs.clients[request.client].kind)
+            row = step.target + kind * step.count
+            while not draws.uniform(word) < self.branches[row][0]:
+                row += 1
+            pc = self.branches[row][1]
+        return pc
 
     def forward(self, request: Request) -> Life:
         """From the ingress through the front door to the compute site (rules 6, 18)."""
@@ -173,26 +209,51 @@ class SpecificationPlane:
         self.instances.bind(request, site, self.env.now)
         return True
 
-    def run(self, request: Request, pc: int, step: tuple[Any, ...]) -> Life:
-        """Run one step of the handler."""
-        kind, table, origin, round_trips, handshakes, idle_timeout = step
-        now = self.env.now
-        duration = self.lookups.draw(table, draws.STEP, request.number, pc)
-        if kind == CPU:
+    def run(self, request: Request, pc: int, step: Step) -> Generator[simpy.Event, Any, int]:
+        """Run one step of the handler; return its outcome."""
+        if step.kind >= KV_GET:
+            return (yield from self.run_kv(request, pc, step))
+        now, round_trips, idle_timeout = self.env.now, step.round_trips, step.idle_timeout
+        duration = self.lookups.draw(step.table, draws.STEP, request.number, pc)
+        if step.kind == CPU:
             start, finish = self.instances.run_cpu(request, duration, now)
             request.phases[P_EXECUTE] += finish - start
-        elif kind == SLEEP:
+        elif step.kind == SLEEP:
             finish = now + duration
             request.phases[P_SLEEP] += finish - now
         else:
-            pool = request.compute * self.inputs.origin_count + origin
+            pool = request.compute * self.inputs.origin_count + step.origin
             rtt = self.origin_rtt[pool]
             if not (idle_timeout == ALWAYS_POOLED or now - self.fetch_used[pool] < idle_timeout):
-                round_trips = round_trips + handshakes
+                round_trips = round_trips + step.handshakes
             self.fetch_used[pool] = now
             finish = now + (round_trips * rtt + duration)
             request.phases[P_FETCH] += finish - now
         yield from self.pause(request, finish, ORDINARY)
+        return OK
+
+    def run_kv(self, request: Request, pc: int, step: Step) -> Generator[simpy.Event, Any, int]:
+        """Run a step that asks the key-value store."""
+        request.is_absent = True
+        key = self.kv.keys.of(request.number, request.client, step.space, 0)
+        kind, ttl = step.kind, float("inf")
+        if kind == KV_TRACE:
+            row = self.inputs.trace[request.number]
+            kind, ttl = int(row.kind), float(row.expiry)
+        elif step.expiry_row >= 0:
+            country = int(self.inputs.clients[request.client].country)
+            row_start = step.expiry_row * self.inputs.country_count
+            ttl = float(self.inputs.kv.expiries[row_start + country])
+        if kind == KV_LIST:
+            return (yield from self.kv.listing(request, pc, step))
+        if kind == KV_GET:
+            keys = [key] + [
+                self.kv.keys.of(request.number, request.client, step.space, place)
+                for place in range(1, step.count)
+            ]
+            return (yield from self.kv.get(request, pc, step, keys))
+        is_absent = kind == KV_DELETE
+        return (yield from self.kv.put(request, pc, step, key, ttl, is_absent=is_absent))
 
     def release(self, request: Request, site: Site) -> None:
         """Leave the instance and wake the first waiter at this same time (rule 16)."""
@@ -243,6 +304,14 @@ class SpecificationPlane:
     def restore_site(self, index: int) -> None:
         """Let a site serve again, with nothing running."""
         self.sites[index].up = True
+
+    def set_store(self, index: int, *, is_up: bool) -> None:
+        """Let a central store answer, or not."""
+        self.kv.is_up[index] = is_up
+
+    def write(self, key: int, store: int, entity: int, time: float, *, is_absent: bool) -> None:
+        """Write a key at a store at ``time`` = now."""
+        self.kv.write_now(key, store, entity, time, is_absent=is_absent)
 
     def set_withdrawn(self, index: int, withdrawn: bool) -> None:
         """Announce a site to the routing, or withdraw it."""

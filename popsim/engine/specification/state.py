@@ -12,6 +12,24 @@ from popsim.engine.layout import PHASE_COUNT
 NEVER = float("-inf")
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the handler's program; fields as in layout.STEP_DTYPE."""
+
+    kind: int
+    table: int
+    origin: int
+    round_trips: int
+    handshakes: int
+    idle_timeout: float
+    target: int
+    count: int
+    space: int
+    lifetime: float
+    expiry_row: int
+    is_tolerant: int
+
+
 @dataclass(eq=False)
 class Request:
     """One request in flight; times in ms."""
@@ -31,6 +49,11 @@ class Request:
     mark: float = 0.0  # when it began to wait for an instance
     cold: bool = False
     killed: bool = False
+    is_absent: bool = False  # the last read found no value
+    kv_tier: int = -1  # of the last read, where it was answered
+    kv_version: int = 0
+    kv_age: float = 0.0
+    kv_stale: float = 0.0
     instance: Instance | None = None
     wake: simpy.Event | None = None
     phases: list[float] = field(default_factory=lambda: [0.0] * PHASE_COUNT)

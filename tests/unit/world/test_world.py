@@ -8,7 +8,8 @@ import pytest
 from popsim import InputError
 from popsim.scenario.bundled import bundled_folder, bundled_names
 from popsim.scenario.parts import Where
-from popsim.scenario.schema import AccessMix, OriginSpec
+from popsim.scenario.parts import OriginSpec
+from popsim.scenario.schema import AccessMix
 from popsim.world.access import access_laws
 from popsim.world.clients import load_clients
 from popsim.world.geo import countries, great_circle_km

@@ -1,0 +1,123 @@
+"""Open addressing with linear probing, in flat record arrays whose length is a power of 2.
+
+Three tables: copies in caches, reads under way, keys that were written. The caller guarantees room; the plane makes
+it before an event happens. Nothing is marked as deleted: a removal shifts back what had to step aside.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from popsim.engine.compiled.jit import helper
+from popsim.engine.compiled.kv_state import KEY_BITS, N_COPIES, N_FETCHING, N_WRITTEN
+
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio; Knuth, TAOCP vol. 3, section 6.4
+HALF = np.uint64(32)
+BITS, NONE, ONE = np.int64(KEY_BITS), np.int64(-1), np.int64(1)
+
+
+@helper
+def tag_of(cache, key):
+    """Return what names a key in a cache; never 0."""
+    return ((cache << BITS) | key) + ONE
+
+
+@helper
+def home_of(tag, length):
+    """Return where a tag belongs in a table."""
+    return np.int64((np.uint64(tag) * GOLDEN) >> HALF) & (length - 1)
+
+
+@helper
+def find_copy(st, tag):
+    """Return the position of a copy, -1 if there is none."""
+    copies, length = st.copies, st.copies.shape[0]
+    position = home_of(tag, length)
+    while copies[position].tag != 0:
+        if copies[position].tag == tag:
+            return position
+        position = (position + 1) & (length - 1)
+    return NONE
+
+
+@helper
+def insert_copy(st, tag):
+    """Return the position of a new copy with this tag."""
+    copies, length = st.copies, st.copies.shape[0]
+    position = home_of(tag, length)
+    while copies[position].tag != 0:
+        position = (position + 1) & (length - 1)
+    copies[position].tag = tag
+    st.kv_ints[N_COPIES] += 1
+    return position
+
+
+@helper
+def find_fetching(st, tag):
+    """Return the position of a read under way, -1 if there is none."""
+    fetching, length = st.fetching, st.fetching.shape[0]
+    position = home_of(tag, length)
+    while fetching[position].tag != 0:
+        if fetching[position].tag == tag:
+            return position
+        position = (position + 1) & (length - 1)
+    return NONE
+
+
+@helper
+def set_out(st, tag, slot, epoch):
+    """Note that a read sets out; it replaces one that a failed site had sent."""
+    fetching, length = st.fetching, st.fetching.shape[0]
+    position = home_of(tag, length)
+    while fetching[position].tag != 0 and fetching[position].tag != tag:
+        position = (position + 1) & (length - 1)
+    if fetching[position].tag == 0:
+        st.kv_ints[N_FETCHING] += 1
+    fetching[position].tag = tag
+    fetching[position].slot = slot
+    fetching[position].epoch = epoch
+
+
+@helper
+def come_back(st, tag, slot):
+    """Note that a read is back, unless another has taken its place."""
+    fetching, length = st.fetching, st.fetching.shape[0]
+    hole = find_fetching(st, tag)
+    if hole < 0 or fetching[hole].slot != slot:
+        return
+    st.kv_ints[N_FETCHING] -= 1
+    position = (hole + 1) & (length - 1)
+    while fetching[position].tag != 0:
+        home = home_of(fetching[position].tag, length)
+        if ((position - home) & (length - 1)) >= ((position - hole) & (length - 1)):
+            fetching[hole].tag = fetching[position].tag
+            fetching[hole].slot = fetching[position].slot
+            fetching[hole].epoch = fetching[position].epoch
+            hole = position
+        position = (position + 1) & (length - 1)
+    fetching[hole].tag = 0
+
+
+@helper
+def find_written(st, key):
+    """Return the row of a key that was written, -1 if it never was."""
+    written, length, tag = st.written, st.written.shape[0], key + ONE
+    position = home_of(tag, length)
+    while written[position].tag != 0:
+        if written[position].tag == tag:
+            return position
+        position = (position + 1) & (length - 1)
+    return NONE
+
+
+@helper
+def insert_written(st, key):
+    """Return the new row of a key that is written for the first time."""
+    written, length, tag = st.written, st.written.shape[0], key + ONE
+    position = home_of(tag, length)
+    while written[position].tag != 0:
+        position = (position + 1) & (length - 1)
+    row = written[position]
+    row.tag, row.newest, row.oldest, row.count, row.accepted = tag, NONE, NONE, 0, -np.inf
+    st.kv_ints[N_WRITTEN] += 1
+    return position

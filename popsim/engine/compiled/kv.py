@@ -1,0 +1,447 @@
+"""Reads of a key-value store, event by event; twin of specification/kv.py.
+
+A read climbs from the site's caches to its regional tier and to a store, and stores what it found on its way back.
+The slot of a request carries its read; a refresh has a slot of its own.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from popsim.engine import draws
+from popsim.engine.compiled.caches import find, keep
+from popsim.engine.compiled.draw import quantile, two_words, uniform
+from popsim.engine.compiled.hashing import come_back, find_fetching, set_out, tag_of
+from popsim.engine.compiled.heap import push
+from popsim.engine.compiled.jit import helper
+from popsim.engine.compiled.kv_record import record_read, record_refresh, record_store_read
+from popsim.engine.compiled.kv_state import (
+    COALESCES,
+    EDGE_TTL,
+    HAS_EDGE,
+    HAS_MEMORY,
+    HAS_TRACE,
+    MEMORY_TTL,
+    N_CACHE_NODES,
+    N_CHOICES,
+    N_COUNTRIES,
+    N_SITES,
+    READ_MODE,
+    REFRESH_AFTER,
+    REGION_TTL,
+    TABLE_EDGE,
+    TABLE_MEMORY,
+    TABLE_REGION,
+    WIDTH,
+    WRITE_MODE,
+)
+from popsim.engine.compiled.stages import (
+    ENDED,
+    FAILED_STEP,
+    MOVE,
+    NEXT_STEP,
+    NOTHING,
+    S_KV_EDGE_BACK,
+    S_KV_EDGE_GIVEN,
+    S_KV_LOCAL,
+    S_KV_REGION,
+    S_KV_REGION_BACK,
+    S_KV_REGION_GIVEN,
+    S_KV_STORE,
+    take_slot,
+)
+from popsim.engine.compiled.versions import at_store, is_absent_at_start, size_of
+from popsim.engine.kv_layout import COALESCED, EDGE, IN_ORDER, MEMORY, REGION, STORE
+from popsim.engine.layout import KILLED, KV_UNAVAILABLE, ORDINARY, RANK, REFRESH, WAKE
+
+KEY, SERVICE = np.uint64(draws.KEY), np.uint64(draws.KV_SERVICE)
+AT_EDGE, AT_REGION = np.int64(draws.AT_EDGE), np.int64(draws.AT_REGION)
+AT_STORE, WRITING = np.int64(draws.AT_STORE), np.int64(draws.WRITING)
+LOCALITY, STEP_SHIFT = np.int64(draws.KEY_LOCALITY), np.int64(draws.STEP_SHIFT)
+REFRESH_SHIFT = np.int64(draws.REFRESH_SHIFT)
+KEY_ORDINARY, KEY_WAKE = np.int64(ORDINARY * RANK), np.int64(WAKE * RANK)
+KEY_REFRESH = np.int64(REFRESH * RANK)
+NONE, ZERO, ONE = np.int64(-1), np.int64(0), np.int64(1)
+IN_MEMORY, AT_THE_EDGE, TOGETHER = np.int64(MEMORY), np.int64(EDGE), np.int64(COALESCED)
+IN_REGION, IN_STORE = np.int64(REGION), np.int64(STORE)
+NO_EPOCH = np.int64(0)
+
+# Whose read a slot carries
+A_REQUEST, EDGE_REFRESH, REGION_REFRESH = 0, 1, 2
+
+
+@helper
+def event_key(st, slot):
+    """Return the key of a slot's events: a request's, or a refresh's (rule 33)."""
+    request = st.slots[slot]
+    if request.job == A_REQUEST:
+        return KEY_ORDINARY + request.number
+    level = request.job - EDGE_REFRESH
+    return KEY_REFRESH + ((request.number << REFRESH_SHIFT) + (request.pc << 1) + level)
+
+
+@helper
+def key_of(st, number, client, space, place):
+    """Return the key of a request in a space; ``place`` counts the keys of a bulk read (rule 27)."""
+    item = st.spaces[space]
+    if st.kv_ints[HAS_TRACE] != 0:
+        return item.first + st.trace[number].key
+    index = (space << 8) + place
+    cell_word, rank_word = two_words(st, KEY, number, index)
+    position = uniform(cell_word) * np.float64(item.cells)
+    cell = np.int64(position)
+    if not position - np.float64(cell) < st.cells[item.first_cell + cell].threshold:
+        cell = st.cells[item.first_cell + cell].alias
+    chosen = st.cells[item.first_cell + cell]
+    rank = chosen.first + np.int64(uniform(rank_word) * np.float64(chosen.width))
+    row = space * st.kv_ints[N_COUNTRIES] + st.clients[client].country
+    if item.locality > 0.0:
+        word = two_words(st, KEY, number, index + LOCALITY)[0]
+        if uniform(word) < item.locality:
+            rank += st.partitions[row, 1]
+            if rank >= item.count:
+                rank -= item.count
+    return item.first + st.partitions[row, 0] * item.count + rank
+
+
+@helper
+def service(st, slot, table, part):
+    """Draw the time that a part of a read's way takes."""
+    request = st.slots[slot]
+    index = (request.pc << STEP_SHIFT) + part
+    return quantile(st, table, two_words(st, SERVICE, request.number, index)[0])
+
+
+@helper
+def choose_store(st, slot, row, part):
+    """Choose the first store that is up, or the fastest; False if there is none (rule 34)."""
+    request = st.slots[slot]
+    mode = st.kv_ints[WRITE_MODE] if part == WRITING else st.kv_ints[READ_MODE]
+    request.store = NONE
+    for number in range(row, row + st.kv_ints[N_CHOICES]):
+        choice = st.choices[number]
+        if choice.store < 0 or st.stores[choice.store].up == 0:
+            continue
+        table = st.stores[choice.store].read_table
+        if part == WRITING:
+            table = st.stores[choice.store].write_table
+        drawn = service(st, slot, table, part + choice.store)
+        if request.store < 0 or choice.rtt + drawn < request.store_rtt + request.service:
+            request.store = choice.store
+            request.store_rtt = choice.rtt
+            request.service = drawn
+        if mode == IN_ORDER:
+            break
+    return request.store >= 0
+
+
+@helper
+def begin_get(st, slot, time):
+    """Look keys up at the site; return (when the read's next event is, what follows)."""
+    request, width = st.slots[slot], st.kv_ints[WIDTH]
+    step = st.steps[request.pc]
+    request.began = time
+    request.failed = ZERO
+    request.count = ONE if step.count == 0 else step.count
+    request.edge_waiters, request.region_waiters = NONE, NONE
+    request.lifetime = step.lifetime if step.lifetime > 0.0 else st.kv_floats[EDGE_TTL]
+    worst, missing = IN_MEMORY, ZERO
+    for place in range(request.count):
+        parcel = st.parcels[slot * width + place]
+        if place > 0:
+            parcel.key = key_of(st, request.number, request.client, request.space, place)
+        parcel.tier = NONE
+        look_up_at_site(st, slot, place, time)
+        worst = max(worst, parcel.tier)
+        if parcel.tier < 0:
+            missing += 1
+    table = st.kv_ints[TABLE_EDGE]
+    if missing == 0 and worst == MEMORY:
+        table = st.kv_ints[TABLE_MEMORY]
+    leave = service(st, slot, table, AT_EDGE)
+    if missing == 0:
+        request.stage = S_KV_LOCAL
+        return time + leave, MOVE
+    if request.count == 1 and st.kv_ints[COALESCES] != 0:
+        tag = tag_of(request.compute, st.parcels[slot * width].key)
+        if wait_for(st, slot, tag, request.epoch, True):
+            request.stage = S_KV_EDGE_GIVEN
+            return time, NOTHING
+        set_out(st, tag, slot, request.epoch)
+    return climb(st, slot, time, leave), MOVE
+
+
+@helper
+def look_up_at_site(st, slot, place, time):
+    """Look a key up in the site's memory, then in its edge cache."""
+    request = st.slots[slot]
+    parcel = st.parcels[slot * st.kv_ints[WIDTH] + place]
+    key, site = parcel.key, request.compute
+    first = ZERO if st.kv_ints[HAS_MEMORY] != 0 else ONE
+    last = ONE if st.kv_ints[HAS_EDGE] != 0 else ZERO
+    for tier in range(first, last + 1):
+        cache = site if tier == EDGE else st.kv_ints[N_CACHE_NODES] + site
+        position = find(st, cache, site, key, time, request.epoch)
+        if position < 0:
+            continue
+        copy = st.copies[position]
+        parcel.state, parcel.until, parcel.tier = copy.state, copy.until, np.int64(tier)
+        if tier == EDGE:
+            if copy.refresh <= time and may_refresh(st, slot, site, key, request.epoch):
+                copy.refresh = np.inf
+                refresh(st, slot, key, time, EDGE_REFRESH)
+            if first == 0:
+                keep_in_memory(st, slot, place, copy.expiry, time)
+        return
+
+
+@helper
+def keep_in_memory(st, slot, place, expiry, time):
+    """Put what was found into the site's in-memory set."""
+    request = st.slots[slot]
+    parcel = st.parcels[slot * st.kv_ints[WIDTH] + place]
+    ttl = min(st.kv_floats[MEMORY_TTL], expiry - time)
+    cache = st.kv_ints[N_CACHE_NODES] + request.compute
+    size = size_of(st, parcel.key, request.space)
+    state, until = parcel.state, parcel.until
+    keep(st, cache, parcel.key, state, until, time, ttl, np.inf, request.epoch, size)
+
+
+@helper
+def wait_for(st, slot, tag, epoch, is_edge):
+    """Join the read that is under way for a cache, if there is one."""
+    position = find_fetching(st, tag)
+    if position < 0 or st.fetching[position].epoch != epoch:
+        return False
+    carrier = st.slots[st.fetching[position].slot]
+    if is_edge:
+        st.slots[slot].next = carrier.edge_waiters
+        carrier.edge_waiters = slot
+    else:
+        st.slots[slot].next = carrier.region_waiters
+        carrier.region_waiters = slot
+    return True
+
+
+@helper
+def climb(st, slot, time, leave):
+    """Go up from the site after ``leave`` ms; return when the read gets there."""
+    request = st.slots[slot]
+    link = st.tier_links[request.compute]
+    if link.region < 0:
+        return to_store(st, slot, request.compute, time, leave)
+    request.stage = S_KV_REGION
+    return time + (leave + link.rtt * 0.5)
+
+
+@helper
+def to_store(st, slot, node, time, leave):
+    """Set out for a store; return when the read gets there, or learns that none answers."""
+    request = st.slots[slot]
+    if choose_store(st, slot, node * st.kv_ints[N_CHOICES], AT_STORE):
+        request.stage = S_KV_STORE
+        return time + (leave + request.store_rtt * 0.5)
+    request.failed = ONE
+    back_from_store(st, slot)
+    return time + leave
+
+
+@helper
+def back_from_store(st, slot):
+    """Let the next event be the return to the regional tier, or to the site where there is none."""
+    request = st.slots[slot]
+    region = st.tier_links[request.compute].region
+    request.stage = S_KV_REGION_BACK if region >= 0 else S_KV_EDGE_BACK
+
+
+@helper
+def at_region(st, slot, time):
+    """A read arrives at its regional tier."""
+    request, width = st.slots[slot], st.kv_ints[WIDTH]
+    link = st.tier_links[request.compute]
+    node = st.kv_ints[N_SITES] + link.region
+    missing = ZERO
+    for place in range(request.count):
+        parcel = st.parcels[slot * width + place]
+        if parcel.tier >= 0:
+            continue
+        position = find(st, node, node, parcel.key, time, NO_EPOCH)
+        if position < 0:
+            missing += 1
+            continue
+        copy = st.copies[position]
+        parcel.state, parcel.until, parcel.tier = copy.state, copy.until, IN_REGION
+        if copy.refresh <= time and may_refresh(st, slot, node, parcel.key, NO_EPOCH):
+            copy.refresh = np.inf
+            refresh(st, slot, parcel.key, time, REGION_REFRESH)
+    leave = service(st, slot, st.kv_ints[TABLE_REGION], AT_REGION)
+    if missing == 0:
+        request.stage = S_KV_EDGE_BACK
+        return time + (leave + link.rtt * 0.5), MOVE
+    if request.count == 1 and st.kv_ints[COALESCES] != 0:
+        tag = tag_of(node, st.parcels[slot * width].key)
+        if wait_for(st, slot, tag, NO_EPOCH, False):
+            request.stage = S_KV_REGION_GIVEN
+            return time, NOTHING
+        set_out(st, tag, slot, NO_EPOCH)
+    return to_store(st, slot, node, time, leave), MOVE
+
+
+@helper
+def at_the_store(st, slot, time):
+    """A read arrives at its store: what is there now counts."""
+    request, width = st.slots[slot], st.kv_ints[WIDTH]
+    back_from_store(st, slot)
+    if st.stores[request.store].up == 0:
+        request.failed = ONE
+        return time + request.store_rtt * 0.5
+    if request.job != A_REQUEST:
+        record_store_read(st, slot)
+    for place in range(request.count):
+        parcel = st.parcels[slot * width + place]
+        if parcel.tier >= 0:
+            continue
+        parcel.tier, parcel.until = IN_STORE, np.inf
+        version = at_store(st, parcel.key, request.store, time)
+        if version < 0:
+            parcel.state = is_absent_at_start(st, parcel.key, request.space)
+        elif st.versions[version].until <= time:
+            parcel.state = st.versions[version].number * 2 + 1
+        else:
+            parcel.state = st.versions[version].number * 2 + st.versions[version].absent
+            parcel.until = st.versions[version].until
+    return time + (request.service + request.store_rtt * 0.5)
+
+
+@helper
+def back_at_region(st, slot, time):
+    """A read returns to its regional tier: store what a store said, and wake who waits."""
+    request, width = st.slots[slot], st.kv_ints[WIDTH]
+    link = st.tier_links[request.compute]
+    node = st.kv_ints[N_SITES] + link.region
+    if request.failed == 0:
+        for place in range(request.count):
+            parcel = st.parcels[slot * width + place]
+            if parcel.tier == STORE:
+                size = size_of(st, parcel.key, request.space)
+                ttl, after = st.kv_floats[REGION_TTL], st.kv_floats[REFRESH_AFTER]
+                key, state, until = parcel.key, parcel.state, parcel.until
+                keep(st, node, key, state, until, time, ttl, after, NO_EPOCH, size)
+    if request.count == 1 and st.kv_ints[COALESCES] != 0:
+        come_back(st, tag_of(node, st.parcels[slot * width].key), slot)
+        wake(st, slot, request.region_waiters, time)
+        request.region_waiters = NONE
+    if request.job == REGION_REFRESH:
+        return time, ENDED
+    request.stage = S_KV_EDGE_BACK
+    return time + link.rtt * 0.5, MOVE
+
+
+@helper
+def back_at_edge(st, slot, time):
+    """A read returns to its site: store what came from above, and wake who waits."""
+    request, width = st.slots[slot], st.kv_ints[WIDTH]
+    keep_at_site(st, slot, time)
+    if request.count == 1 and st.kv_ints[COALESCES] != 0:
+        come_back(st, tag_of(request.compute, st.parcels[slot * width].key), slot)
+        wake(st, slot, request.edge_waiters, time)
+    return ENDED if request.job == EDGE_REFRESH else end_get(st, slot, time)
+
+
+@helper
+def keep_at_site(st, slot, time):
+    """Store what came from above at the site, if it has not failed since."""
+    request, width = st.slots[slot], st.kv_ints[WIDTH]
+    is_lost = st.sites[request.compute].epoch != request.epoch or request.failed != 0
+    if is_lost or st.kv_ints[HAS_EDGE] == 0:
+        return
+    lifetime = request.lifetime
+    for place in range(request.count):
+        parcel = st.parcels[slot * width + place]
+        if parcel.tier <= EDGE:
+            continue
+        size = size_of(st, parcel.key, request.space)
+        key, state, until, after = (
+            parcel.key,
+            parcel.state,
+            parcel.until,
+            st.kv_floats[REFRESH_AFTER],
+        )
+        keep(st, request.compute, key, state, until, time, lifetime, after, request.epoch, size)
+        if st.kv_ints[HAS_MEMORY] != 0:
+            keep_in_memory(st, slot, place, min(time + lifetime, until), time)
+
+
+@helper
+def end_get(st, slot, time):
+    """A request's read is over."""
+    request, width = st.slots[slot], st.kv_ints[WIDTH]
+    if st.sites[request.compute].epoch != request.epoch:
+        return FAILED_STEP + KILLED
+    record_read(st, slot, time)
+    request.absent = ZERO
+    for place in range(request.count):
+        parcel = st.parcels[slot * width + place]
+        if parcel.tier < 0 or (parcel.state & 1) != 0:
+            request.absent = ONE
+    return FAILED_STEP + KV_UNAVAILABLE if request.failed != 0 else NEXT_STEP
+
+
+@helper
+def given_at_region(st, slot, time):
+    """A read that waited at its regional tier was given what another found; it goes back to its site."""
+    st.slots[slot].stage = S_KV_EDGE_BACK
+    return time + st.tier_links[st.slots[slot].compute].rtt * 0.5
+
+
+@helper
+def wake(st, slot, waiter, time):
+    """Give all who waited for a read what it found, or its failure (rule 32)."""
+    width = st.kv_ints[WIDTH]
+    found = st.parcels[slot * width]
+    while waiter >= 0:
+        given = st.parcels[waiter * width]
+        st.slots[waiter].failed = st.slots[slot].failed
+        if found.tier >= 0:
+            given.state, given.until, given.tier = found.state, found.until, TOGETHER
+        following = st.slots[waiter].next
+        key = event_key(st, waiter)
+        if st.slots[waiter].job == A_REQUEST:
+            key = KEY_WAKE + st.slots[waiter].number
+        push(st, time, key, waiter)
+        waiter = following
+
+
+@helper
+def may_refresh(st, slot, cache, key, epoch):
+    """Tell whether a read may set off a refresh: single ones do, if none is under way (rule 33)."""
+    if st.slots[slot].count != 1:
+        return False
+    position = find_fetching(st, tag_of(cache, key))
+    return position < 0 or st.fetching[position].epoch != epoch
+
+
+@helper
+def refresh(st, slot, key, time, job):
+    """Start a read by a cache itself, in the background, in a slot of its own."""
+    cause, width = st.slots[slot], st.kv_ints[WIDTH]
+    record_refresh(st, slot, job == EDGE_REFRESH)
+    own = take_slot(st)
+    read = st.slots[own]
+    read.job = job
+    read.number, read.pc, read.start = cause.number, cause.pc, cause.start
+    read.compute, read.epoch, read.space = cause.compute, cause.epoch, cause.space
+    read.lifetime, read.count, read.failed = cause.lifetime, ONE, ZERO
+    read.edge_waiters, read.region_waiters = NONE, NONE
+    parcel = st.parcels[own * width]
+    parcel.key, parcel.tier = key, NONE
+    node, epoch = cause.compute, cause.epoch
+    if job == REGION_REFRESH:
+        node, epoch = st.kv_ints[N_SITES] + st.tier_links[cause.compute].region, NO_EPOCH
+    if st.kv_ints[COALESCES] != 0:
+        set_out(st, tag_of(node, key), own, epoch)
+    if job == REGION_REFRESH:
+        arrival = to_store(st, own, node, time, 0.0)
+    else:
+        arrival = climb(st, own, time, 0.0)
+    push(st, arrival, event_key(st, own), own)

@@ -1,0 +1,186 @@
+"""Bookkeeping of a key-value store, compiled; twin of specification/kv_recorder.py."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from popsim.engine.compiled.jit import helper
+from popsim.engine.compiled.kv_state import (
+    N_SPACES,
+    N_WATCHED,
+    ROW_COUNTRY,
+    ROW_SPACE,
+    ROW_STALE,
+    ROW_TIER,
+    ROW_WRITE,
+    WIDTH,
+)
+from popsim.engine.compiled.record import bucket_of
+from popsim.engine.compiled.state import F_WARMUP
+from popsim.engine.compiled.versions import newest_of, size_of
+from popsim.engine.kv_books import SEEN_FIRST, STALE_LAST
+from popsim.engine.kv_layout import (
+    FAILED,
+    K_ABSENT,
+    K_BYTES_MEMORY,
+    K_BYTES_WRITTEN,
+    K_DELETES,
+    K_EDGE_REFRESHES,
+    K_GETS,
+    K_LIMITED,
+    K_LISTS,
+    K_OWN_STALE,
+    K_PUTS,
+    K_REFRESH_STORE_READS,
+    K_REGION_REFRESHES,
+    K_STALE,
+    K_TRUNCATED,
+    K_WRITES_FAILED,
+    WATCHED,
+)
+from popsim.engine.layout import KV_DELETE, KV_LIMITED, OK, P_KV
+
+NONE, MOST = np.int64(-1), np.int64(WATCHED)
+READ_FAILED = np.int64(FAILED)
+
+
+@helper
+def count(st, slot, column, amount):
+    """Add to what is counted by site and by key space."""
+    request = st.slots[slot]
+    st.kv_by_site[request.compute, column] += amount
+    st.kv_by_space[request.space, column] += amount
+
+
+@helper
+def record_read(st, slot, time):
+    """Record a request's read that is over."""
+    request, width = st.slots[slot], st.kv_ints[WIDTH]
+    took = time - request.began
+    st.phases[slot, P_KV] += took
+    if request.start < st.floats[F_WARMUP]:
+        return
+    count(st, slot, np.int64(K_GETS), np.int64(1))
+    worst = np.int64(0)
+    for place in range(request.count):
+        parcel = st.parcels[slot * width + place]
+        if parcel.tier < 0:
+            count(st, slot, READ_FAILED, np.int64(1))
+            worst = READ_FAILED
+            continue
+        worst = max(worst, parcel.tier)
+        count(st, slot, parcel.tier, np.int64(1))
+        count(st, slot, K_BYTES_MEMORY + parcel.tier, size_of(st, parcel.key, request.space))
+        count(st, slot, np.int64(K_ABSENT), parcel.state & 1)
+        stale, age = staleness(st, slot, parcel.key, parcel.state >> 1)
+        if place == 0:
+            request.kv_tier, request.kv_version = parcel.tier, parcel.state >> 1
+            request.kv_stale, request.kv_age = stale, age
+    if worst == READ_FAILED:
+        return
+    bucket = bucket_of(took)
+    ints, histogram = st.kv_ints, st.kv_histogram
+    histogram[ints[ROW_TIER] + worst, bucket] += 1
+    histogram[ints[ROW_SPACE] + request.space, bucket] += 1
+    histogram[ints[ROW_COUNTRY] + st.clients[request.client].country, bucket] += 1
+
+
+@helper
+def staleness(st, slot, key, number):
+    """Return for how long a newer version had been there when the read began, and the version's age (rule 35)."""
+    request = st.slots[slot]
+    site, began = request.compute, request.began
+    version = newest_of(st, key)
+    if version < 0:
+        return 0.0, -1.0
+    row = st.versions[version].watch
+    if (
+        row >= 0
+        and number >= st.versions[version].number
+        and st.kv_seen[row, site, SEEN_FIRST] < 0.0
+    ):
+        st.kv_seen[row, site, SEEN_FIRST] = began
+    oldest_newer, is_own = NONE, np.int64(0)
+    while version >= 0:
+        item = st.versions[version]
+        if item.number <= number:
+            break
+        if item.commit < began:
+            oldest_newer = version
+            if item.site == site and item.acked <= began:
+                is_own = np.int64(1)
+            if item.watch >= 0:
+                last = st.kv_seen[item.watch, site, STALE_LAST]
+                st.kv_seen[item.watch, site, STALE_LAST] = max(last, began)
+        version = item.older
+    age = -1.0
+    if version >= 0 and st.versions[version].number == number:
+        age = began - st.versions[version].commit
+    if oldest_newer < 0:
+        return 0.0, age
+    stale = began - st.versions[oldest_newer].commit
+    count(st, slot, np.int64(K_STALE), np.int64(1))
+    count(st, slot, np.int64(K_OWN_STALE), is_own)
+    if st.versions[oldest_newer].number > number + 1:
+        count(st, slot, np.int64(K_TRUNCATED), np.int64(1))
+    st.kv_histogram[st.kv_ints[ROW_STALE] + request.space, bucket_of(stale)] += 1
+    st.kv_stale_max[request.space] = max(st.kv_stale_max[request.space], stale)
+    return stale, age
+
+
+@helper
+def record_refresh(st, slot, is_edge):
+    """Count a read that a cache starts for itself."""
+    if st.slots[slot].start >= st.floats[F_WARMUP]:
+        column = np.int64(K_EDGE_REFRESHES) if is_edge else np.int64(K_REGION_REFRESHES)
+        count(st, slot, column, np.int64(1))
+
+
+@helper
+def record_store_read(st, slot):
+    """Count a refresh that goes to a store."""
+    if st.slots[slot].start >= st.floats[F_WARMUP]:
+        count(st, slot, np.int64(K_REFRESH_STORE_READS), np.int64(1))
+
+
+@helper
+def record_write(st, slot, time, size):
+    """Record a write that is over."""
+    request = st.slots[slot]
+    took = time - request.began
+    st.phases[slot, P_KV] += took
+    if request.start < st.floats[F_WARMUP]:
+        return
+    if request.failed != OK:
+        refused = request.failed == KV_LIMITED
+        column = np.int64(K_LIMITED) if refused else np.int64(K_WRITES_FAILED)
+        count(st, slot, column, np.int64(1))
+        return
+    deleted = request.kind == KV_DELETE
+    count(st, slot, np.int64(K_DELETES) if deleted else np.int64(K_PUTS), np.int64(1))
+    count(st, slot, np.int64(K_BYTES_WRITTEN), size)
+    st.kv_histogram[st.kv_ints[ROW_WRITE], bucket_of(took)] += 1
+
+
+@helper
+def record_list(st, slot, time):
+    """Record a listing."""
+    request = st.slots[slot]
+    st.phases[slot, P_KV] += time - request.began
+    if request.start >= st.floats[F_WARMUP]:
+        count(st, slot, np.int64(K_LISTS), np.int64(1))
+
+
+@helper
+def watch(st, key, time, is_control):
+    """Return the row in which a write's way to the sites is followed; -1 = it is not."""
+    followed = is_control
+    for space in range(st.kv_ints[N_SPACES]):
+        followed = followed or key == st.spaces[space].first
+    row = st.kv_ints[N_WATCHED]
+    if not followed or row >= MOST:
+        return NONE
+    st.kv_ints[N_WATCHED] = row + 1
+    st.kv_watched[row, 0] = time
+    st.kv_watched[row, 1] = np.float64(key)
+    return row

@@ -1,0 +1,43 @@
+"""What a slot waits for, what follows an event, and the slots themselves."""
+
+from __future__ import annotations
+
+from popsim.engine.compiled.jit import helper
+from popsim.engine.compiled.state import I_SLOT_FREE, I_SLOT_TOP
+
+# What follows an event
+NOTHING, SEND, ACQUIRE, BIND, RUN, MOVE, ENDED, NEXT_STEP = 0, 1, 2, 3, 4, 5, 6, 7
+FAILED = 16  # FAILED + outcome: the request ends where it is
+FAILED_STEP = 32  # FAILED_STEP + outcome: a step failed
+GIVE_UP = 48  # GIVE_UP + outcome: the request leaves its instance and ends
+
+# Stages: which event a slot waits for
+S_INGRESS, S_COMPUTE, S_STEP, S_GRANTED, S_DEAD = 0, 1, 2, 3, 4
+S_KV_LOCAL, S_KV_REGION, S_KV_STORE, S_KV_REGION_BACK, S_KV_EDGE_BACK = 5, 6, 7, 8, 9
+S_KV_EDGE_GIVEN, S_KV_REGION_GIVEN, S_KV_COMMIT, S_KV_WRITTEN, S_KV_LIST, S_KV_LISTED = (
+    10,
+    11,
+    12,
+    13,
+    14,
+    15,
+)
+
+
+@helper
+def take_slot(st):
+    """Return a free slot; the caller guarantees that there is one."""
+    slot = st.integers[I_SLOT_FREE]
+    if slot >= 0:
+        st.integers[I_SLOT_FREE] = st.slots[slot].next
+    else:
+        slot = st.integers[I_SLOT_TOP]
+        st.integers[I_SLOT_TOP] = slot + 1
+    return slot
+
+
+@helper
+def give_back_slot(st, slot):
+    """Free a slot."""
+    st.slots[slot].next = st.integers[I_SLOT_FREE]
+    st.integers[I_SLOT_FREE] = slot

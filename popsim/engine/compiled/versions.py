@@ -1,0 +1,145 @@
+"""Which version of a key can be seen where, and when; twin of specification/versions.py."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from popsim.engine import draws
+from popsim.engine.compiled.draw import quantile, two_words, uniform
+from popsim.engine.compiled.hashing import find_written, insert_written
+from popsim.engine.compiled.jit import helper
+from popsim.engine.compiled.kv_state import (
+    FREE_VERSION,
+    HORIZON,
+    LONGEST_LAG,
+    N_CACHE_NODES,
+    N_NODES,
+    N_VERSIONS,
+    TABLE_LAG,
+    TABLE_SYNC,
+)
+from popsim.engine.kv_layout import MAX_VERSIONS, NOTHING, SIZE_CONSTANT, SIZE_OF_TRACE
+
+KEY_VALUE, LAG = np.uint64(draws.KEY_VALUE), np.uint64(draws.KV_LAG)
+NONE, ZERO, ONE, MOST = np.int64(-1), np.int64(0), np.int64(1), np.int64(MAX_VERSIONS)
+
+
+@helper
+def newest_of(st, key):
+    """Return the newest version of a key, -1 if it was never written."""
+    row = find_written(st, key)
+    return st.written[row].newest if row >= 0 else NONE
+
+
+@helper
+def has_arrived(st, version, node, table, time):
+    """Tell whether a node has a version by now (rule 29)."""
+    item = st.versions[version]
+    if item.commit + st.kv_floats[LONGEST_LAG] <= time:
+        return True
+    rtt = st.lag_rtt[item.store * st.kv_ints[N_NODES] + node]
+    lag = rtt * 0.5 + quantile(st, table, two_words(st, LAG, item.entity, node)[0])
+    return item.commit + lag <= time
+
+
+@helper
+def at_store(st, key, store, time):
+    """Return the newest version that a store has, -1 for what was there at the start."""
+    version = newest_of(st, key)
+    node = st.kv_ints[N_CACHE_NODES] + store
+    while version >= 0:
+        item = st.versions[version]
+        if item.store == store or has_arrived(st, version, node, st.kv_ints[TABLE_SYNC], time):
+            return version
+        if item.older < 0:
+            return version if item.number > 1 else NONE
+        version = item.older
+    return NONE
+
+
+@helper
+def told_since(st, node, key, number, time):
+    """Return (action, version) that a tier has been told of since version ``number``."""
+    version = newest_of(st, key)
+    while version >= 0:
+        item = st.versions[version]
+        if item.number <= number:
+            break
+        action = st.told[item.store * st.kv_ints[N_CACHE_NODES] + node]
+        if action != NOTHING and has_arrived(st, version, node, st.kv_ints[TABLE_LAG], time):
+            return action, version
+        version = item.older
+    return ZERO, NONE
+
+
+@helper
+def is_too_soon(st, key, time, gap):
+    """Tell whether the key was written less than the gap ago; if not, note this write."""
+    row = find_written(st, key)
+    if row < 0:
+        row = insert_written(st, key)
+    if time < st.written[row].accepted + gap:
+        return True
+    st.written[row].accepted = time
+    return False
+
+
+@helper
+def commit(st, key, time, until, entity, store, site, absent, watch):
+    """Add a version; forget those that no cache can hold any more; the caller guarantees room."""
+    row = find_written(st, key)
+    if row < 0:
+        row = insert_written(st, key)
+    written = st.written[row]
+    version = st.kv_ints[FREE_VERSION]
+    if version >= 0:
+        st.kv_ints[FREE_VERSION] = st.versions[version].older
+    else:
+        version = st.kv_ints[N_VERSIONS]
+        st.kv_ints[N_VERSIONS] = version + 1
+    item, newest = st.versions[version], written.newest
+    item.number = st.versions[newest].number + 1 if newest >= 0 else ONE
+    item.commit, item.until, item.acked = time, until, np.inf
+    item.entity, item.store, item.site = entity, store, site
+    item.absent, item.watch = absent, watch
+    item.older, item.newer = newest, NONE
+    if newest >= 0:
+        st.versions[newest].newer = version
+    else:
+        written.oldest = version
+    written.newest = version
+    written.count += 1
+    while written.count > 1:
+        second = st.versions[written.oldest].newer
+        is_over = st.versions[second].commit + st.kv_floats[HORIZON] <= time
+        if not is_over and written.count <= MOST:
+            break
+        st.versions[written.oldest].number = ZERO
+        st.versions[written.oldest].older = st.kv_ints[FREE_VERSION]
+        st.kv_ints[FREE_VERSION] = written.oldest
+        written.oldest = second
+        st.versions[second].older = NONE
+        written.count -= 1
+    return version
+
+
+@helper
+def is_absent_at_start(st, key, space):
+    """Tell whether a key has no value when the run begins."""
+    filled = st.spaces[space].filled
+    if filled >= 1.0:
+        return ZERO
+    word = two_words(st, KEY_VALUE, key, ZERO)[1]
+    return ZERO if uniform(word) < filled else ONE
+
+
+@helper
+def size_of(st, key, space):
+    """Return the bytes of a key and its value."""
+    item = st.spaces[space]
+    if item.size_table == SIZE_CONSTANT:
+        return item.bytes
+    if item.size_table == SIZE_OF_TRACE:
+        return st.trace_sizes[key - item.first]
+    drawn = quantile(st, item.size_table, two_words(st, KEY_VALUE, key, ZERO)[0])
+    return item.bytes + np.int64(drawn + 0.5)

@@ -1,0 +1,58 @@
+"""Keep the books of a key-value store; the compiled engine has the same in ``compiled/kv_record.py``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from popsim.engine.arrays import Floats, Ints
+from popsim.engine.kv_layout import KV_COLUMNS, TIERS, WATCHED
+from popsim.engine.outputs import BUCKETS
+
+SEEN_FIRST, STALE_LAST = 0, 1  # columns of KvBooks.seen
+
+
+@dataclass(frozen=True)
+class KvRows:
+    """Where each group's rows start in the histogram array of a key-value store."""
+
+    tier: int
+    space: int
+    country: int
+    write: int
+    stale: int
+    count: int
+
+    @staticmethod
+    def of(spaces: int, countries: int) -> KvRows:
+        """Lay out: reads by tier, by key space, by country; writes; staleness by key space."""
+        country = len(TIERS) + spaces
+        write = country + countries
+        return KvRows(0, len(TIERS), country, write, write + 1, write + 1 + spaces)
+
+
+@dataclass
+class KvBooks:
+    """What a run has recorded of its key-value store; empty arrays if it has none."""
+
+    histogram: Ints  # [KvRows, BUCKETS]: latencies in ms, and ms since a newer version was there
+    by_space: Ints  # [P, KV_COLUMNS]
+    by_site: Ints  # [S, KV_COLUMNS]
+    watched: Floats  # [WATCHED, 2]: (ms of the commit, key) of the writes that are followed; key -1
+    seen: Floats  # [WATCHED, S, 2]: ms of the first read that saw it, of the last that did not; -1
+    stale_max: Floats = field(default_factory=lambda: np.zeros(0))  # [P] ms
+
+    @staticmethod
+    def empty(*, spaces: int, countries: int, sites: int, is_used: bool) -> KvBooks:
+        """Return books with nothing in them."""
+        rows = KvRows.of(spaces, countries).count if is_used else 0
+        writes = WATCHED if is_used else 0
+        return KvBooks(
+            histogram=np.zeros((rows, BUCKETS), np.int64),
+            by_space=np.zeros((spaces if is_used else 0, KV_COLUMNS), np.int64),
+            by_site=np.zeros((sites if is_used else 0, KV_COLUMNS), np.int64),
+            watched=np.full((writes, 2), -1.0),
+            seen=np.full((writes, sites if is_used else 0, 2), -1.0),
+            stale_max=np.zeros(spaces if is_used else 0),
+        )

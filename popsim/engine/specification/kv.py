@@ -1,0 +1,453 @@
+"""Reads and writes of a key-value store: from the cache at the site up the tiers, and back.
+
+A read is a message that climbs: the site's caches, its regional tier, a central store. What it finds is stored
+on the way back, at each tier's own time (rule 28). A write goes to a store and back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any
+
+import simpy
+
+from popsim.engine import draws
+from popsim.engine.kv_layout import (
+    COALESCED,
+    EDGE,
+    IN_ORDER,
+    MEMORY,
+    REGION,
+    STORE,
+)
+from popsim.engine.layout import (
+    KILLED,
+    KV_LIMITED,
+    KV_UNAVAILABLE,
+    OK,
+    ORDINARY,
+    REFRESH,
+    WAKE,
+    Inputs,
+)
+from popsim.engine.specification.caches import Caches, Copy, Fetching, Found
+from popsim.engine.specification.clock import at, trigger_at
+from popsim.engine.specification.keys import Keys
+from popsim.engine.specification.kv_recorder import KvRecorder
+from popsim.engine.specification.lookups import Lookups
+from popsim.engine.specification.state import Request, Site
+from popsim.engine.specification.versions import FOREVER, Version, Versions
+
+Life = Generator[simpy.Event, Any, None]
+Outcome = Generator[simpy.Event, Any, int]
+
+
+@dataclass(eq=False)
+class Read:
+    """A read on its way: a request's, or one that a cache does for itself."""
+
+    request: int
+    pc: int
+    rank: int
+    number: int  # with the rank, the key of its events
+    site: int
+    epoch: int
+    space: int
+    keys: list[int]
+    found: list[Found | None]
+    edge_ttl: float
+    is_measured: bool
+    has_failed: bool = False
+    wake: simpy.Event | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Tell whether every key was found."""
+        return None not in self.found
+
+
+class KeyValue:
+    """The key-value store of one platform: caches, regional tiers, stores."""
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        inputs: Inputs,
+        lookups: Lookups,
+        sites: list[Site],
+        recorder: KvRecorder,
+        count_event: Callable[[], None],
+    ) -> None:
+        self.env, self.inputs, self.lookups, self.sites = env, inputs, lookups, sites
+        kv = inputs.kv
+        self.rules = kv.scalars
+        self.keys = Keys(inputs, lookups)
+        self.versions = Versions(inputs, lookups)
+        self.caches = Caches(inputs, self.versions)
+        self.recorder, self.count_event = recorder, count_event
+        self.stores = kv.stores.tolist()
+        self.is_up = [True] * len(kv.stores)
+        self.tier_links = kv.tier_links.tolist()
+        self.read_choices = kv.read_choices.tolist()
+        self.write_choices = kv.write_choices.tolist()
+
+    # --- reading ------------------------------------------------------------------------------------------
+
+    def get(self, request: Request, pc: int, step: Any, keys: list[int]) -> Outcome:
+        """Read keys, one as a rule; tell in ``request.is_absent`` whether one has no value."""
+        began, site = self.env.now, self.sites[request.compute]
+        read = self._read_of(request, pc, step, site, keys)
+        for place, key in enumerate(keys):
+            read.found[place] = self._at_site(read, key)
+        if read.is_complete:
+            in_memory = all(found is not None and found.tier == MEMORY for found in read.found)
+            table = self.rules.memory_table if in_memory else self.rules.edge_table
+            service = self._service(table, read, draws.AT_EDGE)
+            yield from self._pause(read, began + service)
+        else:
+            service = self._service(self.rules.edge_table, read, draws.AT_EDGE)
+            yield from self._from_above(read, service)
+        if site.epoch != read.epoch:
+            return KILLED
+        self.recorder.read(request, read, began, self.env.now)
+        request.is_absent = any(found is None or found.is_absent for found in read.found)
+        return KV_UNAVAILABLE if read.has_failed else OK
+
+    def _read_of(self, request: Request, pc: int, step: Any, site: Site, keys: list[int]) -> Read:
+        return Read(
+            request=request.number,
+            pc=pc,
+            rank=ORDINARY,
+            number=request.number,
+            site=request.compute,
+            epoch=site.epoch,
+            space=step.space,
+            keys=keys,
+            found=[None] * len(keys),
+            edge_ttl=step.lifetime or self.rules.edge_ttl,
+            is_measured=request.start >= self.inputs.rules.warmup,
+        )
+
+    def _at_site(self, read: Read, key: int) -> Found | None:
+        """Look a key up in the site's memory, then in its edge cache."""
+        rules, now = self.rules, self.env.now
+        if rules.memory_bytes > 0:
+            cache = self.caches.first_memory + read.site
+            copy = self.caches.find(cache, read.site, key, now, read.epoch)
+            if copy is not None:
+                return _found(copy, MEMORY)
+        if not rules.has_edge:
+            return None
+        copy = self.caches.find(read.site, read.site, key, now, read.epoch)
+        if copy is None:
+            return None
+        found = _found(copy, EDGE)
+        if copy.refresh <= now and self._may_refresh(read, read.site, key, read.epoch):
+            copy.refresh = FOREVER
+            self._refresh(read, key, at_edge=True)
+        if rules.memory_bytes > 0:
+            self._keep_in_memory(read, key, found, copy.expiry)
+        return found
+
+    def _keep_in_memory(self, read: Read, key: int, found: Found, expiry: float) -> None:
+        ttl = min(self.rules.memory_ttl, expiry - self.env.now)
+        cache, size = self.caches.first_memory + read.site, self.versions.size(key, read.space)
+        self.caches.keep(cache, key, found, self.env.now, ttl, FOREVER, read.epoch, size)
+
+    def _from_above(self, read: Read, leave: float) -> Life:
+        """Wait for the same key's read that is under way, or climb and store what was found."""
+        if len(read.keys) > 1 or not self.rules.coalesces:
+            yield from self._climb(read, leave)
+            self._keep_at_site(read)
+            return
+        key = read.keys[0]
+        fetching = self.caches.under_way(read.site, key, read.epoch)
+        if fetching is not None:
+            yield from self._wait(read, fetching)
+            return
+        fetching = self.caches.set_out(read.site, key, read.epoch)
+        yield from self._climb(read, leave)
+        self._keep_at_site(read)
+        self.caches.come_back(read.site, key, fetching)
+        self._wake(read, fetching)
+
+    def _climb(self, read: Read, leave: float) -> Life:
+        """Go up from the site, after ``leave`` ms, and come back to it."""
+        region, rtt = self.tier_links[read.site]
+        if region < 0:
+            yield from self._to_store(read, read.site, leave)
+            return
+        yield from self._pause(read, self.env.now + (leave + rtt * 0.5))
+        yield from self._at_region(read, self.inputs.site_count + region, rtt)
+
+    def _at_region(self, read: Read, region: int, rtt: float) -> Life:
+        now, key = self.env.now, read.keys[0]
+        is_single = len(read.keys) == 1
+        for place, each in enumerate(read.keys):
+            if read.found[place] is None:
+                copy = self.caches.find(region, region, each, now, 0)
+                if copy is None:
+                    continue
+                read.found[place] = _found(copy, REGION)
+                if copy.refresh <= now and self._may_refresh(read, region, each, 0):
+                    copy.refresh = FOREVER
+                    self._refresh(read, each, at_edge=False)
+        service = self._service(self.rules.region_table, read, draws.AT_REGION)
+        if read.is_complete:
+            yield from self._pause(read, now + (service + rtt * 0.5))
+            return
+        coalesces = is_single and self.rules.coalesces
+        fetching = self.caches.under_way(region, key, 0) if coalesces else None
+        if fetching is not None:
+            yield from self._wait(read, fetching)
+        else:
+            fetching = self.caches.set_out(region, key, 0) if coalesces else None
+            yield from self._to_store(read, region, service)
+            self._keep_at_region(read, region)
+            if fetching is not None:
+                self.caches.come_back(region, key, fetching)
+                self._wake(read, fetching)
+        yield from self._pause(read, self.env.now + rtt * 0.5)
+
+    def _to_store(self, read: Read, node: int, leave: float) -> Life:
+        """Ask a store and come back to the node; what was there when the question arrived counts."""
+        choice = self._choose(self.read_choices, node, read.request, read.pc, 0, draws.AT_STORE)
+        if choice is None:
+            read.has_failed = True
+            yield from self._pause(read, self.env.now + leave)
+            return
+        store, rtt, service = choice
+        yield from self._pause(read, self.env.now + (leave + rtt * 0.5))
+        if not self.is_up[store]:
+            read.has_failed = True
+            yield from self._pause(read, self.env.now + rtt * 0.5)
+            return
+        if read.rank == REFRESH:
+            self.recorder.refresh_store_read(read)
+        for place, key in enumerate(read.keys):
+            if read.found[place] is None:
+                read.found[place] = self._in_store(read.space, key, store)
+        yield from self._pause(read, self.env.now + (service + rtt * 0.5))
+
+    def _in_store(self, space: int, key: int, store: int) -> Found:
+        now = self.env.now
+        version = self.versions.at_store(key, store, now)
+        if version is None:
+            is_absent = self.versions.is_absent_at_start(key, space)
+            return Found(0, is_absent, FOREVER, STORE)
+        if version.until <= now:
+            return Found(version.number, True, FOREVER, STORE)
+        return Found(version.number, version.is_absent, version.until, STORE)
+
+    def _keep_at_site(self, read: Read) -> None:
+        """Store what came from above at the site, if it has not failed since."""
+        rules, now = self.rules, self.env.now
+        if self.sites[read.site].epoch != read.epoch or read.has_failed or not rules.has_edge:
+            return
+        for key, found in zip(read.keys, read.found, strict=True):
+            if found is None or found.tier <= EDGE:
+                continue
+            size = self.versions.size(key, read.space)
+            refresh = rules.refresh_after
+            self.caches.keep(
+                read.site, key, found, now, read.edge_ttl, refresh, read.epoch, size
+            )  # fmt: skip
+            if rules.memory_bytes > 0:
+                expiry = min(now + read.edge_ttl, found.until)
+                self._keep_in_memory(read, key, found, expiry)
+
+    def _keep_at_region(self, read: Read, region: int) -> None:
+        if read.has_failed:
+            return
+        rules = self.rules
+        for key, found in zip(read.keys, read.found, strict=True):
+            if found is not None and found.tier == STORE:
+                size = self.versions.size(key, read.space)
+                ttl, refresh = rules.region_ttl, rules.refresh_after
+                self.caches.keep(region, key, found, self.env.now, ttl, refresh, 0, size)
+
+    def _wait(self, read: Read, fetching: Fetching) -> Life:
+        read.wake = self.env.event()
+        fetching.waiting.append(read)
+        yield read.wake
+        self.count_event()
+
+    def _wake(self, read: Read, fetching: Fetching) -> None:
+        """Give all who waited what the read has found, or its failure (rule 32)."""
+        found = read.found[0]
+        for waiter in fetching.waiting:
+            waiter.has_failed = read.has_failed
+            if found is not None:
+                waiter.found[0] = Found(found.version, found.is_absent, found.until, COALESCED)
+            rank = WAKE if waiter.rank == ORDINARY else waiter.rank
+            trigger_at(waiter.wake, self.env.now, rank, waiter.number)
+
+    # --- refreshing ---------------------------------------------------------------------------------------
+
+    def _may_refresh(self, read: Read, cache: int, key: int, epoch: int) -> bool:
+        """Tell whether a read may set off a refresh: single ones do, if none is under way (rule 33)."""
+        return len(read.keys) == 1 and self.caches.under_way(cache, key, epoch) is None
+
+    def _refresh(self, cause: Read, key: int, *, at_edge: bool) -> None:
+        """Start a read by a cache itself, in the background."""
+        self.recorder.refresh(cause, at_edge=at_edge)
+        level = 0 if at_edge else 1
+        read = Read(
+            request=cause.request,
+            pc=cause.pc,
+            rank=REFRESH,
+            number=(cause.request << draws.REFRESH_SHIFT) + (cause.pc << 1) + level,
+            site=cause.site,
+            epoch=cause.epoch,
+            space=cause.space,
+            keys=[key],
+            found=[None],
+            edge_ttl=cause.edge_ttl,
+            is_measured=cause.is_measured,
+        )
+        node = read.site if at_edge else self.inputs.site_count + self.tier_links[read.site][0]
+        fetching = None
+        if self.rules.coalesces:
+            fetching = self.caches.set_out(node, key, read.epoch if at_edge else 0)
+        self.env.process(self._refreshing(read, node, fetching))
+
+    def _refreshing(self, read: Read, node: int, fetching: Fetching | None) -> Life:
+        if node < self.inputs.site_count:
+            yield from self._climb(read, 0.0)
+            self._keep_at_site(read)
+        else:
+            yield from self._to_store(read, node, 0.0)
+            self._keep_at_region(read, node)
+        if fetching is not None:
+            self.caches.come_back(node, read.keys[0], fetching)
+            self._wake(read, fetching)
+
+    # --- writing and listing --------------------------------------------------------------------------------
+
+    def put(
+        self, request: Request, pc: int, step: Any, key: int, ttl: float, *, is_absent: bool
+    ) -> Outcome:
+        """Write a key, or delete it: to a store and back (rule 30). ``ttl`` is the value's, in ms."""
+        began, site = self.env.now, self.sites[request.compute]
+        epoch, outcome = site.epoch, OK
+        choice = self._choose(
+            self.write_choices, request.compute, request.number, pc, 1, draws.WRITING
+        )
+        version = None
+        if choice is None:
+            outcome = KV_UNAVAILABLE
+            yield from self._pause_request(request, began)
+        else:
+            store, rtt, service = choice
+            yield from self._pause_request(request, began + rtt * 0.5)
+            now = self.env.now
+            if not self.is_up[store]:
+                outcome = KV_UNAVAILABLE
+            elif self.versions.is_too_soon(key, now):
+                outcome = KV_LIMITED
+            else:
+                version = self.versions.commit(
+                    key, now, until=now + ttl, store=store, site=request.compute,
+                    entity=(request.number << draws.WRITE_SHIFT) + pc, is_absent=is_absent,
+                    watch=self.recorder.watch(request, key, now),
+                )  # fmt: skip
+            delay = service + rtt * 0.5 if version is not None else rtt * 0.5
+            yield from self._pause_request(request, now + delay)
+        if site.epoch != epoch:
+            return KILLED
+        if version is not None:
+            version.acked = self.env.now
+            self._write_through(request, step, key, version)
+        size = self.versions.size(key, step.space)
+        self.recorder.write(
+            request, step.space, began, self.env.now, size, outcome, is_absent=is_absent
+        )
+        return outcome
+
+    def _write_through(self, request: Request, step: Any, key: int, version: Version) -> None:
+        """Store a written value in the caches of the site that wrote it."""
+        rules = self.rules
+        if not rules.writes_through or not rules.has_edge:
+            return
+        found = Found(version.number, version.is_absent, version.until, STORE)
+        read = self._read_of(request, 0, step, self.sites[request.compute], [key])
+        read.edge_ttl, read.found = rules.edge_ttl, [found]
+        self._keep_at_site(read)
+
+    def listing(self, request: Request, pc: int, step: Any) -> Outcome:
+        """List keys: always asked of a store."""
+        began, site = self.env.now, self.sites[request.compute]
+        epoch, outcome = site.epoch, OK
+        choice = self._choose(
+            self.read_choices, request.compute, request.number, pc, 0, draws.AT_STORE
+        )
+        if choice is None:
+            outcome = KV_UNAVAILABLE
+            yield from self._pause_request(request, began)
+        else:
+            store, rtt, _ = choice
+            yield from self._pause_request(request, began + rtt * 0.5)
+            delay = rtt * 0.5
+            if self.is_up[store]:
+                index = (pc << draws.STEP_SHIFT) + draws.LISTING
+                service = self.lookups.draw(
+                    self.rules.list_table, draws.KV_SERVICE, request.number, index
+                )
+                delay = service + rtt * 0.5
+            else:
+                outcome = KV_UNAVAILABLE
+            yield from self._pause_request(request, self.env.now + delay)
+        if site.epoch != epoch:
+            return KILLED
+        self.recorder.list(request, step.space, began, self.env.now, outcome)
+        return outcome
+
+    # --- choosing a store -----------------------------------------------------------------------------------
+
+    def _choose(
+        self, choices: list[Any], node: int, request: int, pc: int, column: int, part: int
+    ) -> tuple[int, float, float] | None:
+        """Return (store, rtt, service) of the first store that is up, or of the fastest (rule 34)."""
+        count = self.inputs.kv.choices
+        mode = self.rules.writes if part == draws.WRITING else self.rules.reads
+        best = None
+        for store, rtt in choices[node * count : (node + 1) * count]:
+            if store < 0 or not self.is_up[store]:
+                continue
+            index = (pc << draws.STEP_SHIFT) + part + store
+            service = self.lookups.draw(
+                self.stores[store][column], draws.KV_SERVICE, request, index
+            )
+            if mode == IN_ORDER:
+                return store, rtt, service
+            if best is None or rtt + service < best[1] + best[2]:
+                best = (store, rtt, service)
+        return best
+
+    def _service(self, table: int, read: Read, part: int) -> float:
+        index = (read.pc << draws.STEP_SHIFT) + part
+        return self.lookups.draw(table, draws.KV_SERVICE, read.request, index)
+
+    # --- the clock ------------------------------------------------------------------------------------------
+
+    def _pause(self, read: Read, time: float) -> Life:
+        yield at(self.env, time, read.rank, read.number)
+        self.count_event()
+
+    def _pause_request(self, request: Request, time: float) -> Life:
+        yield at(self.env, time, ORDINARY, request.number)
+        self.count_event()
+
+    # --- verbs of the control plane ---------------------------------------------------------------------------
+
+    def write_now(self, key: int, store: int, entity: int, now: float, *, is_absent: bool) -> None:
+        """Commit a write of the control plane at its store, now."""
+        self.versions.commit(
+            key, now, until=FOREVER, entity=entity, store=store, site=-1, is_absent=is_absent,
+            watch=self.recorder.watch(None, key, now),
+        )  # fmt: skip
+
+
+def _found(copy: Copy, tier: int) -> Found:
+    return Found(copy.version, copy.is_absent, copy.until, tier)

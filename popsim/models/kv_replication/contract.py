@@ -1,0 +1,151 @@
+"""What a replication model answers: where copies are, who asks whom, and who is told of a write.
+
+Every question is rare: it is asked once per run, and the answer is a table. So a model in plain Python, in a notebook
+too, runs on the compiled engine at full speed. What happens in between, hits, misses, refreshes, who sees which
+version when, is the engines' (docs/semantics.md, rules 26 to 35).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from popsim.models.registry import Model
+from popsim.scenario.laws import Law, parse_law
+from popsim.scenario.parts import Spec
+
+if TYPE_CHECKING:
+    from popsim.world.sites import Place, Sites
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+NO_TIME = parse_law("0ms")
+
+# What a cache does with a newer version that it is told of
+NOTHING, PURGE, VALUE = 0, 1, 2
+
+
+class Prices(Spec):
+    """USD per million operations; a bulk read is one operation."""
+
+    read: float = Field(default=0.0, ge=0, le=1e6)
+    write: float = Field(default=0.0, ge=0, le=1e6)
+    delete: float = Field(default=0.0, ge=0, le=1e6)
+    list: float = Field(default=0.0, ge=0, le=1e6)
+
+
+FREE = Prices()
+
+
+@dataclass(frozen=True, eq=False)
+class CentralStore:
+    """A place that keeps everything: a name, where it is, and how long it takes (laws in ms)."""
+
+    place: Place
+    read: Law = NO_TIME
+    write: Law = NO_TIME
+
+
+@dataclass(frozen=True)
+class CacheRules:
+    """What the caches do; times in ms, sizes in bytes, 0 bytes = unlimited (``memory_bytes``: none)."""
+
+    has_edge: bool = False
+    edge_ttl: float = 0.0
+    region_ttl: float = 0.0
+    memory_ttl: float = 0.0
+    memory_bytes: int = 0
+    edge_bytes: int = 0
+    region_bytes: int = 0
+    refresh_after: float | None = None  # share of the TTL; None = no refresh in the background
+    coalesces: bool = False
+    writes_through: bool = False
+    memory_lookup: Law = NO_TIME
+    edge_lookup: Law = NO_TIME
+    region_lookup: Law = NO_TIME
+
+
+@dataclass(frozen=True)
+class KvRules:
+    """Everything about a store that is no place."""
+
+    caches: CacheRules = CacheRules()
+    reads: Literal["ordered", "race"] = "ordered"
+    writes: Literal["ordered", "race"] = "ordered"
+    write_gap: float = 0.0  # ms between two writes of a key; sooner is refused
+    listing: Law = NO_TIME
+    lag: Law = NO_TIME  # beyond the light, until a cache that is told knows
+    sync: Law = NO_TIME  # beyond the light, until another store has a write
+    minimum_ttl: float = 0.0  # ms; of a read's cache_ttl
+    minimum_expiration: float = 0.0  # ms; of a write's expiration_ttl
+    prices: Prices = FREE
+
+
+@dataclass(frozen=True, eq=False)
+class Geography:
+    """Where everything is. S sites, G regional tiers, K stores; RTT in ms, 0 within a site."""
+
+    sites: Sites
+    tiers: Sites
+    stores: Sites
+    site_tier_rtt: Floats  # [site, tier]
+    site_store_rtt: Floats  # [site, store]
+    tier_store_rtt: Floats  # [tier, store]
+    store_store_rtt: Floats  # [store, store]
+
+    @property
+    def node_store_rtt(self) -> Floats:
+        """RTT from sites and then tiers to stores, [S + G, K]."""
+        return np.concatenate([self.site_store_rtt, self.tier_store_rtt])
+
+
+class KvModel(Model, ABC):
+    """How a key-value store keeps copies, and keeps them up to date."""
+
+    @abstractmethod
+    def rules(self) -> KvRules:
+        """Return what is no place: times, sizes, limits. Raises ValueError for what cannot be."""
+
+    @abstractmethod
+    def central_stores(self, sites: Sites) -> tuple[CentralStore, ...]:
+        """Return the stores of a platform with these sites, the primary first; raises InputError."""
+
+    def tier_sites(self) -> tuple[str, ...]:
+        """Return the ids of the sites that are regional tiers; none, if not overridden."""
+        return ()
+
+    def tier_of(self, geography: Geography) -> Ints:
+        """Return which tier each site asks, shape (S,), -1 = none; the nearest, if not overridden."""
+        if not len(geography.tiers.ids):
+            return np.full(len(geography.sites.ids), -1, dtype=np.int64)
+        return np.asarray(geography.site_tier_rtt.argmin(axis=1), dtype=np.int64)
+
+    def read_order(self, geography: Geography) -> Ints:
+        """Return which stores each site, then each tier, reads from, [S + G, any], -1 = none.
+
+        The first that is up answers; of a race, the fastest. Nearest first, if not overridden.
+        """
+        return nearest_first(geography.node_store_rtt)
+
+    def write_order(self, geography: Geography) -> Ints:
+        """Return which stores take each site's writes, [S, any]; the primary, if not overridden."""
+        stores = np.arange(len(geography.stores.ids), dtype=np.int64)
+        return np.tile(stores, (len(geography.sites.ids), 1))
+
+    def told(self, geography: Geography) -> Ints:
+        """Return what each site's cache, then each tier, does with a write at each store, [K, S + G].
+
+        ``NOTHING`` (it is not told), ``PURGE`` (it drops its copy), ``VALUE`` (it gets the new value, if it holds the key).
+        """
+        nodes = len(geography.sites.ids) + len(geography.tiers.ids)
+        return np.full((len(geography.stores.ids), nodes), NOTHING, dtype=np.int64)
+
+
+def nearest_first(rtt_ms: Floats) -> Ints:
+    """Return columns by ascending RTT, per row; equal ones keep their order."""
+    return np.argsort(rtt_ms, axis=1, kind="stable").astype(np.int64)

@@ -1,0 +1,60 @@
+"""A replica in some regions, each taking reads and writes; changes follow to the others: DynamoDB's global tables.
+
+Replication usually takes less than a second, and the last writer wins
+(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html, 2026).
+"""
+
+from __future__ import annotations
+
+from popsim.models.kv_replication.contract import (
+    NO_TIME,
+    CentralStore,
+    Geography,
+    Ints,
+    KvModel,
+    KvRules,
+    Prices,
+    nearest_first,
+)
+from popsim.models.registry import register
+from popsim.scenario.errors import InputError, Problem
+from popsim.scenario.fields import LawField, Names
+from popsim.world.places import unknown_id
+from popsim.world.sites import Place, Sites
+
+
+@register("kv_replication", "global_table")
+class GlobalTable(KvModel):
+    """Replicas at sites of the platform; a site uses the nearest.
+
+    ``sync`` is what a change takes to another replica, beyond the light.
+    """
+
+    replicas: Names | None = None
+    read: LawField = NO_TIME
+    write: LawField = NO_TIME
+    listing: LawField = NO_TIME
+    sync: LawField = NO_TIME
+    prices: Prices = Prices()
+
+    def central_stores(self, sites: Sites) -> tuple[CentralStore, ...]:
+        """Return a store at each site that is named, or at all; raises InputError for an unknown one."""
+        found = []
+        for number, site in enumerate(self.replicas or sites.ids):
+            if (problem := unknown_id("site", site, sites.ids)) is not None:
+                path = ("replicas", number)
+                raise InputError([Problem(None, None, None, path, problem.message, problem.hint)])
+            row = sites.index(site)
+            place = Place(
+                site, sites.cities[row], sites.countries[row], sites.lat[row], sites.lon[row]
+            )
+            found.append(CentralStore(place, self.read, self.write))
+        return tuple(found)
+
+    def write_order(self, geography: Geography) -> Ints:
+        """Return the nearest first."""
+        return nearest_first(geography.site_store_rtt)
+
+    def rules(self) -> KvRules:
+        """Return rules without any cache."""
+        return KvRules(listing=self.listing, sync=self.sync, prices=self.prices)

@@ -1,0 +1,14 @@
+"""Caches that nobody tells anything: a copy lives for its TTL. HTTP caches are so (RFC 9111, 2022, section 4.2)."""
+
+from __future__ import annotations
+
+from popsim.models.kv_replication.tiered import TieredStore
+from popsim.models.registry import register
+
+
+@register("kv_replication", "pull")
+class Pull(TieredStore):
+    """A copy is served until its TTL is over, whatever was written meanwhile.
+
+    A write is seen everywhere after the TTLs of edge and regional tier, one after the other.
+    """

@@ -1,0 +1,129 @@
+"""The common part of stores with caches at the sites, regional tiers and a few central stores.
+
+The shape is that of Workers KV (https://developers.cloudflare.com/kv/concepts/how-kv-works/, 2026). The models
+derived from it differ in one thing: who is told of a write.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from popsim.models.kv_replication.contract import (
+    NO_TIME,
+    CacheRules,
+    CentralStore,
+    Geography,
+    Ints,
+    KvModel,
+    KvRules,
+    Prices,
+    nearest_first,
+)
+from popsim.scenario.errors import InputError
+from popsim.scenario.fields import DurationMs, LawField, Names, Share, SizeBytes
+from popsim.scenario.parts import OriginSpec
+from popsim.world.origins import locate_origin
+from popsim.world.sites import Sites
+
+
+class StoreSpec(OriginSpec):
+    """A central store: where it is, and how long a read and a write take there."""
+
+    read: LawField = NO_TIME
+    write: LawField = NO_TIME
+
+
+def located(stores: dict[str, StoreSpec]) -> tuple[CentralStore, ...]:
+    """Return stores with their places; raises InputError, its path relative to the model."""
+    found = []
+    for name, spec in stores.items():
+        try:
+            place = locate_origin(name, spec)
+        except InputError as error:
+            raise error.under("stores", name) from None
+        found.append(CentralStore(place, spec.read, spec.write))
+    return tuple(found)
+
+
+class TieredStore(KvModel):
+    """Central stores, regional tiers, a cache and an in-memory set at every site."""
+
+    stores: Annotated[dict[str, StoreSpec], Field(min_length=1)]
+    reads: Literal["nearest", "race"] = "nearest"
+    writes: Literal["primary", "nearest", "race"] = "primary"
+    sync: LawField = NO_TIME
+    regional_tiers: Names | None = None
+    ttl: DurationMs = Field(default=60_000.0, gt=0)
+    region_ttl: DurationMs | None = Field(default=None, gt=0)
+    minimum_ttl: DurationMs = 30_000.0
+    minimum_expiration: DurationMs = 60_000.0
+    refresh_after: Annotated[Share, Field(gt=0)] | None = None
+    coalesce: bool = True
+    write_through: bool = True
+    write_gap: DurationMs = 1_000.0
+    memory_size: SizeBytes = 0
+    memory_ttl: DurationMs = Field(default=10_000.0, gt=0)
+    edge_size: SizeBytes = 0
+    region_size: SizeBytes = 0
+    memory_lookup: LawField = NO_TIME
+    edge_lookup: LawField = NO_TIME
+    region_lookup: LawField = NO_TIME
+    listing: LawField = NO_TIME
+    lag: LawField = NO_TIME
+    prices: Prices = Prices()
+
+    def central_stores(self, sites: Sites) -> tuple[CentralStore, ...]:
+        """Return the stores as named."""
+        return located(self.stores)
+
+    def tier_sites(self) -> tuple[str, ...]:
+        """Return the regional tiers as named."""
+        return self.regional_tiers or ()
+
+    def write_order(self, geography: Geography) -> Ints:
+        """Return the primary first, or the nearest."""
+        if self.writes == "primary":
+            return super().write_order(geography)
+        return nearest_first(geography.site_store_rtt)
+
+    def rules(self) -> KvRules:
+        """Return the rules; raises ValueError for a TTL under the minimum."""
+        if self.ttl < self.minimum_ttl:
+            raise ValueError(
+                f"ttl is {self.ttl / 1e3:g} s, under the minimum of {self.minimum_ttl / 1e3:g} s"
+            )
+        return KvRules(
+            caches=CacheRules(
+                has_edge=True,
+                edge_ttl=self.ttl,
+                region_ttl=self.region_ttl or self.ttl,
+                memory_ttl=self.memory_ttl,
+                memory_bytes=self.memory_size,
+                edge_bytes=self.edge_size,
+                region_bytes=self.region_size,
+                refresh_after=self.refresh_after,
+                coalesces=self.coalesce,
+                writes_through=self.write_through,
+                memory_lookup=self.memory_lookup,
+                edge_lookup=self.edge_lookup,
+                region_lookup=self.region_lookup,
+            ),
+            reads="race" if self.reads == "race" else "ordered",
+            writes="race" if self.writes == "race" else "ordered",
+            write_gap=self.write_gap,
+            listing=self.listing,
+            lag=self.lag,
+            sync=self.sync,
+            minimum_ttl=self.minimum_ttl,
+            minimum_expiration=self.minimum_expiration,
+            prices=self.prices,
+        )
+
+
+def tell(geography: Geography, *, edges: int, regions: int) -> Ints:
+    """Return a table for :meth:`KvModel.told`: the same for all edges, the same for all tiers."""
+    row = [edges] * len(geography.sites.ids) + [regions] * len(geography.tiers.ids)
+    return np.tile(np.array(row, dtype=np.int64), (len(geography.stores.ids), 1))

@@ -1,0 +1,279 @@
+"""What is asked for: arrivals, functions, connections, keys, and the handler's steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from popsim.scenario.fields import (
+    DurationMs,
+    LawField,
+    RatePerS,
+    Share,
+    SizeBytes,
+    SizeLawField,
+)
+from popsim.scenario.laws import MAX_NUMBER, parse_law
+from popsim.scenario.parts import (
+    FetchReuse,
+    Spec,
+    Version,
+    Where,
+    text_or_mapping,
+    word_or_share,
+)
+from popsim.scenario.size_laws import parse_size_law
+
+NOTHING = parse_law("0ms")
+
+# Limits of Workers KV, which are about those of its kind: keys of 512 B, metadata of 1,024 B, values of 25 MiB,
+# 100 keys in a bulk read. https://developers.cloudflare.com/kv/platform/limits/, 2026
+MAX_KEY_BYTES, MAX_METADATA_BYTES, MAX_VALUE_BYTES = 512, 1024, 25 * 2**20
+MAX_BULK_KEYS = 100
+MAX_KEYS = 1_000_000_000
+
+
+class ArrivalsSpec(Spec):
+    """When requests come: Poisson at a rate, periodic probes, or the lines of a key trace."""
+
+    rate: RatePerS | None = None
+    by_local_hour: tuple[float, ...] | str | None = None
+    every: DurationMs | None = Field(default=None, gt=0)
+    stagger: bool = True
+    trace: str | None = None
+
+    @model_validator(mode="after")
+    def _one_process(self) -> ArrivalsSpec:
+        if sum(way is not None for way in (self.rate, self.every, self.trace)) != 1:
+            raise ValueError(
+                "expected one of rate (such as 200/s), every (such as 5min), trace (a CSV file)"
+            )
+        if self.rate is None and self.by_local_hour is not None:
+            raise ValueError(
+                "by_local_hour needs a rate; probes that come every so often have none"
+            )
+        return self
+
+
+class Zipf(Spec):
+    """Popularity of rank k proportional to k**-zipf."""
+
+    zipf: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
+
+
+class FunctionsSpec(Spec):
+    """How many functions are deployed, and how unequally they are called."""
+
+    count: int = Field(default=1, ge=1, le=1_000_000)
+    popularity: Annotated[
+        Annotated[Literal["uniform"], Tag("name")] | Annotated[Zipf, Tag("mapping")],
+        Discriminator(text_or_mapping),
+    ] = "uniform"
+
+
+class TopShare(Spec):
+    """How unequal popularity is: the ``keys`` share of all keys gets the ``reads`` share of all reads."""
+
+    keys: Annotated[Share, Field(gt=0, lt=1)]
+    reads: Annotated[Share, Field(gt=0, lt=1)]
+
+
+class Popularity(Spec):
+    """A Zipf law, by its exponent or by how much its most popular keys get."""
+
+    zipf: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] | None = None
+    top: TopShare | None = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Popularity:
+        if (self.zipf is None) == (self.top is None):
+            raise ValueError("expected either zipf (an exponent) or top (of keys and reads)")
+        return self
+
+
+class TtlByPlace(Spec):
+    """Expiration times by the client's country, else continent, else ``default``, else never."""
+
+    by_country: dict[str, DurationMs] = {}
+    by_continent: dict[str, DurationMs] = {}
+    default: DurationMs | None = None
+
+    def parts(self) -> list[tuple[tuple[str, ...], float]]:
+        """Return every TTL in ms, with its path."""
+        found: list[tuple[tuple[str, ...], float]] = [
+            (("by_country", name), ttl) for name, ttl in self.by_country.items()
+        ]
+        found += [(("by_continent", name), ttl) for name, ttl in self.by_continent.items()]
+        return found if self.default is None else [*found, (("default",), self.default)]
+
+
+class KeySpaceSpec(Spec):
+    """Some keys, who reads which of them, and what they hold."""
+
+    count: int = Field(default=1, ge=1, le=MAX_KEYS)
+    per: Literal["world", "continent", "country"] = "world"
+    popularity: Annotated[
+        Annotated[Literal["uniform"], Tag("name")] | Annotated[Popularity, Tag("mapping")],
+        Discriminator(text_or_mapping),
+    ] = "uniform"
+    locality: Share = 0.0
+    filled: Share = 1.0
+    value_size: SizeLawField = parse_size_law("288B")
+    metadata_size: Annotated[SizeBytes, Field(le=MAX_METADATA_BYTES)] = 0
+    key_size: Annotated[SizeBytes, Field(le=MAX_KEY_BYTES)] = 32
+
+
+class Resolver(Spec):
+    """A resolver cache: entries live ``ttl``; a hit and a miss cost what their laws say."""
+
+    ttl: DurationMs = Field(gt=0)
+    hit: LawField = NOTHING
+    miss: LawField
+
+
+class ConnectionSpec(Spec):
+    """What a request needs before it can be sent."""
+
+    reuse: Annotated[Any, word_or_share("never", "always")] = "never"
+    protocol: Literal["h1", "h2", "h3"] = "h2"
+    tls: Version = "1.3"
+    resumption: Share = 0.0
+    zero_rtt: bool = False
+    dns: Annotated[
+        Annotated[Literal["cached"], Tag("name")] | Annotated[Resolver, Tag("mapping")],
+        Discriminator(text_or_mapping),
+    ] = "cached"
+    loss: Annotated[Share, Field(lt=1.0)] = 0.0
+
+    @model_validator(mode="after")
+    def _protocols_fit(self) -> ConnectionSpec:
+        if self.protocol == "h3" and self.tls != "1.3":
+            raise ValueError(
+                f"h3 runs over QUIC, which has TLS 1.3 built in, not tls: {self.tls!r}"
+            )
+        if self.zero_rtt and self.tls != "1.3":
+            raise ValueError(f"zero_rtt needs tls: '1.3', not {self.tls!r}")
+        return self
+
+
+class FetchStep(Spec):
+    """Ask an origin and wait for its answer."""
+
+    origin: str
+    round_trips: int = Field(default=1, ge=1, le=1_000)
+    service: LawField = NOTHING
+    reuse: FetchReuse = "always"
+    handshakes: int = Field(default=2, ge=0, le=10)
+
+
+class KvGetStep(Spec):
+    """Read a key; if it has no value, run ``on_miss``."""
+
+    keys: str
+    count: int = Field(default=1, ge=1, le=MAX_BULK_KEYS)
+    cache_ttl: DurationMs | None = None
+    on_miss: tuple[StepSpec, ...] = ()
+    on_error: Literal["fail", "miss"] = "fail"
+
+
+class KvPutStep(Spec):
+    """Write a key; its value expires after ``expiration_ttl``, which may depend on the client's place."""
+
+    keys: str
+    expiration_ttl: (
+        Annotated[
+            Annotated[DurationMs, Tag("name")] | Annotated[TtlByPlace, Tag("mapping")],
+            Discriminator(text_or_mapping),
+        ]
+        | None
+    ) = None
+    on_error: Literal["fail", "ignore"] = "fail"
+
+
+class KvStep(Spec):
+    """Delete a key, or list keys."""
+
+    keys: str
+    on_error: Literal["fail", "ignore"] = "fail"
+
+
+class KvTraceStep(Spec):
+    """Do what the trace's line says."""
+
+    keys: str
+    on_miss: tuple[StepSpec, ...] = ()
+    on_error: Literal["fail", "ignore"] = "fail"
+
+
+class BranchSpec(Spec):
+    """One way a handler may take: its weight, for whom, and what is done there."""
+
+    weight: float = Field(gt=0, le=MAX_NUMBER, allow_inf_nan=False)
+    where: Where = Where()
+    steps: tuple[StepSpec, ...] = ()
+
+
+class StepSpec(Spec):
+    """One step of a handler; exactly one key."""
+
+    cpu: LawField | None = None
+    sleep: LawField | None = None
+    fetch: FetchStep | None = None
+    choose: Annotated[tuple[BranchSpec, ...], Field(min_length=1)] | None = None
+    kv_get: KvGetStep | None = Field(default=None, alias="kv.get")
+    kv_put: KvPutStep | None = Field(default=None, alias="kv.put")
+    kv_delete: KvStep | None = Field(default=None, alias="kv.delete")
+    kv_list: KvStep | None = Field(default=None, alias="kv.list")
+    kv_trace: KvTraceStep | None = Field(default=None, alias="kv.trace")
+
+    @model_validator(mode="after")
+    def _one_key(self) -> StepSpec:
+        known = {name: info.alias or name for name, info in type(self).model_fields.items()}
+        if sum(getattr(self, name) is not None for name in known) != 1:
+            raise ValueError(f"a step has exactly one of {', '.join(known.values())}")
+        return self
+
+    @property
+    def kv(self) -> KvGetStep | KvPutStep | KvStep | KvTraceStep | None:
+        """The step as one that asks the key-value store; None if it does not."""
+        return self.kv_get or self.kv_put or self.kv_delete or self.kv_list or self.kv_trace
+
+    def inner(self) -> Iterator[tuple[tuple[str | int, ...], StepSpec]]:
+        """Yield the steps inside this one, with their paths relative to it."""
+        if self.kv_get is not None:
+            for number, step in enumerate(self.kv_get.on_miss):
+                yield ("kv.get", "on_miss", number), step
+        if self.kv_trace is not None:
+            for number, step in enumerate(self.kv_trace.on_miss):
+                yield ("kv.trace", "on_miss", number), step
+        for row, branch in enumerate(self.choose or ()):
+            for number, step in enumerate(branch.steps):
+                yield ("choose", row, "steps", number), step
+
+
+class WorkloadSpec(Spec):
+    """What is asked for, how often, over what connections."""
+
+    arrivals: ArrivalsSpec
+    functions: FunctionsSpec = FunctionsSpec()
+    connection: ConnectionSpec = ConnectionSpec()
+    keys: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], KeySpaceSpec] = {}
+    handler: tuple[StepSpec, ...] = ()
+    response_size: SizeBytes = 2_000
+
+    def steps(self) -> Iterator[tuple[tuple[str | int, ...], StepSpec]]:
+        """Yield every step of the handler, nested ones too, with its path from ``handler`` on."""
+        stack: list[tuple[tuple[str | int, ...], StepSpec]] = [
+            (("handler", number), step) for number, step in enumerate(self.handler)
+        ]
+        while stack:
+            path, step = stack.pop(0)
+            yield path, step
+            stack = [((*path, *more), inner) for more, inner in step.inner()] + stack
+
+    @property
+    def uses_kv(self) -> bool:
+        """Whether a handler's step asks the key-value store."""
+        return any(step.kv is not None for _, step in self.steps())
