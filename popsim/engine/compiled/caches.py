@@ -70,7 +70,7 @@ def unlink(st, cache, position):
 def move(st, source, target):
     """Move a copy to another position, with what points to it."""
     copies = st.copies
-    copies[target].tag = copies[source].tag
+    st.tags[target] = st.tags[source]
     copies[target].state = copies[source].state
     copies[target].expiry = copies[source].expiry
     copies[target].refresh = copies[source].refresh
@@ -79,7 +79,7 @@ def move(st, source, target):
     copies[target].bytes = copies[source].bytes
     copies[target].older = copies[source].older
     copies[target].newer = copies[source].newer
-    cache = (copies[target].tag - 1) >> BITS
+    cache = (st.tags[target] - 1) >> BITS
     if st.caches[cache].limit <= 0:
         return
     older, newer = np.int64(copies[target].older), np.int64(copies[target].newer)
@@ -98,16 +98,16 @@ def evict_oldest(st, cache):
     """Remove the least recently used copy of a limited cache."""
     hole = st.caches[cache].oldest
     unlink(st, cache, hole)
-    copies, length = st.copies, st.copies.shape[0]
-    st.caches[cache].bytes -= np.int64(copies[hole].bytes)
+    tags, length = st.tags, st.tags.shape[0]
+    st.caches[cache].bytes -= np.int64(st.copies[hole].bytes)
     st.kv_ints[N_COPIES] -= 1
-    copies[hole].tag = 0
+    tags[hole] = 0
     position = (hole + 1) & (length - 1)
-    while copies[position].tag != 0:
-        home = home_of(copies[position].tag, length)
+    while tags[position] != 0:
+        home = home_of(tags[position], length)
         if ((position - home) & (length - 1)) >= ((position - hole) & (length - 1)):
             move(st, position, hole)
-            copies[position].tag = 0
+            tags[position] = 0
             hole = position
         position = (position + 1) & (length - 1)
 
@@ -142,9 +142,9 @@ def keep(st, cache, key, state, until, time, ttl, refresh_after, epoch, size):
 
 
 @helper
-def is_dead(st, copy):
+def is_dead(st, tag, copy):
     """Tell whether a copy can never be served again, and is in no order of use."""
-    cache = (copy.tag - 1) >> BITS
+    cache = (tag - 1) >> BITS
     if st.caches[cache].limit > 0:
         return False
     if not copy.expiry > st.floats[F_NOW]:
@@ -160,21 +160,22 @@ def is_dead(st, copy):
 def count_living(st):
     """Return how many copies are worth keeping."""
     count = np.int64(0)
-    for position in range(st.copies.shape[0]):
-        if st.copies[position].tag != 0 and not is_dead(st, st.copies[position]):
+    for position in range(st.tags.shape[0]):
+        tag = st.tags[position]
+        if tag != 0 and not is_dead(st, tag, st.copies[position]):
             count += 1
     return count
 
 
 @entry
-def rebuild(st, old):
+def rebuild(st, old_tags, old):
     """Fill the empty table of copies from an old one, without what is dead; the old one is spoilt."""
     st.kv_ints[N_COPIES] = 0
     for number in range(old.shape[0]):
-        if old[number].tag == 0 or is_dead(st, old[number]):
-            old[number].tag = 0
+        if old_tags[number] == 0 or is_dead(st, old_tags[number], old[number]):
+            old_tags[number] = 0
             continue
-        position = insert_copy(st, old[number].tag)
+        position = insert_copy(st, old_tags[number])
         copy = st.copies[position]
         copy.state, copy.expiry, copy.refresh = (
             old[number].state,
@@ -185,9 +186,9 @@ def rebuild(st, old):
         copy.older, copy.newer = old[number].older, old[number].newer
         old[number].state = position
     for number in range(old.shape[0]):
-        if old[number].tag == 0:
+        if old_tags[number] == 0:
             continue
-        cache = (old[number].tag - 1) >> BITS
+        cache = (old_tags[number] - 1) >> BITS
         if st.caches[cache].limit <= 0:
             continue
         copy = st.copies[old[number].state]

@@ -16,6 +16,7 @@ FIRST_NODE = np.int64((1023 - 54) << 6)  # exponent and six mantissa bits of 2**
 FRACTION_MASK = np.int64((1 << 46) - 1)
 FRACTION_UNIT = 2.0**-46
 HALF_53, UNIT_53 = 2.0**-53, 2.0**-53
+SMOOTH, STEPS, ONE_VALUE = 0.0, 1.0, 2.0  # kinds of tables, in their last column
 
 ARRIVAL, USER, START = np.uint64(draws.ARRIVAL), np.uint64(draws.USER), np.uint64(draws.START)
 IDLE, FRONT_DOOR = np.uint64(draws.IDLE), np.uint64(draws.FRONT_DOOR)
@@ -80,11 +81,14 @@ def uniform(word):
 @helper
 def quantile(st, table, word):
     """Look up the quantile that ``word`` addresses (rule 9)."""
+    kind = st.tables[table, 2 * NODES]
+    if kind == ONE_VALUE:
+        return st.tables[table, 0]
     probability = np.float64((np.float64((word & TAIL_MASK) >> U11) + 0.5) * HALF_53)
     bits = probability.view(np.int64)
     node = (bits >> 46) - FIRST_NODE + np.int64(word >> U63) * NODES
     low = st.tables[table, node]
-    if st.tables[table, 2 * NODES] != 0.0:
+    if kind == STEPS:
         return low
     fraction = np.float64(bits & FRACTION_MASK) * FRACTION_UNIT
     return low + (st.tables[table, node + 1] - low) * fraction

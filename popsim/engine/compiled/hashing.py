@@ -31,10 +31,10 @@ def home_of(tag, length):
 @helper
 def find_copy(st, tag):
     """Return the position of a copy, -1 if there is none."""
-    copies, length = st.copies, st.copies.shape[0]
+    tags, length = st.tags, st.tags.shape[0]
     position = home_of(tag, length)
-    while copies[position].tag != 0:
-        if copies[position].tag == tag:
+    while tags[position] != 0:
+        if tags[position] == tag:
             return position
         position = (position + 1) & (length - 1)
     return NONE
@@ -43,11 +43,11 @@ def find_copy(st, tag):
 @helper
 def insert_copy(st, tag):
     """Return the position of a new copy with this tag."""
-    copies, length = st.copies, st.copies.shape[0]
+    tags, length = st.tags, st.tags.shape[0]
     position = home_of(tag, length)
-    while copies[position].tag != 0:
+    while tags[position] != 0:
         position = (position + 1) & (length - 1)
-    copies[position].tag = tag
+    tags[position] = tag
     st.kv_ints[N_COPIES] += 1
     return position
 

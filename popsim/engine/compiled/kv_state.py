@@ -12,7 +12,6 @@ from popsim.engine.layout import Growth, Inputs
 
 COPY_DTYPE = np.dtype(
     [
-        ("tag", "i8"),  # ((cache << 40) | key) + 1; 0 = empty
         ("state", "i8"),  # version * 2 + is absent
         ("expiry", "f8"),
         ("refresh", "f8"),
@@ -102,6 +101,7 @@ def kv_arrays(inputs: Inputs, growth: Growth, books: KvBooks) -> dict[str, Any]:
     return {
         "kv_ints": _ints(inputs),
         "kv_floats": _floats(inputs),
+        "tags": np.zeros(growth.copies if kv.is_used else 1, np.int64),
         "copies": records(COPY_DTYPE, growth.copies if kv.is_used else 1),
         "caches": _caches(inputs),
         "fetching": records(FETCHING_DTYPE, growth.fetching if kv.is_used else 1),

@@ -75,12 +75,13 @@ class CompiledPlane:
 
     def _rebuild_copies(self) -> None:
         """Forget dead copies; take as much room as the living ones need, and as much again."""
-        old = self.state.copies
+        old_tags, old = self.state.tags, self.state.copies
         most = 2 * int(self.state.kv_ints[kv_state.WIDTH]) + 2
         needed = (int(caches.count_living(self.state)) + most) * COPIES_ROOM
         length = 1 << int(needed - 1).bit_length()
-        self.state = self.state._replace(copies=records(kv_state.COPY_DTYPE, length))
-        caches.rebuild(self.state, old)
+        tags, copies = np.zeros(length, np.int64), records(kv_state.COPY_DTYPE, length)
+        self.state = self.state._replace(tags=tags, copies=copies)
+        caches.rebuild(self.state, old_tags, old)
 
     def _rehash(self, name: str) -> None:
         """Double one of the smaller tables."""

@@ -193,7 +193,7 @@ class State(NamedTuple):
     routes: Records  # [client * R + candidate]
     upstreams: Records  # [site * K + candidate]
     fetches: Records  # [site * O + origin]
-    tables: Floats  # [table, 2 * NODES + 1], last column: is a step law
+    tables: Floats  # [table, 2 * NODES + 1], last column: its kind, see draw.py
     networks: Records
     functions: Records
     steps: Records
@@ -210,6 +210,7 @@ class State(NamedTuple):
     # the key-value store, see kv_state.py
     kv_ints: Ints
     kv_floats: Floats
+    tags: Ints  # of the copies: ((cache << 40) | key) + 1, 0 = empty; apart, so that probing stays near
     copies: Records
     caches: Records
     fetching: Records
@@ -259,7 +260,8 @@ def initial_state(inputs: Inputs, growth: Growth) -> State:
     instances = records(INSTANCE_DTYPE, growth.instances)
     instances.site = -1
     tables = np.zeros((len(inputs.tables), 2 * NODES + 1))
-    tables[:, :-1], tables[:, -1] = inputs.tables, inputs.is_step
+    is_constant = inputs.tables.min(axis=1) == inputs.tables.max(axis=1)
+    tables[:, :-1], tables[:, -1] = inputs.tables, np.where(is_constant, 2, inputs.is_step)
     return State(
         integers=_integers(inputs),
         floats=_floats(inputs),
