@@ -11,7 +11,8 @@ from popsim.engine import kv_layout as kvl
 from popsim.engine.arrays import Floats, Ints, Records, records
 from popsim.engine.tables import alias_table
 from popsim.scenario.laws import Law
-from popsim.scenario.workload import KeySpaceSpec, Popularity
+from popsim.scenario.size_laws import Capped
+from popsim.scenario.workload import MAX_VALUE_BYTES, KeySpaceSpec, Popularity
 from popsim.world.geo import countries as all_countries
 
 EXACT_RANKS = 256  # the most popular keys have a cell each
@@ -45,7 +46,7 @@ def key_spaces(
         table = kvl.SIZE_CONSTANT if is_constant else first_table + len(laws)
         size = overhead + (round(spec.value_size.mean()) if is_constant else 0)
         if not is_constant:
-            laws.append(spec.value_size)
+            laws.append(Capped(spec.value_size, MAX_VALUE_BYTES))
         spaces[row] = (
             first, spec.count, first_cell, len(own), spec.locality, spec.filled, size, table,
         )  # fmt: skip

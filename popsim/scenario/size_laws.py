@@ -7,10 +7,42 @@ from typing import Any
 
 import numpy as np
 
-from popsim.scenario.laws import Law, parse_law
+from popsim.scenario.laws import Floats, Law, parse_law
 from popsim.scenario.units import format_bytes, parse_bytes, parse_duration
 
-LARGEST_TAIL = np.array([2.0**-54])
+RARE = np.array([1e-4])
+
+
+class Capped(Law):
+    """A law of sizes whose larger values count as ``most`` bytes."""
+
+    def __init__(self, law: Law, most: int) -> None:
+        self.law, self.most = law, float(most)
+        self.is_step = law.is_step  # type: ignore[misc]
+
+    def quantile_lower(self, p: Floats) -> Floats:
+        """Return the value at CDF = p."""
+        return np.minimum(self.law.quantile_lower(p), self.most)
+
+    def quantile_upper(self, p: Floats) -> Floats:
+        """Return the value at CDF = 1 - p."""
+        return np.minimum(self.law.quantile_upper(p), self.most)
+
+    def cdf(self, x: Floats) -> Floats:
+        """Return P(X <= x)."""
+        return np.where(np.asarray(x) >= self.most, 1.0, self.law.cdf(x))
+
+    def mean(self) -> float:
+        """Return the mean of the law without its cap, in bytes."""
+        return self.law.mean()
+
+    def scaled(self, factor: float) -> Law:
+        """Return the law of ``factor`` times the value."""
+        return Capped(self.law.scaled(factor), round(self.most * factor))
+
+    def to_yaml(self) -> Any:
+        """Return the YAML form of the law without its cap."""
+        return self.law.to_yaml()
 
 
 def parse_size_law(value: object) -> Law:
@@ -42,9 +74,9 @@ def size_law_to_yaml(law: Law) -> Any:
     return _as_sizes(law.to_yaml())
 
 
-def largest_size(law: Law) -> float:
-    """Return the largest size in bytes that is ever drawn."""
-    return float(law.quantile_upper(LARGEST_TAIL)[0])
+def rarely_exceeded(law: Law) -> float:
+    """Return the size in bytes that one value in ten thousand exceeds."""
+    return float(law.quantile_upper(RARE)[0])
 
 
 def _translated(value: Any) -> Any:

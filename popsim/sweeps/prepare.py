@@ -23,7 +23,7 @@ from popsim.scenario.errors import InputError, Problem
 from popsim.scenario.loading import Source, in_order, read_what_is_right, translate
 from popsim.scenario.parts import Where
 from popsim.scenario.schema import PlatformSpec, Scenario
-from popsim.scenario.size_laws import largest_size
+from popsim.scenario.size_laws import rarely_exceeded
 from popsim.scenario.units import format_duration
 from popsim.scenario.workload import MAX_VALUE_BYTES, TtlByPlace
 from popsim.world.access import access_laws
@@ -200,14 +200,12 @@ class _Check:
     def _keys(self) -> None:
         """Check what the key spaces hold, and the trace if there is one."""
         for name, space in self.scenario.workload.keys.items():
-            largest = largest_size(space.value_size)
-            if largest > MAX_VALUE_BYTES:
+            large = rarely_exceeded(space.value_size)
+            if large > MAX_VALUE_BYTES:
                 message = (
-                    f"values of up to {largest / 2**20:,.1f} MiB; "
-                    f"a value may have {MAX_VALUE_BYTES / 2**20:g} MiB"
+                    f"a value may have {MAX_VALUE_BYTES / 2**20:g} MiB; "
+                    f"of these, one in 10,000 has {large / 2**20:,.1f} MiB or more"
                 )
-                if space.value_size.maximum() == float("inf"):
-                    message += ", and this law has no largest one (percentiles with p100 do)"
                 path = ("workload", "keys", name, "value_size")
                 self.problems.append(self.document.problem(path, message))
             with self._at("workload", "keys", name, "popularity"):

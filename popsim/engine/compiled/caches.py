@@ -114,7 +114,7 @@ def evict_oldest(st, cache):
 
 @helper
 def keep(st, cache, key, state, until, time, ttl, refresh_after, epoch, size):
-    """Store a copy, unless a newer one is there; evict the least recently used for it (rule 31)."""
+    """Store a copy, unless a newer one is there; evict the least recently used for it (rule 33)."""
     tag = tag_of(cache, key)
     position = find_copy(st, tag)
     limit = st.caches[cache].limit

@@ -72,7 +72,7 @@ A_REQUEST, EDGE_REFRESH, REGION_REFRESH = 0, 1, 2
 
 @helper
 def event_key(st, slot):
-    """Return the key of a slot's events: a request's, or a refresh's (rule 33)."""
+    """Return the key of a slot's events: a request's, or a refresh's (rule 35)."""
     request = st.slots[slot]
     if request.job == A_REQUEST:
         return KEY_ORDINARY + request.number
@@ -82,7 +82,7 @@ def event_key(st, slot):
 
 @helper
 def key_of(st, number, client, space, place):
-    """Return the key of a request in a space; ``place`` counts the keys of a bulk read (rule 27)."""
+    """Return the key of a request in a space; ``place`` counts the keys of a bulk read (rule 29)."""
     item = st.spaces[space]
     if st.kv_ints[HAS_TRACE] != 0:
         return item.first + st.trace[number].key
@@ -114,7 +114,7 @@ def service(st, slot, table, part):
 
 @helper
 def choose_store(st, slot, row, part):
-    """Choose the first store that is up, or the fastest; False if there is none (rule 34)."""
+    """Choose the first store that is up, or the fastest; False if there is none (rule 36)."""
     request = st.slots[slot]
     mode = st.kv_ints[WRITE_MODE] if part == WRITING else st.kv_ints[READ_MODE]
     request.store = NONE
@@ -396,7 +396,7 @@ def given_at_region(st, slot, time):
 
 @helper
 def wake(st, slot, waiter, time):
-    """Give all who waited for a read what it found, or its failure (rule 32)."""
+    """Give all who waited for a read what it found, or its failure (rule 34)."""
     width = st.kv_ints[WIDTH]
     found = st.parcels[slot * width]
     while waiter >= 0:
@@ -414,7 +414,7 @@ def wake(st, slot, waiter, time):
 
 @helper
 def may_refresh(st, slot, cache, key, epoch):
-    """Tell whether a read may set off a refresh: single ones do, if none is under way (rule 33)."""
+    """Tell whether a read may set off a refresh: single ones do, if none is under way (rule 35)."""
     if st.slots[slot].count != 1:
         return False
     position = find_fetching(st, tag_of(cache, key))

@@ -6,7 +6,6 @@ import numpy as np
 
 from popsim.engine.compiled.jit import helper
 from popsim.engine.compiled.kv_state import (
-    N_SPACES,
     N_WATCHED,
     ROW_COUNTRY,
     ROW_SPACE,
@@ -87,7 +86,7 @@ def record_read(st, slot, time):
 
 @helper
 def staleness(st, slot, key, number):
-    """Return for how long a newer version had been there when the read began, and the version's age (rule 35)."""
+    """Return for how long a newer version had been there when the read began, and the version's age (rule 37)."""
     request = st.slots[slot]
     site, began = request.compute, request.began
     version = newest_of(st, key)
@@ -172,13 +171,12 @@ def record_list(st, slot, time):
 
 
 @helper
-def watch(st, key, time, is_control):
-    """Return the row in which a write's way to the sites is followed; -1 = it is not."""
-    followed = is_control
-    for space in range(st.kv_ints[N_SPACES]):
-        followed = followed or key == st.spaces[space].first
+def watch(st, space, key, time):
+    """Return the row in which a write's way to the sites is followed; -1 = it is not; space -1 = the control plane's."""
     row = st.kv_ints[N_WATCHED]
-    if not followed or row >= MOST:
+    if row >= MOST:
+        return NONE
+    if space >= 0 and (key - st.spaces[space].first) % st.spaces[space].count != 0:
         return NONE
     st.kv_ints[N_WATCHED] = row + 1
     st.kv_watched[row, 0] = time

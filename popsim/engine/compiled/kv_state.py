@@ -62,7 +62,6 @@ KEY_BITS = 40
     N_SITES,
     N_CACHE_NODES,
     N_NODES,
-    N_SPACES,
     N_COUNTRIES,
     N_CHOICES,
     WIDTH,
@@ -84,7 +83,7 @@ KEY_BITS = 40
     ROW_COUNTRY,
     ROW_WRITE,
     ROW_STALE,
-) = range(31)
+) = range(30)
 
 MEMORY_TTL, EDGE_TTL, REGION_TTL, REFRESH_AFTER, WRITE_GAP, LONGEST_LAG, HORIZON = range(7)
 
@@ -143,13 +142,12 @@ def _ints(inputs: Inputs) -> Ints:
     kv, rules = inputs.kv, inputs.kv.scalars
     rows = KvRows.of(len(kv.space_names), inputs.country_count)
     cache_nodes = inputs.site_count + kv.regions
-    ints = np.zeros(31, np.int64)
+    ints = np.zeros(30, np.int64)
     for index, value in {
         FREE_VERSION: -1,
         N_SITES: inputs.site_count,
         N_CACHE_NODES: cache_nodes,
         N_NODES: cache_nodes + len(kv.stores),
-        N_SPACES: len(kv.space_names),
         N_COUNTRIES: inputs.country_count,
         N_CHOICES: kv.choices,
         WIDTH: kv.widest_get,

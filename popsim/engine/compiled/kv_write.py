@@ -108,7 +108,7 @@ def at_commit(st, slot, time):
     entity = (request.number << WRITE_SHIFT) + request.pc
     row = NONE
     if request.start >= st.floats[F_WARMUP]:
-        row = watch(st, parcel.key, time, False)
+        row = watch(st, request.space, parcel.key, time)
     until = time + request.lifetime
     request.version = commit(
         st, parcel.key, time, until, entity, request.store, request.compute, absent, row
@@ -162,7 +162,7 @@ def end_list(st, slot, time):
 
 @helper
 def after_kv(st, slot, what):
-    """Go on after a step of the store: where a hit jumps to, to the next step, or not at all (rule 26)."""
+    """Go on after a step of the store: where a hit jumps to, to the next step, or not at all (rule 28)."""
     request = st.slots[slot]
     step = st.steps[request.pc]
     if what == FAILED_STEP + KILLED:
@@ -184,5 +184,5 @@ def write_now(st, key, time, store, entity, absent):
     """Commit a write of the control plane; the caller guarantees room."""
     row = NONE
     if time >= st.floats[F_WARMUP]:
-        row = watch(st, key, time, True)
+        row = watch(st, NONE, key, time)
     commit(st, key, time, np.inf, entity, store, NONE, absent, row)

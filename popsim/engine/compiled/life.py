@@ -243,7 +243,7 @@ def after_step(st, slot):
 
 @helper
 def branch(st, slot):
-    """Follow jumps and choices, which take no time, to the next step (rule 26)."""
+    """Follow jumps and choices, which take no time, to the next step (rule 28)."""
     request = st.slots[slot]
     while True:
         step = st.steps[request.pc]

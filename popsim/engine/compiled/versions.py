@@ -33,7 +33,7 @@ def newest_of(st, key):
 
 @helper
 def has_arrived(st, version, node, table, time):
-    """Tell whether a node has a version by now (rule 29)."""
+    """Tell whether a node has a version by now (rule 31)."""
     item = st.versions[version]
     if item.commit + st.kv_floats[LONGEST_LAG] <= time:
         return True

@@ -60,7 +60,7 @@ class Caches:
         self.fetching: dict[tuple[int, int], Fetching] = {}
 
     def find(self, cache: int, node: int, key: int, time: float, epoch: int) -> Copy | None:
-        """Return a copy that may be served, brought up to date by what its node was told (rule 29)."""
+        """Return a copy that may be served, brought up to date by what its node was told (rule 31)."""
         copy = self.copies[cache].get(key)
         if copy is None or copy.epoch != epoch or not copy.expiry > time:
             return None
@@ -81,7 +81,7 @@ class Caches:
         self, cache: int, key: int, found: Found, time: float, ttl: float, refresh_after: float,
         epoch: int, size: int,
     ) -> None:  # fmt: skip
-        """Store a copy, unless a newer one is there; evict the least recently used for it (rule 31)."""
+        """Store a copy, unless a newer one is there; evict the least recently used for it (rule 33)."""
         copies, limit = self.copies[cache], self.limits[cache]
         old = copies.get(key)
         if old is not None:

@@ -24,7 +24,7 @@ class Keys:
     def of(self, request: int, client: int, space: int, place: int) -> int:
         """Return the key of a request in a space; ``place`` counts the keys of a bulk read.
 
-        All steps of a request that use a space are about the same key (rule 27).
+        All steps of a request that use a space are about the same key (rule 29).
         """
         first, count, first_cell, cells, locality, *_ = self.spaces[space]
         if self.trace_keys is not None:

@@ -1,7 +1,7 @@
 """Reads and writes of a key-value store: from the cache at the site up the tiers, and back.
 
 A read is a message that climbs: the site's caches, its regional tier, a central store. What it finds is stored
-on the way back, at each tier's own time (rule 28). A write goes to a store and back.
+on the way back, at each tier's own time (rule 30). A write goes to a store and back.
 """
 
 from __future__ import annotations
@@ -274,7 +274,7 @@ class KeyValue:
         self.count_event()
 
     def _wake(self, read: Read, fetching: Fetching) -> None:
-        """Give all who waited what the read has found, or its failure (rule 32)."""
+        """Give all who waited what the read has found, or its failure (rule 34)."""
         found = read.found[0]
         for waiter in fetching.waiting:
             waiter.has_failed = read.has_failed
@@ -286,7 +286,7 @@ class KeyValue:
     # --- refreshing ---------------------------------------------------------------------------------------
 
     def _may_refresh(self, read: Read, cache: int, key: int, epoch: int) -> bool:
-        """Tell whether a read may set off a refresh: single ones do, if none is under way (rule 33)."""
+        """Tell whether a read may set off a refresh: single ones do, if none is under way (rule 35)."""
         return len(read.keys) == 1 and self.caches.under_way(cache, key, epoch) is None
 
     def _refresh(self, cause: Read, key: int, *, at_edge: bool) -> None:
@@ -328,7 +328,7 @@ class KeyValue:
     def put(
         self, request: Request, pc: int, step: Any, key: int, ttl: float, *, is_absent: bool
     ) -> Outcome:
-        """Write a key, or delete it: to a store and back (rule 30). ``ttl`` is the value's, in ms."""
+        """Write a key, or delete it: to a store and back (rule 32). ``ttl`` is the value's, in ms."""
         began, site = self.env.now, self.sites[request.compute]
         epoch, outcome = site.epoch, OK
         choice = self._choose(
@@ -350,7 +350,7 @@ class KeyValue:
                 version = self.versions.commit(
                     key, now, until=now + ttl, store=store, site=request.compute,
                     entity=(request.number << draws.WRITE_SHIFT) + pc, is_absent=is_absent,
-                    watch=self.recorder.watch(request, key, now),
+                    watch=self.recorder.watch(request, step.space, key, now),
                 )  # fmt: skip
             delay = service + rtt * 0.5 if version is not None else rtt * 0.5
             yield from self._pause_request(request, now + delay)
@@ -408,7 +408,7 @@ class KeyValue:
     def _choose(
         self, choices: list[Any], node: int, request: int, pc: int, column: int, part: int
     ) -> tuple[int, float, float] | None:
-        """Return (store, rtt, service) of the first store that is up, or of the fastest (rule 34)."""
+        """Return (store, rtt, service) of the first store that is up, or of the fastest (rule 36)."""
         count = self.inputs.kv.choices
         mode = self.rules.writes if part == draws.WRITING else self.rules.reads
         best = None
@@ -445,7 +445,7 @@ class KeyValue:
         """Commit a write of the control plane at its store, now."""
         self.versions.commit(
             key, now, until=FOREVER, entity=entity, store=store, site=-1, is_absent=is_absent,
-            watch=self.recorder.watch(None, key, now),
+            watch=self.recorder.watch(None, 0, key, now),
         )  # fmt: skip
 
 

@@ -86,7 +86,7 @@ class KvRecorder:
         histogram[rows.country + self.country[request.client], bucket] += 1
 
     def _staleness(self, key: int, found: Found, site: int, space: int, began: float) -> float:
-        """Return for how long a newer version had been there when the read began; 0 = it was fresh (rule 35)."""
+        """Return for how long a newer version had been there when the read began; 0 = it was fresh (rule 37)."""
         versions = self.versions.of(key)
         if not versions:
             return 0.0
@@ -159,16 +159,19 @@ class KvRecorder:
         if self._is_measured(request):
             self._count(request.compute, space, K_LISTS)
 
-    def watch(self, request: Request | None, key: int, now: float) -> int:
+    def watch(self, request: Request | None, space: int, key: int, now: float) -> int:
         """Return the row in which a write's way to the sites is followed; -1 = it is not.
 
-        Followed are the first writes after the warm-up of each space's first key, and those of the control plane.
+        Followed are the first writes after the warm-up of the most popular key of each partition of a space, and those
+        of the control plane.
         """
         if request is None:
             if now < self.inputs.rules.warmup:
                 return -1
-        elif not self._is_measured(request) or all(key != space[0] for space in self.spaces):
-            return -1
+        else:
+            first, count = self.spaces[space][:2]
+            if not self._is_measured(request) or (key - first) % count != 0:
+                return -1
         if self.watched >= WATCHED:
             return -1
         row = self.watched

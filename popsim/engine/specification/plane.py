@@ -158,7 +158,7 @@ class SpecificationPlane:
         self.recorder.count(C_EVENTS)
 
     def branch(self, request: Request, pc: int) -> int:
-        """Follow jumps and choices, which take no time, to the next step (rule 26)."""
+        """Follow jumps and choices, which take no time, to the next step (rule 28)."""
         while self.steps[pc].kind in (CHOOSE, JUMP):
             step = self.steps[pc]
             if step.kind == JUMP:

@@ -1,6 +1,6 @@
 """What was written to a key-value store, and which version of a key can be seen where, and when.
 
-Visibility is computed when somebody asks (rule 29): no event is spent on carrying a write to a site.
+Visibility is computed when somebody asks (rule 31): no event is spent on carrying a write to a site.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Versions:
         self, key: int, time: float, *, until: float, entity: int, store: int, site: int,
         is_absent: bool, watch: int,
     ) -> Version:  # fmt: skip
-        """Add a version; forget those that no cache can hold any more (rule 30)."""
+        """Add a version; forget those that no cache can hold any more (rule 32)."""
         versions = self.written.setdefault(key, Written()).versions
         number = versions[-1].number + 1 if versions else 1
         version = Version(number, time, until, entity, store, site, is_absent, watch)

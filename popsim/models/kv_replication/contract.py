@@ -2,7 +2,7 @@
 
 Every question is rare: it is asked once per run, and the answer is a table. So a model in plain Python, in a notebook
 too, runs on the compiled engine at full speed. What happens in between, hits, misses, refreshes, who sees which
-version when, is the engines' (docs/semantics.md, rules 26 to 35).
+version when, is the engines' (docs/semantics.md, rules 28 to 37).
 """
 
 from __future__ import annotations

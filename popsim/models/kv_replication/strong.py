@@ -6,10 +6,7 @@ A lower bound of what linearizable reads cost: Deno KV's strong reads take 7 ms 
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import numpy as np
-from pydantic import Field
 
 from popsim.models.kv_replication.contract import (
     NO_TIME,
@@ -20,7 +17,7 @@ from popsim.models.kv_replication.contract import (
     KvRules,
     Prices,
 )
-from popsim.models.kv_replication.tiered import StoreSpec, located
+from popsim.models.kv_replication.tiered import Stores, located
 from popsim.models.registry import register
 from popsim.scenario.fields import DurationMs, LawField
 from popsim.world.sites import Sites
@@ -30,7 +27,7 @@ from popsim.world.sites import Sites
 class Strong(KvModel):
     """The first store answers everything; if it fails, nobody does, lest a write be lost."""
 
-    stores: Annotated[dict[str, StoreSpec], Field(min_length=1)]
+    stores: Stores
     listing: LawField = NO_TIME
     write_gap: DurationMs = 0.0
     prices: Prices = Prices()

@@ -6,10 +6,10 @@ derived from it differ in one thing: who is told of a write.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from popsim.models.kv_replication.contract import (
     NO_TIME,
@@ -36,6 +36,16 @@ class StoreSpec(OriginSpec):
     write: LawField = NO_TIME
 
 
+def without_null(value: Any) -> Any:
+    """Leave out stores that are null, which is how a scenario takes away one of its preset's."""
+    if isinstance(value, dict):
+        return {name: spec for name, spec in value.items() if spec is not None}
+    return value
+
+
+Stores = Annotated[dict[str, StoreSpec], BeforeValidator(without_null), Field(min_length=1)]
+
+
 def located(stores: dict[str, StoreSpec]) -> tuple[CentralStore, ...]:
     """Return stores with their places; raises InputError, its path relative to the model."""
     found = []
@@ -51,7 +61,7 @@ def located(stores: dict[str, StoreSpec]) -> tuple[CentralStore, ...]:
 class TieredStore(KvModel):
     """Central stores, regional tiers, a cache and an in-memory set at every site."""
 
-    stores: Annotated[dict[str, StoreSpec], Field(min_length=1)]
+    stores: Stores
     reads: Literal["nearest", "race"] = "nearest"
     writes: Literal["primary", "nearest", "race"] = "primary"
     sync: LawField = NO_TIME
