@@ -173,7 +173,7 @@ def _verbs(rng: np.random.Generator, law: Laws, sites: int, clients: int) -> tup
     verbs = []
     for _ in range(int(rng.integers(1, 4))):
         site, time = int(rng.integers(sites)), law.number(DURATION)
-        outage, delay = law.number(60.0), law.number(20.0)
+        outage, delay = law.number(float(rng.choice([4.0, 60.0]))), law.number(20.0)
         verbs += [
             Verb(time, "fail", site),
             Verb(time + delay, "withdraw", site),

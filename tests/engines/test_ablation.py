@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import simpy
+from breaches_kv import KV_BREACHES
 from generate import case
 from run_case import differences, run_compiled, run_specification
 
@@ -20,6 +21,7 @@ from popsim.engine.compiled.plane import CompiledPlane
 from popsim.engine.draws import NODES
 from popsim.engine.layout import (
     ALWAYS_POOLED,
+    FETCH,
     IDLE_LAW,
     NO_ROUTE,
     ORDINARY,
@@ -267,10 +269,11 @@ class UsedWhenAnswered(SpecificationPlane):
     """Rule 18: a connection counts as used when the answer is there."""
 
     def run(self, request: Any, pc: int, step: Any) -> Any:
-        yield from super().run(request, pc, step)
-        if step[0] == plane_module.SLEEP + 1:
-            pool = request.compute * self.inputs.origin_count + step[2]
+        outcome = yield from super().run(request, pc, step)
+        if step.kind == FETCH:
+            pool = request.compute * self.inputs.origin_count + step.origin
             self.fetch_used[pool] = self.env.now
+        return outcome
 
 
 class TtlFromTheQuery(Connections):
@@ -362,6 +365,7 @@ BREACHES: dict[str, type[SpecificationPlane]] = {
     "22 up is enough": UpIsEnough,
     "24 ingress ends it": FirstRunEndsIt,
     "25 warm-up by end": WarmUpByEnd,
+    **KV_BREACHES,
 }
 
 

@@ -1,0 +1,281 @@
+"""Breaches of the rules 28 to 37, of programs and key-value stores; see test_ablation.py."""
+
+from __future__ import annotations
+
+from copy import copy as shallow_copy
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from popsim.engine.layout import JUMP, KV_LIMITED, KV_UNAVAILABLE, ORDINARY, REFRESH
+from popsim.engine.specification.plane import SpecificationPlane
+
+
+class KeyValueBreach(SpecificationPlane):
+    """Replace parts of the key-value store; subclasses say which."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.break_it(self.kv)
+
+    def break_it(self, kv: Any) -> None:
+        raise NotImplementedError
+
+
+class BranchIsAnEvent(SpecificationPlane):
+    """Rule 28: a jump is an event of its own."""
+
+    def run(self, request: Any, pc: int, step: Any) -> Any:
+        if pc > 0 and self.steps[pc - 1].kind == JUMP:
+            yield from self.pause(request, self.env.now, ORDINARY)
+        return (yield from super().run(request, pc, step))
+
+
+class FailureKeepsItsPlace(SpecificationPlane):
+    """Rule 28: a request whose step failed does not leave its instance."""
+
+    def release(self, request: Any, site: Any) -> None:
+        if not getattr(request, "gives_up", False):
+            super().release(request, site)
+
+    def run_kv(self, request: Any, pc: int, step: Any) -> Any:
+        outcome = yield from super().run_kv(request, pc, step)
+        request.gives_up = outcome in (KV_UNAVAILABLE, KV_LIMITED) and not step.is_tolerant
+        return outcome
+
+
+class AnotherKeyEachStep(KeyValueBreach):
+    """Rule 29: each step draws a key of its own."""
+
+    def break_it(self, kv: Any) -> None:
+        of, turn = kv.keys.of, iter(range(10**9))
+
+        def another(request: int, client: int, space: int, place: int) -> int:
+            place += 3 * (next(turn) % 2)
+            return int(of(request, client, space, place))
+
+        kv.keys.of = another
+
+
+class LooksUpAtDeparture(KeyValueBreach):
+    """Rule 30: the store's answer is what it has when the answer arrives."""
+
+    def break_it(self, kv: Any) -> None:
+        keep_at_site = kv._keep_at_site
+
+        def late(read: Any) -> None:
+            for place, found in enumerate(read.found):
+                versions = kv.versions.of(read.keys[place])
+                if found is not None and versions:
+                    found.version = versions[-1].number
+            keep_at_site(read)
+
+        kv._keep_at_site = late
+
+
+class ExpiresAfterTheInstant(KeyValueBreach):
+    """Rule 30: a copy still serves at the instant of its expiry."""
+
+    def break_it(self, kv: Any) -> None:
+        find = kv.caches.find
+
+        def inclusive(cache: int, node: int, key: int, time: float, epoch: int) -> Any:
+            copy = kv.caches.copies[cache].get(key)
+            if copy is not None and copy.expiry == time:
+                copy.expiry = np.nextafter(time, np.inf)
+            return find(cache, node, key, time, epoch)
+
+        kv.caches.find = inclusive
+
+
+class SurvivesTheSite(KeyValueBreach):
+    """Rule 30: copies survive the failure of their site."""
+
+    def break_it(self, kv: Any) -> None:
+        find = kv.caches.find
+
+        def anyway(cache: int, node: int, key: int, time: float, epoch: int) -> Any:
+            copy = kv.caches.copies[cache].get(key)
+            if copy is not None:
+                copy.epoch = epoch
+            return find(cache, node, key, time, epoch)
+
+        kv.caches.find = anyway
+
+
+class PushMakesYounger(KeyValueBreach):
+    """Rule 31: a value that is sent lengthens the copy's life."""
+
+    def break_it(self, kv: Any) -> None:
+        find = kv.caches.find
+
+        def younger(cache: int, node: int, key: int, time: float, epoch: int) -> Any:
+            before = kv.caches.copies[cache].get(key)
+            number = before.version if before is not None else -1
+            copy = find(cache, node, key, time, epoch)
+            if copy is not None and copy.version != number:
+                copy.expiry = min(copy.expiry + 10.0, copy.until)
+            return copy
+
+        kv.caches.find = younger
+
+
+class NewsIsInstant(KeyValueBreach):
+    """Rule 31: who is told knows at once."""
+
+    def break_it(self, kv: Any) -> None:
+        kv.versions._has_arrived = lambda version, node, table, time: True
+
+
+class VersionByAnswer(KeyValueBreach):
+    """Rule 32: a version counts from when its site learns that it is done."""
+
+    def break_it(self, kv: Any) -> None:
+        at_store = kv.versions.at_store
+
+        def late(key: int, store: int, time: float) -> Any:
+            version = at_store(key, store, time)
+            return None if version is not None and version.acked > time else version
+
+        kv.versions.at_store = late
+
+
+class RemembersAll(KeyValueBreach):
+    """Rule 32: no version is ever forgotten."""
+
+    def break_it(self, kv: Any) -> None:
+        kv.versions.rules = replace(kv.versions.rules, horizon=float("inf"))
+
+
+class OlderOverwrites(KeyValueBreach):
+    """Rule 33: whatever arrives last is kept."""
+
+    def break_it(self, kv: Any) -> None:
+        keep = kv.caches.keep
+
+        def over(cache: int, key: int, *rest: Any) -> None:
+            copy = kv.caches.copies[cache].get(key)
+            if copy is not None:
+                copy.version = -1
+            keep(cache, key, *rest)
+
+        kv.caches.keep = over
+
+
+class FirstInFirstOut(KeyValueBreach):
+    """Rule 33: a hit does not make a copy recently used."""
+
+    def break_it(self, kv: Any) -> None:
+        find = kv.caches.find
+
+        def unmoved(cache: int, node: int, key: int, time: float, epoch: int) -> Any:
+            order = list(kv.caches.copies[cache])
+            copy = find(cache, node, key, time, epoch)
+            copies = kv.caches.copies[cache]
+            kv.caches.copies[cache] = {each: copies[each] for each in order}
+            return copy
+
+        kv.caches.find = unmoved
+
+
+class EveryMissFetches(KeyValueBreach):
+    """Rule 34: misses do not wait for each other."""
+
+    def break_it(self, kv: Any) -> None:
+        kv.caches.under_way = lambda cache, key, epoch: None
+
+
+class JoinsTheDead(KeyValueBreach):
+    """Rule 34: a read joins one that set out before its site failed."""
+
+    def break_it(self, kv: Any) -> None:
+        kv.caches.under_way = lambda cache, key, epoch: kv.caches.fetching.get((cache, key))
+
+
+class RefreshComesFirst(KeyValueBreach):
+    """Rule 35: a refresh's events come before a request's at the same time."""
+
+    def break_it(self, kv: Any) -> None:
+        pause = kv._pause
+
+        def first(read: Any, time: float) -> Any:
+            if read.rank == REFRESH:
+                read = shallow_copy(read)
+                read.rank = 0
+            return pause(read, time)
+
+        kv._pause = first
+
+
+class RefreshesAgain(KeyValueBreach):
+    """Rule 35: a copy that is being refreshed is not marked, and no read under way is looked for."""
+
+    def break_it(self, kv: Any) -> None:
+        refresh = kv._refresh
+        kv._may_refresh = lambda read, cache, key, epoch: len(read.keys) == 1
+
+        def again(cause: Any, key: int, *, at_edge: bool) -> None:
+            refresh(cause, key, at_edge=at_edge)
+            for copies in kv.caches.copies:
+                if key in copies and copies[key].refresh == float("inf"):
+                    copies[key].refresh = kv.env.now
+
+        kv._refresh = again
+
+
+class StoreNeverFails(KeyValueBreach):
+    """Rule 36: a store that was up when the read set out answers."""
+
+    def break_it(self, kv: Any) -> None:
+        to_store = kv._to_store
+
+        def certain(read: Any, node: int, leave: float) -> Any:
+            was_up = list(kv.is_up)
+            for event in to_store(read, node, leave):
+                yield event
+                kv.is_up, was_up = was_up, list(kv.is_up)
+
+        kv._to_store = certain
+
+
+class RaceIsAnOrder(KeyValueBreach):
+    """Rule 36: of a race, the nearest store wins."""
+
+    def break_it(self, kv: Any) -> None:
+        kv.rules = replace(kv.rules, reads=0, writes=0)
+
+
+class StaleWhenAnswered(KeyValueBreach):
+    """Rule 37: a read is stale if a newer version is there when it ends."""
+
+    def break_it(self, kv: Any) -> None:
+        staleness = kv.recorder._staleness
+
+        def at_the_end(key: int, found: Any, site: int, space: int, began: float) -> float:
+            return float(staleness(key, found, site, space, kv.env.now))
+
+        kv.recorder._staleness = at_the_end
+
+
+KV_BREACHES: dict[str, type[SpecificationPlane]] = {
+    "28 branch is an event": BranchIsAnEvent,
+    "28 failure keeps its place": FailureKeepsItsPlace,
+    "29 another key each step": AnotherKeyEachStep,
+    "30 looks up at departure": LooksUpAtDeparture,
+    "30 expires after the instant": ExpiresAfterTheInstant,
+    "30 survives the site": SurvivesTheSite,
+    "31 push makes younger": PushMakesYounger,
+    "31 news is instant": NewsIsInstant,
+    "32 version by answer": VersionByAnswer,
+    "32 remembers all": RemembersAll,
+    "33 older overwrites": OlderOverwrites,
+    "33 first in, first out": FirstInFirstOut,
+    "34 every miss fetches": EveryMissFetches,
+    "34 joins the dead": JoinsTheDead,
+    "35 refresh comes first": RefreshComesFirst,
+    "35 refreshes again": RefreshesAgain,
+    "36 store never fails": StoreNeverFails,
+    "36 race is an order": RaceIsAnOrder,
+    "37 stale when answered": StaleWhenAnswered,
+}
