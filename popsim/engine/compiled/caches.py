@@ -6,12 +6,22 @@ import numpy as np
 
 from popsim.engine.compiled.hashing import find_copy, home_of, insert_copy, tag_of
 from popsim.engine.compiled.jit import entry, helper
-from popsim.engine.compiled.kv_state import KEY_BITS, N_CACHE_NODES, N_COPIES, N_SITES
+from popsim.engine.compiled.kv_state import (
+    COPY_SHIFT,
+    EPOCH_BIT,
+    FETCHING_SHIFT,
+    KEY_BITS,
+    N_CACHE_NODES,
+    N_COPIES,
+    N_SITES,
+    WRITTEN_SHIFT,
+)
 from popsim.engine.compiled.state import F_NOW
 from popsim.engine.compiled.versions import told_since
 from popsim.engine.kv_layout import PURGE, VALUE
 
 BITS, NONE, ONE = np.int64(KEY_BITS), np.int64(-1), np.int64(1)
+EPOCH_SHIFT, STATE_MASK = np.int64(EPOCH_BIT), np.int64((1 << EPOCH_BIT) - 1)
 
 
 @helper
@@ -21,14 +31,14 @@ def find(st, cache, node, key, time, epoch):
     if position < 0:
         return NONE
     copy = st.copies[position]
-    if np.int64(copy.epoch) != epoch or not copy.expiry > time:
+    if copy.state >> EPOCH_SHIFT != epoch or not copy.expiry > time:
         return NONE
-    action, version = told_since(st, node, key, copy.state >> ONE, time)
+    action, version = told_since(st, node, key, (copy.state & STATE_MASK) >> ONE, time)
     if action == PURGE:
         return NONE
     if action == VALUE:
         item = st.versions[version]
-        copy.state = item.number * 2 + item.absent
+        copy.state = (epoch << EPOCH_SHIFT) | (item.number * 2 + item.absent)
         copy.until = item.until
         copy.expiry = min(copy.expiry, item.until)
         if not copy.expiry > time:
@@ -43,10 +53,10 @@ def find(st, cache, node, key, time, epoch):
 def link_newest(st, cache, position):
     """Make a copy the most recently used of its cache."""
     item, newest = st.caches[cache], st.caches[cache].newest
-    st.copies[position].older = newest
-    st.copies[position].newer = NONE
+    st.order[position].older = newest
+    st.order[position].newer = NONE
     if newest >= 0:
-        st.copies[newest].newer = position
+        st.order[newest].newer = position
     else:
         item.oldest = position
     item.newest = position
@@ -55,13 +65,13 @@ def link_newest(st, cache, position):
 @helper
 def unlink(st, cache, position):
     """Take a copy out of its cache's order of use."""
-    older, newer = np.int64(st.copies[position].older), np.int64(st.copies[position].newer)
+    older, newer = np.int64(st.order[position].older), np.int64(st.order[position].newer)
     if older >= 0:
-        st.copies[older].newer = newer
+        st.order[older].newer = newer
     else:
         st.caches[cache].oldest = newer
     if newer >= 0:
-        st.copies[newer].older = older
+        st.order[newer].older = older
     else:
         st.caches[cache].newest = older
 
@@ -69,26 +79,24 @@ def unlink(st, cache, position):
 @helper
 def move(st, source, target):
     """Move a copy to another position, with what points to it."""
-    copies = st.copies
+    copies, order = st.copies, st.order
     st.tags[target] = st.tags[source]
     copies[target].state = copies[source].state
     copies[target].expiry = copies[source].expiry
     copies[target].refresh = copies[source].refresh
     copies[target].until = copies[source].until
-    copies[target].epoch = copies[source].epoch
-    copies[target].bytes = copies[source].bytes
-    copies[target].older = copies[source].older
-    copies[target].newer = copies[source].newer
     cache = (st.tags[target] - 1) >> BITS
     if st.caches[cache].limit <= 0:
         return
-    older, newer = np.int64(copies[target].older), np.int64(copies[target].newer)
+    older, newer = np.int64(order[source].older), np.int64(order[source].newer)
+    order[target].older, order[target].newer = older, newer
+    order[target].bytes = order[source].bytes
     if older >= 0:
-        copies[older].newer = target
+        order[older].newer = target
     else:
         st.caches[cache].oldest = target
     if newer >= 0:
-        copies[newer].older = target
+        order[newer].older = target
     else:
         st.caches[cache].newest = target
 
@@ -99,12 +107,12 @@ def evict_oldest(st, cache):
     hole = st.caches[cache].oldest
     unlink(st, cache, hole)
     tags, length = st.tags, st.tags.shape[0]
-    st.caches[cache].bytes -= np.int64(st.copies[hole].bytes)
+    st.caches[cache].bytes -= np.int64(st.order[hole].bytes)
     st.kv_ints[N_COPIES] -= 1
     tags[hole] = 0
     position = (hole + 1) & (length - 1)
     while tags[position] != 0:
-        home = home_of(tags[position], length)
+        home = home_of(tags[position], st.kv_ints[COPY_SHIFT])
         if ((position - home) & (length - 1)) >= ((position - hole) & (length - 1)):
             move(st, position, hole)
             tags[position] = 0
@@ -120,7 +128,8 @@ def keep(st, cache, key, state, until, time, ttl, refresh_after, epoch, size):
     limit = st.caches[cache].limit
     if position >= 0:
         old = st.copies[position]
-        if np.int64(old.epoch) == epoch and old.expiry > time and (old.state >> 1) > (state >> 1):
+        is_newer = (old.state & STATE_MASK) >> ONE > state >> ONE
+        if old.state >> EPOCH_SHIFT == epoch and old.expiry > time and is_newer:
             return
         if limit > 0:
             unlink(st, cache, position)
@@ -134,11 +143,12 @@ def keep(st, cache, key, state, until, time, ttl, refresh_after, epoch, size):
             st.caches[cache].bytes += size
         position = insert_copy(st, tag)
         if limit > 0:
+            st.order[position].bytes = size
             link_newest(st, cache, position)
     copy = st.copies[position]
-    copy.state, copy.until, copy.expiry = state, until, min(time + ttl, until)
+    copy.state = (epoch << EPOCH_SHIFT) | state
+    copy.until, copy.expiry = until, min(time + ttl, until)
     copy.refresh = np.inf if refresh_after == np.inf else time + refresh_after * ttl
-    copy.epoch, copy.bytes = epoch, size
 
 
 @helper
@@ -153,7 +163,7 @@ def is_dead(st, tag, copy):
     if sites <= cache < nodes:
         return False
     site = cache if cache < sites else cache - nodes
-    return np.int64(copy.epoch) != st.sites[site].epoch
+    return copy.state >> EPOCH_SHIFT != st.sites[site].epoch
 
 
 @entry
@@ -168,38 +178,40 @@ def count_living(st):
 
 
 @entry
-def rebuild(st, old_tags, old):
+def rebuild(st, old_tags, old, old_order):
     """Fill the empty table of copies from an old one, without what is dead; the old one is spoilt."""
     st.kv_ints[N_COPIES] = 0
+    is_ordered = old_order.shape[0] > 1
     for number in range(old.shape[0]):
-        if old_tags[number] == 0 or is_dead(st, old_tags[number], old[number]):
+        tag = old_tags[number]
+        if tag == 0 or is_dead(st, tag, old[number]):
             old_tags[number] = 0
             continue
-        position = insert_copy(st, old_tags[number])
+        position = insert_copy(st, tag)
         copy = st.copies[position]
-        copy.state, copy.expiry, copy.refresh = (
-            old[number].state,
-            old[number].expiry,
-            old[number].refresh,
-        )
-        copy.until, copy.epoch, copy.bytes = old[number].until, old[number].epoch, old[number].bytes
-        copy.older, copy.newer = old[number].older, old[number].newer
-        old[number].state = position
+        copy.state, copy.expiry = old[number].state, old[number].expiry
+        copy.refresh, copy.until = old[number].refresh, old[number].until
+        if is_ordered:
+            st.order[position].bytes = old_order[number].bytes
+            old_order[number].moved_to = position
+    if not is_ordered:
+        return
     for number in range(old.shape[0]):
-        if old_tags[number] == 0:
+        tag = old_tags[number]
+        if tag == 0 or st.caches[(tag - 1) >> BITS].limit <= 0:
             continue
-        cache = (old_tags[number] - 1) >> BITS
-        if st.caches[cache].limit <= 0:
-            continue
-        copy = st.copies[old[number].state]
-        if old[number].older >= 0:
-            copy.older = old[np.int64(old[number].older)].state
+        own, cache = old_order[number], st.caches[(tag - 1) >> BITS]
+        place = st.order[np.int64(own.moved_to)]
+        if own.older >= 0:
+            place.older = old_order[np.int64(own.older)].moved_to
         else:
-            st.caches[cache].oldest = old[number].state
-        if old[number].newer >= 0:
-            copy.newer = old[np.int64(old[number].newer)].state
+            place.older = NONE
+            cache.oldest = own.moved_to
+        if own.newer >= 0:
+            place.newer = old_order[np.int64(own.newer)].moved_to
         else:
-            st.caches[cache].newest = old[number].state
+            place.newer = NONE
+            cache.newest = own.moved_to
 
 
 @entry
@@ -208,7 +220,7 @@ def rehash_fetching(st, old):
     length = st.fetching.shape[0]
     for number in range(old.shape[0]):
         if old[number].tag != 0:
-            position = home_of(old[number].tag, length)
+            position = home_of(old[number].tag, st.kv_ints[FETCHING_SHIFT])
             while st.fetching[position].tag != 0:
                 position = (position + 1) & (length - 1)
             st.fetching[position].tag = old[number].tag
@@ -222,7 +234,7 @@ def rehash_written(st, old):
     length = st.written.shape[0]
     for number in range(old.shape[0]):
         if old[number].tag != 0:
-            position = home_of(old[number].tag, length)
+            position = home_of(old[number].tag, st.kv_ints[WRITTEN_SHIFT])
             while st.written[position].tag != 0:
                 position = (position + 1) & (length - 1)
             row = st.written[position]

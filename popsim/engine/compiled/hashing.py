@@ -9,10 +9,17 @@ from __future__ import annotations
 import numpy as np
 
 from popsim.engine.compiled.jit import helper
-from popsim.engine.compiled.kv_state import KEY_BITS, N_COPIES, N_FETCHING, N_WRITTEN
+from popsim.engine.compiled.kv_state import (
+    COPY_SHIFT,
+    FETCHING_SHIFT,
+    KEY_BITS,
+    N_COPIES,
+    N_FETCHING,
+    N_WRITTEN,
+    WRITTEN_SHIFT,
+)
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio; Knuth, TAOCP vol. 3, section 6.4
-HALF = np.uint64(32)
 BITS, NONE, ONE = np.int64(KEY_BITS), np.int64(-1), np.int64(1)
 
 
@@ -23,16 +30,20 @@ def tag_of(cache, key):
 
 
 @helper
-def home_of(tag, length):
-    """Return where a tag belongs in a table."""
-    return np.int64((np.uint64(tag) * GOLDEN) >> HALF) & (length - 1)
+def home_of(tag, shift):
+    """Return where a tag belongs in a table of 2**(64 - shift) rows.
+
+    These are the upper bits of the product, so that a table twice as large has the same order: it fills from an old one
+    from front to back.
+    """
+    return np.int64((np.uint64(tag) * GOLDEN) >> np.uint64(shift))
 
 
 @helper
 def find_copy(st, tag):
     """Return the position of a copy, -1 if there is none."""
     tags, length = st.tags, st.tags.shape[0]
-    position = home_of(tag, length)
+    position = home_of(tag, st.kv_ints[COPY_SHIFT])
     while tags[position] != 0:
         if tags[position] == tag:
             return position
@@ -44,7 +55,7 @@ def find_copy(st, tag):
 def insert_copy(st, tag):
     """Return the position of a new copy with this tag."""
     tags, length = st.tags, st.tags.shape[0]
-    position = home_of(tag, length)
+    position = home_of(tag, st.kv_ints[COPY_SHIFT])
     while tags[position] != 0:
         position = (position + 1) & (length - 1)
     tags[position] = tag
@@ -56,7 +67,7 @@ def insert_copy(st, tag):
 def find_fetching(st, tag):
     """Return the position of a read under way, -1 if there is none."""
     fetching, length = st.fetching, st.fetching.shape[0]
-    position = home_of(tag, length)
+    position = home_of(tag, st.kv_ints[FETCHING_SHIFT])
     while fetching[position].tag != 0:
         if fetching[position].tag == tag:
             return position
@@ -68,7 +79,7 @@ def find_fetching(st, tag):
 def set_out(st, tag, slot, epoch):
     """Note that a read sets out; it replaces one that a failed site had sent."""
     fetching, length = st.fetching, st.fetching.shape[0]
-    position = home_of(tag, length)
+    position = home_of(tag, st.kv_ints[FETCHING_SHIFT])
     while fetching[position].tag != 0 and fetching[position].tag != tag:
         position = (position + 1) & (length - 1)
     if fetching[position].tag == 0:
@@ -88,7 +99,7 @@ def come_back(st, tag, slot):
     st.kv_ints[N_FETCHING] -= 1
     position = (hole + 1) & (length - 1)
     while fetching[position].tag != 0:
-        home = home_of(fetching[position].tag, length)
+        home = home_of(fetching[position].tag, st.kv_ints[FETCHING_SHIFT])
         if ((position - home) & (length - 1)) >= ((position - hole) & (length - 1)):
             fetching[hole].tag = fetching[position].tag
             fetching[hole].slot = fetching[position].slot
@@ -102,7 +113,7 @@ def come_back(st, tag, slot):
 def find_written(st, key):
     """Return the row of a key that was written, -1 if it never was."""
     written, length, tag = st.written, st.written.shape[0], key + ONE
-    position = home_of(tag, length)
+    position = home_of(tag, st.kv_ints[WRITTEN_SHIFT])
     while written[position].tag != 0:
         if written[position].tag == tag:
             return position
@@ -114,7 +125,7 @@ def find_written(st, key):
 def insert_written(st, key):
     """Return the new row of a key that is written for the first time."""
     written, length, tag = st.written, st.written.shape[0], key + ONE
-    position = home_of(tag, length)
+    position = home_of(tag, st.kv_ints[WRITTEN_SHIFT])
     while written[position].tag != 0:
         position = (position + 1) & (length - 1)
     row = written[position]

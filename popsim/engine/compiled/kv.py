@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from popsim.engine import draws
-from popsim.engine.compiled.caches import find, keep
+from popsim.engine.compiled.caches import STATE_MASK, find, keep
 from popsim.engine.compiled.draw import quantile, two_words, uniform
 from popsim.engine.compiled.hashing import come_back, find_fetching, set_out, tag_of
 from popsim.engine.compiled.heap import push
@@ -185,7 +185,8 @@ def look_up_at_site(st, slot, place, time):
         if position < 0:
             continue
         copy = st.copies[position]
-        parcel.state, parcel.until, parcel.tier = copy.state, copy.until, np.int64(tier)
+        parcel.state, parcel.until = copy.state & STATE_MASK, copy.until
+        parcel.tier = np.int64(tier)
         if tier == EDGE:
             if copy.refresh <= time and may_refresh(st, slot, site, key, request.epoch):
                 copy.refresh = np.inf
@@ -270,7 +271,8 @@ def at_region(st, slot, time):
             missing += 1
             continue
         copy = st.copies[position]
-        parcel.state, parcel.until, parcel.tier = copy.state, copy.until, IN_REGION
+        parcel.state, parcel.until = copy.state & STATE_MASK, copy.until
+        parcel.tier = IN_REGION
         if copy.refresh <= time and may_refresh(st, slot, node, parcel.key, NO_EPOCH):
             copy.refresh = np.inf
             refresh(st, slot, parcel.key, time, REGION_REFRESH)

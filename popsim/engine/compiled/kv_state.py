@@ -12,15 +12,14 @@ from popsim.engine.layout import Growth, Inputs
 
 COPY_DTYPE = np.dtype(
     [
-        ("state", "i8"),  # version * 2 + is absent
+        ("state", "i8"),  # epoch << EPOCH_BIT | version * 2 + is absent
         ("expiry", "f8"),
         ("refresh", "f8"),
         ("until", "f8"),
-        ("epoch", "i4"),
-        ("bytes", "i4"),
-        ("older", "i4"),  # neighbours in the order of use, in a limited cache
-        ("newer", "i4"),
     ]
+)
+ORDER_DTYPE = np.dtype(  # of use, in limited caches
+    [("older", "i4"), ("newer", "i4"), ("bytes", "i4"), ("moved_to", "i4")]
 )
 CACHE_DTYPE = np.dtype([("limit", "i8"), ("bytes", "i8"), ("oldest", "i8"), ("newest", "i8")])
 FETCHING_DTYPE = np.dtype([("tag", "i8"), ("slot", "i8"), ("epoch", "i8")])
@@ -51,6 +50,7 @@ VERSION_DTYPE = np.dtype(
 PARCEL_DTYPE = np.dtype([("key", "i8"), ("state", "i8"), ("tier", "i8"), ("until", "f8")])
 KV_STORE_DTYPE = np.dtype([("read_table", "i8"), ("write_table", "i8"), ("up", "i8")])
 KEY_BITS = 40
+EPOCH_BIT = 40
 
 (
     N_COPIES,
@@ -83,7 +83,10 @@ KEY_BITS = 40
     ROW_COUNTRY,
     ROW_WRITE,
     ROW_STALE,
-) = range(30)
+    COPY_SHIFT,
+    FETCHING_SHIFT,
+    WRITTEN_SHIFT,
+) = range(33)
 
 MEMORY_TTL, EDGE_TTL, REGION_TTL, REFRESH_AFTER, WRITE_GAP, LONGEST_LAG, HORIZON = range(7)
 
@@ -98,10 +101,11 @@ def kv_arrays(inputs: Inputs, growth: Growth, books: KvBooks) -> dict[str, Any]:
         1,
     )
     return {
-        "kv_ints": _ints(inputs),
+        "kv_ints": _ints(inputs, growth),
         "kv_floats": _floats(inputs),
         "tags": np.zeros(growth.copies if kv.is_used else 1, np.int64),
-        "copies": records(COPY_DTYPE, growth.copies if kv.is_used else 1),
+        "copies": aligned_records(COPY_DTYPE, growth.copies if kv.is_used else 1),
+        "order": records(ORDER_DTYPE, growth.copies if is_limited(inputs) else 1),
         "caches": _caches(inputs),
         "fetching": records(FETCHING_DTYPE, growth.fetching if kv.is_used else 1),
         "written": records(WRITTEN_DTYPE, growth.written if kv.is_used else 1),
@@ -128,6 +132,28 @@ def kv_arrays(inputs: Inputs, growth: Growth, books: KvBooks) -> dict[str, Any]:
     }
 
 
+def is_limited(inputs: Inputs) -> bool:
+    """Tell whether any cache has a limit, so that an order of use is kept."""
+    rules = inputs.kv.scalars
+    return inputs.kv.is_used and max(rules.memory_bytes, rules.edge_bytes, rules.region_bytes) > 0
+
+
+def shift_of(length: int) -> int:
+    """Return how far a 64-bit product is shifted to index a table of that length, a power of 2 above 1."""
+    return 64 - (length.bit_length() - 1)
+
+
+def aligned_records(dtype: np.dtype[Any], count: int) -> Any:
+    """Return zeroed records that begin at a cache line, so that none of 32 bytes lies in two."""
+    size = dtype.itemsize * count
+    raw = np.zeros(size + LINE_BYTES, np.uint8)
+    start = -raw.ctypes.data % LINE_BYTES
+    return raw[start : start + size].view(dtype).view(np.recarray)
+
+
+LINE_BYTES = 64
+
+
 def _caches(inputs: Inputs) -> Any:
     rules, sites = inputs.kv.scalars, inputs.site_count
     caches = records(CACHE_DTYPE, 2 * sites + inputs.kv.regions)
@@ -138,11 +164,11 @@ def _caches(inputs: Inputs) -> Any:
     return caches
 
 
-def _ints(inputs: Inputs) -> Ints:
+def _ints(inputs: Inputs, growth: Growth) -> Ints:
     kv, rules = inputs.kv, inputs.kv.scalars
     rows = KvRows.of(len(kv.space_names), inputs.country_count)
     cache_nodes = inputs.site_count + kv.regions
-    ints = np.zeros(30, np.int64)
+    ints = np.zeros(33, np.int64)
     for index, value in {
         FREE_VERSION: -1,
         N_SITES: inputs.site_count,
@@ -169,6 +195,9 @@ def _ints(inputs: Inputs) -> Ints:
         ROW_COUNTRY: rows.country,
         ROW_WRITE: rows.write,
         ROW_STALE: rows.stale,
+        COPY_SHIFT: shift_of(growth.copies),
+        FETCHING_SHIFT: shift_of(growth.fetching),
+        WRITTEN_SHIFT: shift_of(growth.written),
     }.items():
         ints[index] = value
     return ints

@@ -20,6 +20,7 @@ from popsim.engine.kv_books import KvBooks
 from popsim.engine.layout import Growth, Inputs
 from popsim.engine.recorder import COUNTER_COUNT, Books
 
+SHIFTS = {"fetching": kv_state.FETCHING_SHIFT, "written": kv_state.WRITTEN_SHIFT}
 COPIES_ROOM = 3  # places in the table of copies for each living one, at least
 
 
@@ -75,18 +76,24 @@ class CompiledPlane:
 
     def _rebuild_copies(self) -> None:
         """Forget dead copies; take as much room as the living ones need, and as much again."""
-        old_tags, old = self.state.tags, self.state.copies
+        state = self.state
+        old_tags, old, old_order = state.tags, state.copies, state.order
         most = 2 * int(self.state.kv_ints[kv_state.WIDTH]) + 2
         needed = (int(caches.count_living(self.state)) + most) * COPIES_ROOM
         length = 1 << int(needed - 1).bit_length()
-        tags, copies = np.zeros(length, np.int64), records(kv_state.COPY_DTYPE, length)
-        self.state = self.state._replace(tags=tags, copies=copies)
-        caches.rebuild(self.state, old_tags, old)
+        self.state = state._replace(
+            tags=np.zeros(length, np.int64),
+            copies=kv_state.aligned_records(kv_state.COPY_DTYPE, length),
+            order=records(kv_state.ORDER_DTYPE, length if len(old_order) > 1 else 1),
+        )
+        state.kv_ints[kv_state.COPY_SHIFT] = kv_state.shift_of(length)
+        caches.rebuild(self.state, old_tags, old, old_order)
 
     def _rehash(self, name: str) -> None:
         """Double one of the smaller tables."""
         old = getattr(self.state, name)
         self.state = self.state._replace(**{name: records(old.dtype, 2 * len(old))})
+        self.state.kv_ints[SHIFTS[name]] -= 1
         if name == "fetching":
             caches.rehash_fetching(self.state, old)
         else:

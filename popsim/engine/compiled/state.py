@@ -212,6 +212,7 @@ class State(NamedTuple):
     kv_floats: Floats
     tags: Ints  # of the copies: ((cache << 40) | key) + 1, 0 = empty; apart, so that probing stays near
     copies: Records
+    order: Records  # of use of the copies, if any cache is limited
     caches: Records
     fetching: Records
     written: Records
