@@ -13,7 +13,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.loads import flagship, keep_alive, spread
+from benchmarks.cache_lookups import compare_caches
+from benchmarks.loads import flagship, keep_alive, key_value, spread
 from benchmarks.measure import cold_compile_s, command_s, peak_memory_mb, speed
 from popsim.engine import warmup
 from popsim.scenario.schema import Scenario
@@ -29,9 +30,11 @@ def main() -> None:
     for name, scenario, small, least in (
         ("flagship", flagship(1_000_000), flagship(4_000), 1.0e6),
         ("300 sites, 1,000 functions", keep_alive(2_000_000), keep_alive(20_000), 1.2e6),
+        ("three of four read KV", key_value(3_000_000), key_value(10_000), 0.5e6),
     ):
         compare_engines(book, name, scenario, small, least)
     compare_sites(book)
+    compare_caches(book)
     compare_memory(book)
     measure_start(book)
     LATEST.write_text(json.dumps(book.found, indent=1) + "\n", encoding="utf-8")
@@ -97,6 +100,13 @@ def compare_memory(book: Book) -> None:
         book.note(f"peak memory at {requests:.0e} requests, MB", megabytes, f"{megabytes:.0f} MB")
     ratio = memory[10**7] / memory[10**6]
     book.note("memory, 1e7 / 1e6 requests", ratio, f"{ratio:.2f}", "<= 1.2", ratio <= 1.2)
+    # caches are full after a TTL of 60 s, which is 1.2e6 requests
+    memory = {requests: peak_memory_mb(requests, "key_value") for requests in (3 * 10**6, 10**7)}
+    for requests, megabytes in memory.items():
+        name = f"peak memory at {requests:.0e} requests, KV, MB"
+        book.note(name, megabytes, f"{megabytes:.0f} MB")
+    ratio = memory[10**7] / memory[3 * 10**6]
+    book.note("memory, KV, 1e7 / 3e6 requests", ratio, f"{ratio:.2f}", "<= 1.2", ratio <= 1.2)
 
 
 def measure_start(book: Book) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import simpy
 
-from benchmarks.loads import spread
+from benchmarks.loads import key_value, spread
 from popsim.engine.build import build
 from popsim.engine.cosimulation import cosimulate
 from popsim.engine.recorder import C_ARRIVALS, C_EVENTS
@@ -61,16 +61,16 @@ def speed(scenario: Scenario, engine: str, repeats: int = 3) -> Speed:
     return best
 
 
-def peak_memory_mb(requests: int) -> float:
+def peak_memory_mb(requests: int, load: str = "spread") -> float:
     """Return the peak resident memory of a process that simulates so many requests on 340 PoPs."""
-    return float(
-        _in_process(f"from benchmarks.measure import report_memory; report_memory({requests})")
-    )
+    code = f"from benchmarks.measure import report_memory; report_memory({requests}, {load!r})"
+    return float(_in_process(code))
 
 
-def report_memory(requests: int) -> None:
+def report_memory(requests: int, load: str) -> None:
     """Simulate and print this process's peak resident memory in MB."""
-    found = speed(spread(340, requests), "compiled", repeats=1)
+    scenario = key_value(requests) if load == "key_value" else spread(340, requests)
+    found = speed(scenario, "compiled", repeats=1)
     assert abs(found.requests / requests - 1.0) < 0.01
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
