@@ -35,6 +35,7 @@ PHASE_COLOURS = {
     "queue": "#F0E442",
     "cold_start": "#D55E00",
     "execute": "#009E73",
+    "kv": "#7F3FBF",
     "fetch": "#CC79A7",
     "sleep": "#BBBBBB",
 }
