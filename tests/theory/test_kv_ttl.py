@@ -2,7 +2,7 @@
 
 Poisson reads of a key at rate r, copies that live T: a cycle is a miss and all until the next one. With a fetch of no
 length it has one miss and r T hits: the hit ratio is r T / (1 + r T) (J. Jung, A. W. Berger, H. Balakrishnan,
-"Modeling TTL-based Internet caches", INFOCOM 2003, https://doi.org/10.1109/INFCOM.2003.1208693). With a fetch of F ms
+"Modeling TTL-based Internet caches", INFOCOM 2003). With a fetch of F ms
 the cycles below follow from the same argument.
 """
 
