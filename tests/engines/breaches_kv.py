@@ -62,7 +62,7 @@ class LooksUpAtDeparture(KeyValueBreach):
     """Rule 30: the store's answer is what it has when the answer arrives."""
 
     def break_it(self, kv: Any) -> None:
-        keep_at_site = kv._keep_at_site
+        keep_at_site = kv.keep_at_site
 
         def late(read: Any) -> None:
             for place, found in enumerate(read.found):
@@ -71,7 +71,7 @@ class LooksUpAtDeparture(KeyValueBreach):
                     found.version = versions[-1].number
             keep_at_site(read)
 
-        kv._keep_at_site = late
+        kv.keep_at_site = late
 
 
 class ExpiresAfterTheInstant(KeyValueBreach):
@@ -231,10 +231,10 @@ class StoreNeverFails(KeyValueBreach):
         to_store = kv._to_store
 
         def certain(read: Any, node: int, leave: float) -> Any:
-            was_up = list(kv.is_up)
+            was_up = list(kv.stores.is_up)
             for event in to_store(read, node, leave):
                 yield event
-                kv.is_up, was_up = was_up, list(kv.is_up)
+                kv.stores.is_up, was_up = was_up, list(kv.stores.is_up)
 
         kv._to_store = certain
 
@@ -243,7 +243,7 @@ class RaceIsAnOrder(KeyValueBreach):
     """Rule 36: of a race, the nearest store wins."""
 
     def break_it(self, kv: Any) -> None:
-        kv.rules = replace(kv.rules, reads=0, writes=0)
+        kv.stores.rules = replace(kv.stores.rules, reads=0, writes=0)
 
 
 class StaleWhenAnswered(KeyValueBreach):

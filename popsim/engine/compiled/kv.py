@@ -10,30 +10,26 @@ import numpy as np
 
 from popsim.engine import draws
 from popsim.engine.compiled.caches import STATE_MASK, find, keep
-from popsim.engine.compiled.draw import quantile, two_words, uniform
 from popsim.engine.compiled.hashing import come_back, find_fetching, set_out, tag_of
 from popsim.engine.compiled.heap import push
 from popsim.engine.compiled.jit import helper
+from popsim.engine.compiled.keys import key_of
 from popsim.engine.compiled.kv_record import record_read, record_refresh, record_store_read
 from popsim.engine.compiled.kv_state import (
     COALESCES,
     EDGE_TTL,
     HAS_EDGE,
     HAS_MEMORY,
-    HAS_TRACE,
     MEMORY_TTL,
     N_CACHE_NODES,
     N_CHOICES,
-    N_COUNTRIES,
     N_SITES,
-    READ_MODE,
     REFRESH_AFTER,
     REGION_TTL,
     TABLE_EDGE,
     TABLE_MEMORY,
     TABLE_REGION,
     WIDTH,
-    WRITE_MODE,
 )
 from popsim.engine.compiled.stages import (
     ENDED,
@@ -50,8 +46,9 @@ from popsim.engine.compiled.stages import (
     S_KV_STORE,
     take_slot,
 )
+from popsim.engine.compiled.stores import choose_store, service
 from popsim.engine.compiled.versions import at_store, is_absent_at_start, size_of
-from popsim.engine.kv_layout import COALESCED, EDGE, IN_ORDER, MEMORY, REGION, STORE
+from popsim.engine.kv_layout import COALESCED, EDGE, MEMORY, REGION, STORE
 from popsim.engine.layout import KILLED, KV_UNAVAILABLE, ORDINARY, RANK, REFRESH, WAKE
 
 KEY, SERVICE = np.uint64(draws.KEY), np.uint64(draws.KV_SERVICE)
@@ -78,61 +75,6 @@ def event_key(st, slot):
         return KEY_ORDINARY + request.number
     level = request.job - EDGE_REFRESH
     return KEY_REFRESH + ((request.number << REFRESH_SHIFT) + (request.pc << 1) + level)
-
-
-@helper
-def key_of(st, number, client, space, place):
-    """Return the key of a request in a space; ``place`` counts the keys of a bulk read (rule 29)."""
-    item = st.spaces[space]
-    if st.kv_ints[HAS_TRACE] != 0:
-        return item.first + st.trace[number].key
-    index = (space << 8) + place
-    cell_word, rank_word = two_words(st, KEY, number, index)
-    position = uniform(cell_word) * np.float64(item.cells)
-    cell = np.int64(position)
-    if not position - np.float64(cell) < st.cells[item.first_cell + cell].threshold:
-        cell = st.cells[item.first_cell + cell].alias
-    chosen = st.cells[item.first_cell + cell]
-    rank = chosen.first + np.int64(uniform(rank_word) * np.float64(chosen.width))
-    row = space * st.kv_ints[N_COUNTRIES] + st.clients[client].country
-    if item.locality > 0.0:
-        word = two_words(st, KEY, number, index + LOCALITY)[0]
-        if uniform(word) < item.locality:
-            rank += st.partitions[row, 1]
-            if rank >= item.count:
-                rank -= item.count
-    return item.first + st.partitions[row, 0] * item.count + rank
-
-
-@helper
-def service(st, slot, table, part):
-    """Draw the time that a part of a read's way takes."""
-    request = st.slots[slot]
-    index = (request.pc << STEP_SHIFT) + part
-    return quantile(st, table, two_words(st, SERVICE, request.number, index)[0])
-
-
-@helper
-def choose_store(st, slot, row, part):
-    """Choose the first store that is up, or the fastest; False if there is none (rule 36)."""
-    request = st.slots[slot]
-    mode = st.kv_ints[WRITE_MODE] if part == WRITING else st.kv_ints[READ_MODE]
-    request.store = NONE
-    for number in range(row, row + st.kv_ints[N_CHOICES]):
-        choice = st.choices[number]
-        if choice.store < 0 or st.stores[choice.store].up == 0:
-            continue
-        table = st.stores[choice.store].read_table
-        if part == WRITING:
-            table = st.stores[choice.store].write_table
-        drawn = service(st, slot, table, part + choice.store)
-        if request.store < 0 or choice.rtt + drawn < request.store_rtt + request.service:
-            request.store = choice.store
-            request.store_rtt = choice.rtt
-            request.service = drawn
-        if mode == IN_ORDER:
-            break
-    return request.store >= 0
 
 
 @helper

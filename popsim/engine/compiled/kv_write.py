@@ -6,7 +6,8 @@ import numpy as np
 
 from popsim.engine import draws
 from popsim.engine.compiled.jit import entry, helper
-from popsim.engine.compiled.kv import choose_store, keep_at_site, key_of, service
+from popsim.engine.compiled.keys import key_of
+from popsim.engine.compiled.kv import keep_at_site
 from popsim.engine.compiled.kv_record import record_list, record_write, watch
 from popsim.engine.compiled.kv_state import (
     EDGE_TTL,
@@ -27,6 +28,7 @@ from popsim.engine.compiled.stages import (
     S_KV_WRITTEN,
 )
 from popsim.engine.compiled.state import F_WARMUP
+from popsim.engine.compiled.stores import choose_store, service
 from popsim.engine.compiled.versions import commit, is_too_soon, size_of
 from popsim.engine.kv_layout import STORE
 from popsim.engine.layout import (

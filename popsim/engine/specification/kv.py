@@ -1,7 +1,7 @@
-"""Reads and writes of a key-value store: from the cache at the site up the tiers, and back.
+"""Reads of a key-value store: from the cache at the site up the tiers, and back.
 
 A read is a message that climbs: the site's caches, its regional tier, a central store. What it finds is stored
-on the way back, at each tier's own time (rule 30). A write goes to a store and back.
+on the way back, at each tier's own time (rule 30).
 """
 
 from __future__ import annotations
@@ -16,14 +16,12 @@ from popsim.engine import draws
 from popsim.engine.kv_layout import (
     COALESCED,
     EDGE,
-    IN_ORDER,
     MEMORY,
     REGION,
     STORE,
 )
 from popsim.engine.layout import (
     KILLED,
-    KV_LIMITED,
     KV_UNAVAILABLE,
     OK,
     ORDINARY,
@@ -37,7 +35,8 @@ from popsim.engine.specification.keys import Keys
 from popsim.engine.specification.kv_recorder import KvRecorder
 from popsim.engine.specification.lookups import Lookups
 from popsim.engine.specification.state import Request, Site
-from popsim.engine.specification.versions import FOREVER, Version, Versions
+from popsim.engine.specification.stores import Stores
+from popsim.engine.specification.versions import FOREVER, Versions
 
 Life = Generator[simpy.Event, Any, None]
 Outcome = Generator[simpy.Event, Any, int]
@@ -68,7 +67,7 @@ class Read:
 
 
 class KeyValue:
-    """The key-value store of one platform: caches, regional tiers, stores."""
+    """The caches, regional tiers and stores of one platform, as a read meets them."""
 
     def __init__(
         self,
@@ -86,27 +85,25 @@ class KeyValue:
         self.versions = Versions(inputs, lookups)
         self.caches = Caches(inputs, self.versions)
         self.recorder, self.count_event = recorder, count_event
-        self.stores = kv.stores.tolist()
-        self.is_up = [True] * len(kv.stores)
+        self.stores = Stores(inputs, lookups)
         self.tier_links = kv.tier_links.tolist()
-        self.read_choices = kv.read_choices.tolist()
-        self.write_choices = kv.write_choices.tolist()
 
     # --- reading ------------------------------------------------------------------------------------------
 
     def get(self, request: Request, pc: int, step: Any, keys: list[int]) -> Outcome:
         """Read keys, one as a rule; tell in ``request.is_absent`` whether one has no value."""
         began, site = self.env.now, self.sites[request.compute]
-        read = self._read_of(request, pc, step, site, keys)
+        read = self.read_of(request, pc, step, site, keys)
         for place, key in enumerate(keys):
             read.found[place] = self._at_site(read, key)
         if read.is_complete:
             in_memory = all(found is not None and found.tier == MEMORY for found in read.found)
             table = self.rules.memory_table if in_memory else self.rules.edge_table
-            service = self._service(table, read, draws.AT_EDGE)
+            service = self.stores.service(table, read.request, read.pc, draws.AT_EDGE)
             yield from self._pause(read, began + service)
         else:
-            service = self._service(self.rules.edge_table, read, draws.AT_EDGE)
+            table = self.rules.edge_table
+            service = self.stores.service(table, read.request, read.pc, draws.AT_EDGE)
             yield from self._from_above(read, service)
         if site.epoch != read.epoch:
             return KILLED
@@ -114,7 +111,8 @@ class KeyValue:
         request.is_absent = any(found is None or found.is_absent for found in read.found)
         return KV_UNAVAILABLE if read.has_failed else OK
 
-    def _read_of(self, request: Request, pc: int, step: Any, site: Site, keys: list[int]) -> Read:
+    def read_of(self, request: Request, pc: int, step: Any, site: Site, keys: list[int]) -> Read:
+        """Return a read of a request, with nothing found yet."""
         return Read(
             request=request.number,
             pc=pc,
@@ -159,7 +157,7 @@ class KeyValue:
         """Wait for the same key's read that is under way, or climb and store what was found."""
         if len(read.keys) > 1 or not self.rules.coalesces:
             yield from self._climb(read, leave)
-            self._keep_at_site(read)
+            self.keep_at_site(read)
             return
         key = read.keys[0]
         fetching = self.caches.under_way(read.site, key, read.epoch)
@@ -168,7 +166,7 @@ class KeyValue:
             return
         fetching = self.caches.set_out(read.site, key, read.epoch)
         yield from self._climb(read, leave)
-        self._keep_at_site(read)
+        self.keep_at_site(read)
         self.caches.come_back(read.site, key, fetching)
         self._wake(read, fetching)
 
@@ -193,7 +191,8 @@ class KeyValue:
                 if copy.refresh <= now and self._may_refresh(read, region, each, 0):
                     copy.refresh = FOREVER
                     self._refresh(read, each, at_edge=False)
-        service = self._service(self.rules.region_table, read, draws.AT_REGION)
+        table = self.rules.region_table
+        service = self.stores.service(table, read.request, read.pc, draws.AT_REGION)
         if read.is_complete:
             yield from self._pause(read, now + (service + rtt * 0.5))
             return
@@ -212,14 +211,14 @@ class KeyValue:
 
     def _to_store(self, read: Read, node: int, leave: float) -> Life:
         """Ask a store and come back to the node; what was there when the question arrived counts."""
-        choice = self._choose(self.read_choices, node, read.request, read.pc, 0, draws.AT_STORE)
+        choice = self.stores.to_read(node, read.request, read.pc)
         if choice is None:
             read.has_failed = True
             yield from self._pause(read, self.env.now + leave)
             return
         store, rtt, service = choice
         yield from self._pause(read, self.env.now + (leave + rtt * 0.5))
-        if not self.is_up[store]:
+        if not self.stores.is_up[store]:
             read.has_failed = True
             yield from self._pause(read, self.env.now + rtt * 0.5)
             return
@@ -240,7 +239,7 @@ class KeyValue:
             return Found(version.number, True, FOREVER, STORE)
         return Found(version.number, version.is_absent, version.until, STORE)
 
-    def _keep_at_site(self, read: Read) -> None:
+    def keep_at_site(self, read: Read) -> None:
         """Store what came from above at the site, if it has not failed since."""
         rules, now = self.rules, self.env.now
         if self.sites[read.site].epoch != read.epoch or read.has_failed or not rules.has_edge:
@@ -315,7 +314,7 @@ class KeyValue:
     def _refreshing(self, read: Read, node: int, fetching: Fetching | None) -> Life:
         if node < self.inputs.site_count:
             yield from self._climb(read, 0.0)
-            self._keep_at_site(read)
+            self.keep_at_site(read)
         else:
             yield from self._to_store(read, node, 0.0)
             self._keep_at_region(read, node)
@@ -323,130 +322,11 @@ class KeyValue:
             self.caches.come_back(node, read.keys[0], fetching)
             self._wake(read, fetching)
 
-    # --- writing and listing --------------------------------------------------------------------------------
-
-    def put(
-        self, request: Request, pc: int, step: Any, key: int, ttl: float, *, is_absent: bool
-    ) -> Outcome:
-        """Write a key, or delete it: to a store and back (rule 32). ``ttl`` is the value's, in ms."""
-        began, site = self.env.now, self.sites[request.compute]
-        epoch, outcome = site.epoch, OK
-        choice = self._choose(
-            self.write_choices, request.compute, request.number, pc, 1, draws.WRITING
-        )
-        version = None
-        if choice is None:
-            outcome = KV_UNAVAILABLE
-            yield from self._pause_request(request, began)
-        else:
-            store, rtt, service = choice
-            yield from self._pause_request(request, began + rtt * 0.5)
-            now = self.env.now
-            if not self.is_up[store]:
-                outcome = KV_UNAVAILABLE
-            elif self.versions.is_too_soon(key, now):
-                outcome = KV_LIMITED
-            else:
-                version = self.versions.commit(
-                    key, now, until=now + ttl, store=store, site=request.compute,
-                    entity=(request.number << draws.WRITE_SHIFT) + pc, is_absent=is_absent,
-                    watch=self.recorder.watch(request, step.space, key, now),
-                )  # fmt: skip
-            delay = service + rtt * 0.5 if version is not None else rtt * 0.5
-            yield from self._pause_request(request, now + delay)
-        if site.epoch != epoch:
-            return KILLED
-        if version is not None:
-            version.acked = self.env.now
-            self._write_through(request, step, key, version)
-        size = self.versions.size(key, step.space)
-        self.recorder.write(
-            request, step.space, began, self.env.now, size, outcome, is_absent=is_absent
-        )
-        return outcome
-
-    def _write_through(self, request: Request, step: Any, key: int, version: Version) -> None:
-        """Store a written value in the caches of the site that wrote it."""
-        rules = self.rules
-        if not rules.writes_through or not rules.has_edge:
-            return
-        found = Found(version.number, version.is_absent, version.until, STORE)
-        read = self._read_of(request, 0, step, self.sites[request.compute], [key])
-        read.edge_ttl, read.found = rules.edge_ttl, [found]
-        self._keep_at_site(read)
-
-    def listing(self, request: Request, pc: int, step: Any) -> Outcome:
-        """List keys: always asked of a store."""
-        began, site = self.env.now, self.sites[request.compute]
-        epoch, outcome = site.epoch, OK
-        choice = self._choose(
-            self.read_choices, request.compute, request.number, pc, 0, draws.AT_STORE
-        )
-        if choice is None:
-            outcome = KV_UNAVAILABLE
-            yield from self._pause_request(request, began)
-        else:
-            store, rtt, _ = choice
-            yield from self._pause_request(request, began + rtt * 0.5)
-            delay = rtt * 0.5
-            if self.is_up[store]:
-                index = (pc << draws.STEP_SHIFT) + draws.LISTING
-                service = self.lookups.draw(
-                    self.rules.list_table, draws.KV_SERVICE, request.number, index
-                )
-                delay = service + rtt * 0.5
-            else:
-                outcome = KV_UNAVAILABLE
-            yield from self._pause_request(request, self.env.now + delay)
-        if site.epoch != epoch:
-            return KILLED
-        self.recorder.list(request, step.space, began, self.env.now, outcome)
-        return outcome
-
-    # --- choosing a store -----------------------------------------------------------------------------------
-
-    def _choose(
-        self, choices: list[Any], node: int, request: int, pc: int, column: int, part: int
-    ) -> tuple[int, float, float] | None:
-        """Return (store, rtt, service) of the first store that is up, or of the fastest (rule 36)."""
-        count = self.inputs.kv.choices
-        mode = self.rules.writes if part == draws.WRITING else self.rules.reads
-        best = None
-        for store, rtt in choices[node * count : (node + 1) * count]:
-            if store < 0 or not self.is_up[store]:
-                continue
-            index = (pc << draws.STEP_SHIFT) + part + store
-            service = self.lookups.draw(
-                self.stores[store][column], draws.KV_SERVICE, request, index
-            )
-            if mode == IN_ORDER:
-                return store, rtt, service
-            if best is None or rtt + service < best[1] + best[2]:
-                best = (store, rtt, service)
-        return best
-
-    def _service(self, table: int, read: Read, part: int) -> float:
-        index = (read.pc << draws.STEP_SHIFT) + part
-        return self.lookups.draw(table, draws.KV_SERVICE, read.request, index)
-
     # --- the clock ------------------------------------------------------------------------------------------
 
     def _pause(self, read: Read, time: float) -> Life:
         yield at(self.env, time, read.rank, read.number)
         self.count_event()
-
-    def _pause_request(self, request: Request, time: float) -> Life:
-        yield at(self.env, time, ORDINARY, request.number)
-        self.count_event()
-
-    # --- verbs of the control plane ---------------------------------------------------------------------------
-
-    def write_now(self, key: int, store: int, entity: int, now: float, *, is_absent: bool) -> None:
-        """Commit a write of the control plane at its store, now."""
-        self.versions.commit(
-            key, now, until=FOREVER, entity=entity, store=store, site=-1, is_absent=is_absent,
-            watch=self.recorder.watch(None, 0, key, now),
-        )  # fmt: skip
 
 
 def _found(copy: Copy, tier: int) -> Found:

@@ -52,6 +52,7 @@ from popsim.engine.specification.connection import Connections
 from popsim.engine.specification.instances import Instances
 from popsim.engine.specification.kv import KeyValue
 from popsim.engine.specification.kv_recorder import KvRecorder
+from popsim.engine.specification.kv_write import Writes
 from popsim.engine.specification.lookups import Lookups
 from popsim.engine.specification.state import NEVER, Pool, Request, Site, Step
 
@@ -77,6 +78,7 @@ class SpecificationPlane:
         kv_recorder = KvRecorder(inputs, self.recorder.books.kv)
         self.kv = KeyValue(env, inputs, self.lookups, self.sites, kv_recorder, self.count_event)
         kv_recorder.versions = self.kv.versions
+        self.kv_writes = Writes(self.kv)
         self.surge: Floats = np.ones(len(inputs.clients))
         self.upstream_used = [NEVER] * len(inputs.upstreams)
         self.fetch_used = [NEVER] * len(inputs.origin_rtt)
@@ -245,7 +247,7 @@ class SpecificationPlane:
             row_start = step.expiry_row * self.inputs.country_count
             ttl = float(self.inputs.kv.expiries[row_start + country])
         if kind == KV_LIST:
-            return (yield from self.kv.listing(request, pc, step))
+            return (yield from self.kv_writes.listing(request, pc, step))
         if kind == KV_GET:
             keys = [key] + [
                 self.kv.keys.of(request.number, request.client, step.space, place)
@@ -253,7 +255,7 @@ class SpecificationPlane:
             ]
             return (yield from self.kv.get(request, pc, step, keys))
         is_absent = kind == KV_DELETE
-        return (yield from self.kv.put(request, pc, step, key, ttl, is_absent=is_absent))
+        return (yield from self.kv_writes.put(request, pc, step, key, ttl, is_absent=is_absent))
 
     def release(self, request: Request, site: Site) -> None:
         """Leave the instance and wake the first waiter at this same time (rule 16)."""
@@ -307,11 +309,11 @@ class SpecificationPlane:
 
     def set_store(self, index: int, *, is_up: bool) -> None:
         """Let a central store answer, or not."""
-        self.kv.is_up[index] = is_up
+        self.kv.stores.is_up[index] = is_up
 
     def write(self, key: int, store: int, entity: int, time: float, *, is_absent: bool) -> None:
         """Write a key at a store at ``time`` = now."""
-        self.kv.write_now(key, store, entity, time, is_absent=is_absent)
+        self.kv_writes.write_now(key, store, entity, time, is_absent=is_absent)
 
     def set_withdrawn(self, index: int, withdrawn: bool) -> None:
         """Announce a site to the routing, or withdraw it."""
