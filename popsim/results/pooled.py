@@ -16,6 +16,7 @@ from popsim.engine.outputs import (
     PlatformRun,
     SparseHist,
 )
+from popsim.results.kv import KvPool
 from popsim.results.statistics import Estimate, estimate, mean_of, quantile
 
 Metric = Callable[["Pool"], float]
@@ -114,9 +115,7 @@ class Pool:
 
     def groups(self, dimension: str) -> SparseHist:
         """Return histograms of ``country``, ``site``, ``network`` or ``client`` (coarse)."""
-        parts = [
-            run.cells if dimension == "client" else run.by[dimension] for run in self.runs
-        ]
+        parts = [run.cells if dimension == "client" else run.by[dimension] for run in self.runs]
         merged = parts[0]
         for part in parts[1:]:
             merged = merged.merge(part)
@@ -125,6 +124,11 @@ class Pool:
     def estimate(self, metric: Metric) -> Estimate:
         """Return a metric of all runs, with the interval that the runs' own values give."""
         return estimate(metric(self), [metric(pool) for pool in self.each])
+
+    @cached_property
+    def kv(self) -> KvPool:
+        """The platform's key-value store."""
+        return KvPool(self.runs)
 
     @cached_property
     def each(self) -> tuple[Pool, ...]:

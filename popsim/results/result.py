@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from popsim.engine.kv_layout import TIERS
 from popsim.engine.outputs import PHASES, REASONS, TIMELINE_COLUMNS, PlatformRun, write_atomically
 from popsim.results.groups import group_frame
+from popsim.results.kv_frames import kv_by, kv_json, kv_summary, visibility_frame
 from popsim.results.pooled import Pool
 from popsim.results.provenance import provenance
 from popsim.results.statistics import Estimate, finite, quantile
@@ -156,11 +158,20 @@ class Result:
             }
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis(index="platform")
 
+    def kv(self, by: str | None = None) -> pd.DataFrame:
+        """Return what key-value stores did: where reads were answered, latency, staleness, operations, bytes, cost.
+
+        One row per platform that has one; or per platform and ``by``: space, site, country, continent.
+        """
+        return kv_summary(self.scenario, self.pools) if by is None else kv_by(self.pools, by)
+
+    def kv_visibility(self) -> pd.DataFrame:
+        """Return how long until a share of sites see a write, in ms, the mean over followed writes."""
+        return visibility_frame(self.pools)
+
     def log(self) -> pd.DataFrame:
         """Return what the control plane did: platform, time_ms, verb, detail, in the first replication."""
-        records = [
-            (name, *entry) for name, runs in self.runs.items() for entry in runs[0].log
-        ]
+        records = [(name, *entry) for name, runs in self.runs.items() for entry in runs[0].log]
         return pd.DataFrame(records, columns=["platform", "time_ms", "verb", "detail"])
 
     @property
@@ -187,7 +198,7 @@ class Result:
             "engine": self.engine,
             "replications": self.replications,
             "elapsed_s": finite(self.elapsed_s),
-            "platforms": {name: self._platform_json(pool) for name, pool in self.pools.items()},
+            "platforms": {name: self._platform_json(name) for name in self.pools},
             "claims": [verdict.to_json_dict() for verdict in self.verdicts],
             "recreate": provenance(self.scenario),
         }
@@ -199,8 +210,8 @@ class Result:
             write_atomically(Path(path), text.encode())
         return text
 
-    def _platform_json(self, pool: Pool) -> dict[str, Any]:
-        groups = {}
+    def _platform_json(self, platform: str) -> dict[str, Any]:
+        pool, groups = self.pools[platform], {}
         for dimension in JSON_GROUPS:
             frame = group_frame(pool, dimension).set_index(dimension)
             groups[dimension] = {
@@ -211,6 +222,7 @@ class Result:
                 for name, row in frame.to_dict(orient="index").items()
             }
         at = {"mean": pool.phase_means()} | {f"p{p:g}": pool.phases_at(p) for p in PERCENTILES}
+        kv = kv_json(self.scenario, platform, pool)
         return {
             "requests": pool.requests,
             "failed": pool.failed,
@@ -220,7 +232,7 @@ class Result:
             "phases_ms": {k: {p: finite(v) for p, v in ms.items()} for k, ms in at.items()},
             "cold_start_phases_ms": {k: finite(v) for k, v in pool.cold_start_phases_ms().items()},
             "groups": groups,
-        }
+        } | ({} if kv is None else {"kv": kv})
 
     def _latencies(self, pool: Pool) -> dict[str, Estimate]:
         found = {f"p{p:g}": pool.estimate(lambda runs, p=p: runs.p(p)) for p in PERCENTILES}  # type: ignore[misc]
@@ -242,6 +254,7 @@ class Result:
             frame[column] = names[frame[column]]  # -1 is none
         outcomes = np.array(["ok", *REASONS], dtype=object)
         frame["outcome"] = outcomes[frame["outcome"]]
+        frame["kv_tier"] = np.array([*TIERS, ""], dtype=object)[frame["kv_tier"]]  # -1 is none
         frame["cold"] = frame["cold"].astype(bool)
         for phase, column_ms in zip(PHASES, run.sample_phases.T, strict=True):
             frame[f"{phase}_ms"] = column_ms
@@ -258,5 +271,7 @@ class Result:
         return "\n".join([head, *lines, *verdicts])
 
     def _repr_html_(self) -> str:
-        table = self.summary()[[f"p{p:g}_ms" for p in PERCENTILES] + ["mean_ms", "cold_start_ratio"]]
+        table = self.summary()[
+            [f"p{p:g}_ms" for p in PERCENTILES] + ["mean_ms", "cold_start_ratio"]
+        ]
         return f"<p>{self!r}</p>".replace("\n", "<br>") + table.round(3).to_html()

@@ -50,9 +50,7 @@ class Verdict:
             "source": self.source,
             "verdict": self.verdict,
             **_observation(self.deciding),
-            "expectations": [
-                {"verdict": e.verdict, **_observation(e)} for e in self.expectations
-            ],
+            "expectations": [{"verdict": e.verdict, **_observation(e)} for e in self.expectations],
         }
 
 

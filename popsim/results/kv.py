@@ -1,0 +1,227 @@
+"""What a platform's key-value store did, over its replications: where reads were answered, how old, how fast."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+
+from popsim.engine import kv_layout as kvl
+from popsim.engine.kv_books import SEEN_FIRST, STALE_LAST, KvRows
+from popsim.engine.kv_layout import TIERS
+from popsim.engine.outputs import Floats, Ints, PlatformRun, SparseHist
+from popsim.models.kv_replication.contract import Prices
+from popsim.results.statistics import mean_of, quantile
+
+SITE_TIERS = ("memory", "edge")  # a hit is what the site itself answers
+OPERATIONS = {
+    "gets": kvl.K_GETS,
+    "puts": kvl.K_PUTS,
+    "deletes": kvl.K_DELETES,
+    "lists": kvl.K_LISTS,
+    "writes_limited": kvl.K_LIMITED,
+    "writes_failed": kvl.K_WRITES_FAILED,
+    "edge_refreshes": kvl.K_EDGE_REFRESHES,
+    "region_refreshes": kvl.K_REGION_REFRESHES,
+    "refreshes_at_store": kvl.K_REFRESH_STORE_READS,
+}
+BYTES = {
+    "memory": kvl.K_BYTES_MEMORY,
+    "edge": kvl.K_BYTES_EDGE,
+    "coalesced": kvl.K_BYTES_COALESCED,
+    "region": kvl.K_BYTES_REGION,
+    "store": kvl.K_BYTES_STORE,
+    "written": kvl.K_BYTES_WRITTEN,
+}
+VISIBILITY_SHARES = (0.5, 0.9, 0.99, 1.0)
+
+
+class KvPool:
+    """The key-value store of some runs of one platform; of one key space, if ``space`` names it."""
+
+    def __init__(self, runs: Sequence[PlatformRun], space: str | None = None) -> None:
+        self.runs, self.space = tuple(runs), space
+        labels = self.runs[0].labels
+        self.spaces = tuple(labels.get("space", ()))
+        self.countries = labels["country"]
+        self.rows = KvRows.of(len(self.spaces), len(self.countries))
+
+    @property
+    def is_used(self) -> bool:
+        """Tell whether the platform's handler asks a store at all."""
+        return len(self.runs[0].kv_by_space) > 0
+
+    @cached_property
+    def columns(self) -> Ints:
+        """What was counted, [KV_COLUMNS]."""
+        by_space = np.sum([run.kv_by_space for run in self.runs], axis=0)
+        if self.space is None:
+            return np.asarray(by_space.sum(axis=0))
+        return np.asarray(by_space[self.spaces.index(self.space)])
+
+    @cached_property
+    def histograms(self) -> SparseHist:
+        """Latencies and staleness of all runs, rows as in KvRows."""
+        merged = self.runs[0].kv_histogram
+        for run in self.runs[1:]:
+            merged = merged.merge(run.kv_histogram)
+        return merged
+
+    # --- where reads are answered -----------------------------------------------------------------------
+
+    @property
+    def reads(self) -> int:
+        """Keys that were read, or could not be."""
+        return int(self.columns[: len(TIERS)].sum())
+
+    def ratio(self, tier: str) -> float:
+        """Return the share of keys read that a tier answered, or that ``failed``."""
+        return _ratio(int(self.columns[TIERS.index(tier)]), self.reads)
+
+    @property
+    def hit_ratio(self) -> float:
+        """Share of keys read that the site itself answered, from memory or its cache."""
+        return sum(self.ratio(tier) for tier in SITE_TIERS)
+
+    @property
+    def region_share_of_misses(self) -> float:
+        """Share of what sites missed and did not wait for that the regional tier answered."""
+        region, store = (int(self.columns[TIERS.index(tier)]) for tier in ("region", "store"))
+        return _ratio(region, region + store)
+
+    @property
+    def absent_ratio(self) -> float:
+        """Share of keys read that had no value."""
+        return _ratio(int(self.columns[kvl.K_ABSENT]), self.reads)
+
+    # --- latency ----------------------------------------------------------------------------------------
+
+    def _latency(self, tier: str | None, countries: Sequence[str] | None) -> Ints:
+        """Return the histogram of read operations; tier, key space and place exclude each other."""
+        rows = self.rows
+        if tier is not None:
+            chosen = [rows.tier + TIERS.index(tier)]
+        elif countries is not None:
+            chosen = [rows.country + self.countries.index(country) for country in countries]
+        elif self.space is not None:
+            chosen = [rows.space + self.spaces.index(self.space)]
+        else:
+            chosen = list(range(rows.tier, rows.tier + len(TIERS)))
+        return self.histograms.rows_merged(chosen)
+
+    def read_p(
+        self, percent: float, tier: str | None = None, countries: Sequence[str] | None = None
+    ) -> float:
+        """Return a percentile of how long answered reads took, in ms; nan without any."""
+        return quantile(self._latency(tier, countries), percent / 100.0)
+
+    def read_mean(self, tier: str | None = None, countries: Sequence[str] | None = None) -> float:
+        """Return the mean of how long answered reads took, in ms, within 0.4 %."""
+        return mean_of(self._latency(tier, countries))
+
+    def write_p(self, percent: float) -> float:
+        """Return a percentile of how long writes took, in ms, of all key spaces; nan without any."""
+        return quantile(self.histograms.dense_row(self.rows.write), percent / 100.0)
+
+    @property
+    def write_mean(self) -> float:
+        """Mean of how long writes took, in ms, of all key spaces."""
+        return mean_of(self.histograms.dense_row(self.rows.write))
+
+    # --- staleness --------------------------------------------------------------------------------------
+
+    @property
+    def stale_ratio(self) -> float:
+        """Share of keys read in a version that had been superseded when the read began."""
+        return _ratio(int(self.columns[kvl.K_STALE]), self.answered)
+
+    @property
+    def own_stale_ratio(self) -> float:
+        """Share of keys read without a write that the very site had made and seen confirmed."""
+        return _ratio(int(self.columns[kvl.K_OWN_STALE]), self.answered)
+
+    @property
+    def answered(self) -> int:
+        """Keys read and answered."""
+        return self.reads - int(self.columns[TIERS.index("failed")])
+
+    @cached_property
+    def stale(self) -> Ints:
+        """Histogram of the stale reads' staleness."""
+        chosen = range(len(self.spaces))
+        if self.space is not None:
+            chosen = range(self.spaces.index(self.space), self.spaces.index(self.space) + 1)
+        return self.histograms.rows_merged([self.rows.stale + row for row in chosen])
+
+    def staleness_p(self, percent: float) -> float:
+        """Return a percentile of staleness over all answered reads in ms; 0 for those that were fresh."""
+        if self.answered == 0:
+            return float("nan")
+        stale = int(self.stale.sum())
+        rank = percent / 100.0 * self.answered - (self.answered - stale)
+        return quantile(self.stale, rank / stale) if rank > 0.0 else 0.0
+
+    @property
+    def staleness_max(self) -> float:
+        """The stalest answer, in ms."""
+        most = np.max([run.kv_stale_max_ms for run in self.runs], axis=0)
+        return float(most.max() if self.space is None else most[self.spaces.index(self.space)])
+
+    @property
+    def truncated_ratio(self) -> float:
+        """Share of stale reads whose staleness is only known to be at least so long."""
+        return _ratio(int(self.columns[kvl.K_TRUNCATED]), int(self.columns[kvl.K_STALE]))
+
+    def visibility(self, share: float) -> float:
+        """Return how long until a share of sites see a write, in ms; the mean over followed writes, nan without any.
+
+        A site's time is that of its last answer with an older version, 0 if it gave none. Sites that did not
+        read the key after the write don't count.
+        """
+        times = [quantiles for run in self.runs for quantiles in self.site_times(run)]
+        if not times:
+            return float("nan")
+        return float(np.mean([np.quantile(each, share, method="inverted_cdf") for each in times]))
+
+    def site_times(self, run: PlatformRun) -> list[Floats]:
+        """Return, for each followed write of a run, how long each site kept an older version, in ms."""
+        found = []
+        for (commit, key), seen in zip(run.kv_watched, run.kv_seen, strict=True):
+            knows = (seen[:, SEEN_FIRST] >= 0.0) | (seen[:, STALE_LAST] >= 0.0)
+            if key >= 0 and knows.any():
+                found.append(np.maximum(seen[knows, STALE_LAST] - commit, 0.0))
+        return found
+
+    # --- what it costs ----------------------------------------------------------------------------------
+
+    def operations(self) -> dict[str, int]:
+        """Return operations by kind; a bulk read is one."""
+        return {name: int(self.columns[column]) for name, column in OPERATIONS.items()}
+
+    def bytes(self) -> dict[str, int]:
+        """Return bytes of keys and values read at each tier, and written."""
+        return {name: int(self.columns[column]) for name, column in BYTES.items()}
+
+    def cost_usd_per_million_requests(self, prices: Prices) -> float:
+        """Return what the store's operations of a million requests cost by a price list."""
+        requests = sum(run.requests for run in self.runs)
+        count = self.operations()
+        usd = (
+            count["gets"] * prices.read
+            + count["puts"] * prices.write
+            + count["deletes"] * prices.delete
+            + count["lists"] * prices.list
+        )
+        return _ratio(
+            usd, requests
+        )  # USD per million operations, per request = per million requests
+
+    @cached_property
+    def each(self) -> tuple[KvPool, ...]:
+        """One per run."""
+        return tuple(KvPool([run], self.space) for run in self.runs)
+
+
+def _ratio(total: float, count: float) -> float:
+    return total / count if count else float("nan")
