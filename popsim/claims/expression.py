@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from popsim.claims.kv_metric import KvMetric
 from popsim.results.pooled import Pool
 
 Pools = Mapping[str, Pool]
@@ -22,7 +23,7 @@ class Number:
         """Return the constant."""
         return self.value
 
-    def metrics(self) -> tuple[Metric, ...]:
+    def metrics(self) -> tuple[Metric | KvMetric, ...]:
         """Return no metric."""
         return ()
 
@@ -53,7 +54,7 @@ class Metric:
         """Whether results keep it by country and place, so that ``where`` can restrict it."""
         return self.phase is None and self.name in ("p", "mean")
 
-    def metrics(self) -> tuple[Metric, ...]:
+    def metrics(self) -> tuple[Metric | KvMetric, ...]:
         """Return itself."""
         return (self,)
 
@@ -78,12 +79,12 @@ class Operation:
             return left * right
         return left / right if right != 0.0 else math.nan
 
-    def metrics(self) -> tuple[Metric, ...]:
+    def metrics(self) -> tuple[Metric | KvMetric, ...]:
         """Return the metrics of both sides."""
         return self.left.metrics() + self.right.metrics()
 
 
-Expression = Number | Metric | Operation
+Expression = Number | Metric | KvMetric | Operation
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Comparison:
     left: Expression
     bounds: tuple[tuple[str, Expression], ...]
 
-    def metrics(self) -> tuple[Metric, ...]:
+    def metrics(self) -> tuple[Metric | KvMetric, ...]:
         """Return every metric in it."""
         return self.left.metrics() + tuple(m for _, bound in self.bounds for m in bound.metrics())
 

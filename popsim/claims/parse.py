@@ -4,7 +4,10 @@
     sum         = product (("+" | "-") product)*
     product     = atom (("*" | "/") atom)*
     atom        = number [unit] | "(" sum ")" | platform "." [phase "."] metric
+                | platform ".kv" ["[" key space "]"] "." kv metric
     metric      = "p(" number ")" | "p50" | ... | "mean" | "failed_ratio" | "cold_start_ratio"
+    kv metric   = "read" ["." tier] "." metric | "write." metric | "staleness." metric | "staleness.max"
+                | "visibility." metric | "hit_ratio" | "stale_ratio" | ...
 
 Units are checked while reading: a comparison of ms with a bare number is an error.
 """
@@ -15,16 +18,19 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from popsim.claims import kv_metric
 from popsim.claims.expression import Comparison, Expression, Metric, Number, Operation
+from popsim.claims.kv_metric import KvMetric
 from popsim.engine.outputs import PHASES
 from popsim.scenario.errors import did_you_mean
 from popsim.scenario.units import DURATIONS_MS
 
 RATIOS = ("failed_ratio", "cold_start_ratio")
 METRICS = ("p(95)", "mean", *RATIOS)
+PERCENTILE = re.compile(r"p|p\d+|mean")
 TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+)(?P<unit>[a-zµ%]*)"
-    r"|(?P<name>[A-Za-z_]\w*)|(?P<symbol><=|>=|<|>|[-+*/().]))"
+    r"|(?P<name>[A-Za-z_]\w*)|(?P<symbol><=|>=|<|>|[-+*/().\[\]]))"
 )
 
 
@@ -156,25 +162,23 @@ class _Parser:
             raise ClaimSyntaxError(f"unknown unit {token.unit!r}", token.column, hint)
         return Number(value * DURATIONS_MS[token.unit], 1)
 
-    def metric(self) -> Metric:
+    def metric(self) -> Metric | KvMetric:
         platform = self.take()
         if platform.text not in self.platforms:
             hint = did_you_mean(platform.text, list(self.platforms))
             message = f"there is no platform {platform.text!r}"
             raise ClaimSyntaxError(message, platform.column, hint)
         self.expect(".")
+        if self.next.text == "kv" and not self.is_phase():
+            return self.kv_metric(platform.text)
         phase = None
         if self.next.text in PHASES:
             phase = self.take().text
             self.expect(".")
         name = self.take()
-        if name.text == "p":
-            self.expect("(")
-            percent = self.percent(self.take())
-            self.expect(")")
+        percent = self.percentile(name)
+        if percent is not None:
             return Metric(platform.text, phase, "p", percent, 1)
-        if re.fullmatch(r"p\d+", name.text):
-            return Metric(platform.text, phase, "p", self.percent(name, name.text[1:]), 1)
         if name.text == "mean":
             return Metric(platform.text, phase, "mean", 0.0, 1)
         if name.text in RATIOS and phase is None:
@@ -183,12 +187,70 @@ class _Parser:
         hint = did_you_mean(name.text, known) or f"expected {', '.join(METRICS)}"
         raise ClaimSyntaxError(f"there is no metric {name.text!r}", name.column, hint)
 
-    def percent(self, token: Token, text: str | None = None) -> float:
+    def is_phase(self) -> bool:
+        """Tell whether ``kv`` is the phase here: a percentile or the mean follows."""
+        texts = [token.text for token in self.tokens[self.place + 1 : self.place + 3]]
+        return len(texts) == 2 and texts[0] == "." and bool(PERCENTILE.fullmatch(texts[1]))
+
+    def kv_metric(self, platform: str) -> KvMetric:
+        """Read what follows ``platform.``: kv, a key space perhaps, and a metric of the store."""
+        self.take()
+        space = None
+        if self.accept("["):
+            space = self.take().text
+            self.expect("]")
+        self.expect(".")
+        name = self.take()
+        if name.text in kv_metric.RATIOS:
+            return KvMetric(platform, space, name.text, "", 0.0, None, 0)
+        if name.text not in kv_metric.QUANTITIES:
+            known = (*kv_metric.QUANTITIES, *kv_metric.RATIOS)
+            hint = did_you_mean(name.text, known) or f"expected {', '.join(known)}"
+            message = f"there is no metric {name.text!r} of a key-value store"
+            raise ClaimSyntaxError(message, name.column, hint)
+        if space is not None and name.text in ("write", "visibility"):
+            message = f"{name.text} is not kept by key space"
+            raise ClaimSyntaxError(message, name.column)
+        self.expect(".")
+        tier = None
+        if name.text == "read" and self.next.text in kv_metric.READ_TIERS:
+            tier = self.take().text
+            self.expect(".")
+            if space is not None:
+                raise ClaimSyntaxError("tiers are not kept by key space", name.column)
+        return self.kv_statistic(platform, space, name, tier)
+
+    def kv_statistic(
+        self, platform: str, space: str | None, name: Token, tier: str | None
+    ) -> KvMetric:
+        token = self.take()
+        percent = self.percentile(token, most=100.0 if name.text == "visibility" else None)
+        if percent is not None:
+            return KvMetric(platform, space, name.text, "p", percent, tier, 1)
+        known = kv_metric.QUANTITIES[name.text]
+        if token.text not in known:
+            hint = f"expected {', '.join(known).replace('p', 'p(95)', 1)}"
+            message = f"{name.text} has no {token.text!r}"
+            raise ClaimSyntaxError(message, token.column, hint)
+        return KvMetric(platform, space, name.text, token.text, 0.0, tier, 1)
+
+    def percentile(self, name: Token, most: float | None = None) -> float | None:
+        """Read the rest of ``p(95)`` or ``p95``; None if the name is neither."""
+        if name.text == "p":
+            self.expect("(")
+            percent = self.percent(self.take(), most=most)
+            self.expect(")")
+            return percent
+        if re.fullmatch(r"p\d+", name.text):
+            return self.percent(name, name.text[1:], most)
+        return None
+
+    def percent(self, token: Token, text: str | None = None, most: float | None = None) -> float:
         try:
             value = float(text or token.text)
         except ValueError:
             value = -1.0
-        if not 0.0 < value < 100.0 or token.unit:
+        if token.unit or not (0.0 < value < 100.0 or value == most):
             message = f"expected a percentile between 0 and 100, got {token.text + token.unit!r}"
             raise ClaimSyntaxError(message, token.column)
         return value

@@ -143,6 +143,11 @@ class Restricted(Pool):
         super().__init__(runs)
         self.dimension, self.rows = dimension, tuple(rows)
 
+    @property
+    def countries(self) -> tuple[str, ...]:
+        """The countries of the groups, which are countries."""
+        return tuple(self.runs[0].labels["country"][row] for row in self.rows)
+
     @cached_property
     def latency(self) -> Ints:
         """Histogram of the groups' answered requests."""

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
+from popsim.claims.expression import Comparison
+from popsim.claims.kv_metric import KvMetric
 from popsim.claims.parse import ClaimSyntaxError, parse_expectation
 from popsim.engine.build import key_trace
 from popsim.engine.keyspaces import popularity
@@ -19,7 +21,7 @@ from popsim.models.arrivals import hourly_profile
 from popsim.models.kv_replication.contract import KvRules
 from popsim.models.registry import Model, UnknownModel, get, resolve
 from popsim.scenario.document import Document, Key
-from popsim.scenario.errors import InputError, Problem
+from popsim.scenario.errors import InputError, Problem, did_you_mean
 from popsim.scenario.loading import Source, in_order, read_what_is_right, translate
 from popsim.scenario.parts import Where
 from popsim.scenario.schema import PlatformSpec, Scenario
@@ -298,6 +300,24 @@ class _Check:
                 if restricted and not all(metric.is_by_group for metric in comparison.metrics()):
                     message = "where: works on percentiles and means of the latency only"
                     self.problems.append(self.document.problem(path, message))
+                self._kv_claim(path, comparison, claim.where)
+
+    def _kv_claim(self, path: Key, comparison: Comparison, where: Where) -> None:
+        """Check that the stores and key spaces are there that an expectation is about."""
+        workload = self.scenario.workload
+        for metric in comparison.metrics():
+            if not isinstance(metric, KvMetric):
+                continue
+            if where.city is not None or where.id is not None:
+                message = "reads of key-value stores are kept by country, not by place"
+                self.problems.append(self.document.problem(path, message))
+            if not workload.uses_kv:
+                message = "no step of the handler asks a key-value store"
+                self.problems.append(self.document.problem(path, message))
+            elif metric.space is not None and metric.space not in workload.keys:
+                hint = did_you_mean(metric.space, list(workload.keys))
+                message = f"there is no key space {metric.space!r}"
+                self.problems.append(self.document.problem(path, message, hint))
 
     def _in_text(self, path: Key, error: ClaimSyntaxError) -> Problem:
         """Return the problem with its column inside the expectation (which is quoted, as a rule)."""

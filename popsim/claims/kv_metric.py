@@ -1,0 +1,70 @@
+"""Metrics of key-value stores in expectations: ``workers.kv[users].read.edge.p(99)``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from popsim.engine.kv_layout import TIERS
+from popsim.results.kv import KvPool
+from popsim.results.pooled import Pool, Restricted
+
+# What has percentiles, and what else each of them has
+QUANTITIES = {
+    "read": ("p", "mean"),
+    "write": ("p", "mean"),
+    "staleness": ("p", "max"),
+    "visibility": ("p",),
+}
+RATIOS = (
+    *(f"{tier}_ratio" for tier in TIERS),
+    "hit_ratio",
+    "absent_ratio",
+    "stale_ratio",
+    "own_stale_ratio",
+    "region_share_of_misses",
+)
+READ_TIERS = tuple(tier for tier in TIERS if tier != "failed")
+
+
+@dataclass(frozen=True)
+class KvMetric:
+    """A number about a platform's store, or one of its key spaces."""
+
+    platform: str
+    space: str | None
+    name: str  # of QUANTITIES or RATIOS
+    statistic: str  # "p", "mean", "max"; "" for a ratio
+    percent: float
+    tier: str | None
+    time_power: int
+
+    def evaluate(self, pools: Mapping[str, Pool]) -> float:
+        """Return the value, times in ms; nan if the platform has no store, or nothing to say."""
+        pool = pools[self.platform]
+        kv = KvPool(pool.runs, self.space)
+        if not kv.is_used or (self.space is not None and self.space not in kv.spaces):
+            return math.nan
+        if self.name == "read":
+            countries = pool.countries if isinstance(pool, Restricted) else None
+            if self.statistic == "mean":
+                return kv.read_mean(self.tier, countries)
+            return kv.read_p(self.percent, self.tier, countries)
+        if self.name == "write":
+            return kv.write_mean if self.statistic == "mean" else kv.write_p(self.percent)
+        if self.name == "staleness":
+            return kv.staleness_max if self.statistic == "max" else kv.staleness_p(self.percent)
+        if self.name == "visibility":
+            return kv.visibility(self.percent / 100.0)
+        tier = self.name.removesuffix("_ratio")
+        return kv.ratio(tier) if tier in TIERS else float(getattr(kv, self.name))
+
+    @property
+    def is_by_group(self) -> bool:
+        """Whether results keep it by country, so that ``where`` can restrict it."""
+        return self.name == "read" and self.tier is None and self.space is None
+
+    def metrics(self) -> tuple[KvMetric, ...]:
+        """Return itself."""
+        return (self,)
