@@ -26,6 +26,11 @@ def write_folder(result: Result, folder: Path, *, figures: bool) -> list[Path]:
         "timeline.csv": result.timeline().to_csv(index=False),
         "scenario.yaml": dump_resolved(result.scenario),
     }
+    if len(stores := result.kv()):
+        tables["kv.csv"] = stores.to_csv()
+        for dimension in ("space", "site", "country"):
+            tables[f"kv_by_{dimension}.csv"] = result.kv(dimension).to_csv(index=False)
+        tables["kv_visibility.csv"] = result.kv_visibility().to_csv(index=False)
     files = {name: text.encode() for name, text in tables.items()}
     if figures:
         files |= figure_files(result)

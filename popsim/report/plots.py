@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,8 @@ from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from popsim.engine.outputs import PHASES, bucket_value
+from popsim.report import kv_plots
+from popsim.report.style import Chart, colours, ms_text
 from popsim.results.pooled import Pool
 from popsim.scenario.bundled import bundled_folder
 from popsim.world.clients import load_clients
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
     from popsim.results.result import Result
 
 MS_PER_MINUTE = 60_000.0
-# Okabe and Ito's colours, told apart by most colour-blind readers (https://jfly.uni-koeln.de/color/, 2008)
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6BB1")
+MARKED_VERBS = ("fail", "restore", "surge", "surge ends", "stop store", "start store", "write")
 PHASE_COLOURS = {
     "dns": "#999999",
     "connect": "#56B4E9",
@@ -41,15 +41,6 @@ PHASE_COLOURS = {
 }
 
 
-class Chart(Figure):
-    """A figure that notebooks show by itself."""
-
-    def _repr_png_(self) -> bytes:
-        buffer = io.BytesIO()
-        self.savefig(buffer, format="png", dpi=110)
-        return buffer.getvalue()
-
-
 class Plots:
     """The figures of one result; each returns a matplotlib figure."""
 
@@ -61,12 +52,12 @@ class Plots:
         figure = Chart(figsize=(8.0, 5.2), layout="constrained")
         axes = figure.subplots()
         low, high = np.inf, 0.0
-        for (name, pool), colour in zip(self.result.pools.items(), _colours(), strict=False):
+        for (name, pool), colour in zip(self.result.pools.items(), colours(), strict=False):
             buckets = np.flatnonzero(pool.latency)
             if not len(buckets):
                 continue
             values, share = bucket_value(buckets), np.cumsum(pool.latency[buckets]) / pool.answered
-            label = f"{name}  (p50 {_ms(pool.p(50))}, p95 {_ms(pool.p(95))})"
+            label = f"{name}  (p50 {ms_text(pool.p(50))}, p95 {ms_text(pool.p(95))})"
             axes.step(values, share * 100.0, where="post", color=colour, label=label, linewidth=1.8)
             low, high = min(low, pool.p(0.5)), max(high, pool.p(99.5))
         axes.set(
@@ -113,7 +104,7 @@ class Plots:
             axes.barh(range(len(frame)), ms, left=left, color=PHASE_COLOURS[phase], height=0.7)
             left += ms
         for row, total in enumerate(left):
-            axes.text(total, row, f" {_ms(total)}", va="center", fontsize=8)
+            axes.text(total, row, f" {ms_text(total)}", va="center", fontsize=8)
         axes.set_xlim(0, left.max() * 1.2 or 1.0)
         axes.set(xlabel="ms", title=f"requests around p{percent:g}")
         axes.spines[["top", "right"]].set_visible(False)
@@ -135,7 +126,7 @@ class Plots:
                 positions[:, 1], positions[:, 0], s=9, marker="^", c="black", linewidths=0, zorder=3
             )
             sites = "1 site" if len(positions) == 1 else f"{len(positions)} sites"
-            axes.set_title(f"{name}: {sites}, p50 {_ms(self.result.pools[name].p(50))}")
+            axes.set_title(f"{name}: {sites}, p50 {ms_text(self.result.pools[name].p(50))}")
         for axes in panels[len(names) :]:
             axes.remove()
         if shades is not None:
@@ -168,13 +159,29 @@ class Plots:
             linewidths=0, alpha=0.85, zorder=2,
         )  # fmt: skip
 
+    def kv_tiers(self) -> Figure:
+        """Draw which tier of the key-value store answers how many reads, one bar per platform."""
+        return kv_plots.tiers(self.result)
+
+    def kv_reads(self) -> Figure:
+        """Draw the cumulative distribution of reads from the key-value store."""
+        return kv_plots.reads(self.result)
+
+    def kv_staleness(self) -> Figure:
+        """Draw which share of reads is staler than how long."""
+        return kv_plots.staleness(self.result)
+
+    def kv_visibility(self) -> Figure:
+        """Draw how many sites see a write after how long."""
+        return kv_plots.visibility(self.result)
+
     def timeline(self) -> Figure:
         """Draw median, p95 and failed requests over time, marked with what the control plane did."""
         frame, log = self.result.timeline(), self.result.log()
         figure = Chart(figsize=(9.0, 6.0), layout="constrained")
         latency, failed = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         for (name, part), colour in zip(
-            frame.groupby("platform", sort=False), _colours(), strict=False
+            frame.groupby("platform", sort=False), colours(), strict=False
         ):
             minutes = part["start_ms"] / MS_PER_MINUTE
             latency.plot(minutes, part["p50_ms"], color=colour, label=f"{name} p50")
@@ -189,7 +196,7 @@ class Plots:
             share = 100.0 * part["failed"] / part["requests"].clip(lower=1)
             failed.plot(minutes, share, color=colour)
         for time_ms, verb in log[["time_ms", "verb"]].drop_duplicates().itertuples(index=False):
-            if verb in ("fail", "restore", "surge", "surge ends"):
+            if verb in MARKED_VERBS:
                 for axes in (latency, failed):
                     axes.axvline(time_ms / MS_PER_MINUTE, color="#BBBBBB", linewidth=0.8, zorder=0)
                 latency.annotate(
@@ -214,14 +221,6 @@ def _medians(pool: Pool) -> tuple[Any, Any]:
     rows = np.flatnonzero(counts)
     reached = np.cumsum(dense[rows], axis=1) >= (counts[rows, None] + 1) // 2
     return rows, bucket_value(reached.argmax(axis=1), buckets=histograms.n_buckets)
-
-
-def _colours() -> tuple[str, ...]:
-    return COLOURS * 4
-
-
-def _ms(value: float) -> str:
-    return f"{value:.3g} ms" if value < 100.0 else f"{value:,.0f} ms"
 
 
 def _land(axes: Axes) -> None:

@@ -9,14 +9,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from popsim.engine.kv_layout import TIERS
 from popsim.engine.outputs import PHASES
 from popsim.results.groups import continent_name, group_frame
+from popsim.results.kv_frames import prices
 from popsim.results.result import Result
 from popsim.results.statistics import Estimate
 from popsim.results.verdict import Verdict
 
 STYLE = {"holds": "green", "fails": "red", "undecided": "yellow"}
 PIPE_WIDTH = 132
+LONG_MS = 10_000.0  # from here on in seconds
 
 
 def console_for_output() -> Console:
@@ -33,7 +36,7 @@ def print_summary(result: Result, console: Console) -> None:
     many = f"{result.replications} replication{'s' if result.replications != 1 else ''}"
     console.print(Text(scenario.name, style="bold"))
     console.print(f"id {scenario.id}, {result.engine} engine, {many}, {result.elapsed_s:.1f} s\n")
-    for table in (_latencies(result), _phases(result), _continents(result)):
+    for table in (_latencies(result), _phases(result), _continents(result), *_stores(result)):
         if table is not None:
             _print_table(table, console)
     print_verdicts(result.verdicts, console)
@@ -108,6 +111,53 @@ def _continents(result: Result) -> Table | None:
     return table
 
 
+def _stores(result: Result) -> list[Table]:
+    """Return what key-value stores did: where reads are answered, and how old the answers are; or nothing."""
+    pools = {name: pool for name, pool in result.pools.items() if pool.kv.is_used}
+    if not pools:
+        return []
+    title = "Key-value store: where reads are answered, and how long they take in ms"
+    columns = ("reads", *TIERS, "p50", "p95", "p99", "write p50", "write p95")
+    answered = _table(title, "platform", *columns)
+    title = "Key-value store: how old answers are, how long until sites see a write, what operations cost"
+    columns = (
+        "stale",
+        "p99",
+        "at most",
+        "half see it",
+        "99 %",
+        "all",
+        "refused",
+        "USD per million",
+    )
+    aged = _table(title, "platform", *columns)
+    for name, pool in pools.items():
+        kv = pool.kv
+        reads = [
+            _plus_minus(pool.estimate(lambda runs, p=p: runs.kv.read_p(p)))  # type: ignore[misc]
+            for p in (50.0, 95.0, 99.0)
+        ]
+        ratios = [_percent(kv.ratio(tier)) for tier in TIERS]
+        writes = [_number(kv.write_p(p)) for p in (50.0, 95.0)]
+        answered.add_row(name, f"{kv.reads:,}", *ratios, *reads, *writes)
+        times = (kv.staleness_p(99.0), kv.staleness_max, *map(kv.visibility, (0.5, 0.99, 1.0)))
+        usd = kv.cost_usd_per_million_requests(prices(result.scenario, name))
+        aged.add_row(
+            name,
+            _percent(kv.stale_ratio),
+            *map(_seconds, times),
+            f"{kv.operations()['writes_limited']:,}",
+            f"{usd:.2f}",
+        )
+    return [answered, aged]
+
+
+def _seconds(ms: float) -> str:
+    if not math.isfinite(ms):
+        return "-"
+    return "0" if ms == 0.0 else f"{ms / 1e3:.{1 if ms > 9_950 else 2}f} s"
+
+
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, box=None, pad_edge=False)
     for column in columns:
@@ -127,6 +177,9 @@ def _plus_minus(estimate: Estimate) -> str:
 
 
 def _observed(observed: Estimate, unit: str) -> str:
+    if unit == "ms" and observed.value >= LONG_MS:
+        observed = Estimate(*(getattr(observed, part) / 1e3 for part in ("value", "low", "high")))
+        unit = "s"
     unit = f" {unit}" if unit else ""
     text = f"{observed.value:.4g}{unit}"
     if math.isfinite(observed.low):

@@ -97,7 +97,9 @@ class KvPool:
 
     # --- latency ----------------------------------------------------------------------------------------
 
-    def _latency(self, tier: str | None, countries: Sequence[str] | None) -> Ints:
+    def latency(
+        self, tier: str | None = None, countries: Sequence[str] | None = None
+    ) -> Ints:
         """Return the histogram of read operations; tier, key space and place exclude each other."""
         rows = self.rows
         if tier is not None:
@@ -114,11 +116,11 @@ class KvPool:
         self, percent: float, tier: str | None = None, countries: Sequence[str] | None = None
     ) -> float:
         """Return a percentile of how long answered reads took, in ms; nan without any."""
-        return quantile(self._latency(tier, countries), percent / 100.0)
+        return quantile(self.latency(tier, countries), percent / 100.0)
 
     def read_mean(self, tier: str | None = None, countries: Sequence[str] | None = None) -> float:
         """Return the mean of how long answered reads took, in ms, within 0.4 %."""
-        return mean_of(self._latency(tier, countries))
+        return mean_of(self.latency(tier, countries))
 
     def write_p(self, percent: float) -> float:
         """Return a percentile of how long writes took, in ms, of all key spaces; nan without any."""
