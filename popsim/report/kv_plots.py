@@ -147,7 +147,7 @@ def visibility(result: Result) -> Figure:
 
 def _seconds_axis(axes: Axes) -> None:
     axes.set_xlabel("time since the write in s")
-    axes.set_xscale("symlog", linthresh=1.0)
+    axes.set_xscale("symlog", linthresh=0.1)
     axes.set_xlim(left=0.0)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     axes.grid(visible=True, which="major", color="#E5E5E5")

@@ -120,17 +120,8 @@ def _stores(result: Result) -> list[Table]:
     columns = ("reads", *TIERS, "p50", "p95", "p99", "write p50", "write p95")
     answered = _table(title, "platform", *columns)
     title = "Key-value store: how old answers are, how long until sites see a write, what operations cost"
-    columns = (
-        "stale",
-        "p99",
-        "at most",
-        "half see it",
-        "99 %",
-        "all",
-        "refused",
-        "USD per million",
-    )
-    aged = _table(title, "platform", *columns)
+    names = ("stale", "p99", "at most", "half see it", "99 %", "all", "refused", "USD per million")
+    aged = _table(title, "platform", *names)
     for name, pool in pools.items():
         kv = pool.kv
         reads = [

@@ -50,6 +50,14 @@ NAMES = {
     "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]
 }
 
+COUNT = {
+    "anyOf": [
+        {"type": "integer", "minimum": 1},
+        {"type": "string", "pattern": r"^\d+(_\d+)*$", "examples": ["1_000_000"]},
+    ]
+}
+
+Count = Annotated[int, WithJsonSchema(COUNT)]
 DurationMs = Annotated[
     float,
     BeforeValidator(parse_duration),

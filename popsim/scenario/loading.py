@@ -254,6 +254,8 @@ def _problem(
         message = "must not be empty"
     if kind in ("model_type", "dict_type"):
         message = f"expected a mapping of keys, got {_short(detail['input'])}"
+    if kind == "tuple_type":
+        message = f"expected a list, got {_short(detail['input'])}"
     return document.problem(path, message)
 
 
@@ -347,7 +349,7 @@ def _event_inconsistencies(scenario: Scenario, document: Document) -> list[Probl
             problems.append(document.problem(path, message, hint))
         if event.surge is not None and scenario.workload.arrivals.rate is None:
             message = (
-                "a surge needs arrivals with a rate; probes come every so often whatever happens"
+                "a surge needs arrivals with a rate; probes and traces come when they come"
             )
             problems.append(document.problem(("events", number, "surge"), message))
     return problems

@@ -22,7 +22,7 @@ from popsim.scenario.units import format_duration, parse_duration, parse_share
 class Spec(BaseModel):
     """Base: frozen, no unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class OriginSpec(Spec):

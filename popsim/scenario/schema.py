@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from popsim.scenario.fields import DurationMs, LawField, Names, Share, SizeBytes
+from popsim.scenario.files import content_hash
 from popsim.scenario.laws import MAX_NUMBER, parse_law
 from popsim.scenario.parts import (
     IdleTimeout,
@@ -236,7 +237,19 @@ class Scenario(Spec):
     @property
     def id(self) -> str:
         """12 hex digits that name what this scenario computes: not its name, prose, claims or length."""
-        return hashlib.sha256(json.dumps(self.content(), sort_keys=True).encode()).hexdigest()[:12]
+        content = self.content()
+        platforms = self.platforms.values()
+        names = [self.clients.topology, *(platform.topology for platform in platforms)]
+        if files := self.own_files(*names):
+            content["files"] = files
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+    def own_files(self, *topologies: str) -> dict[str, str | None]:
+        """Return what the trace and those of some topologies that are the user's own hold, as hashes by name."""
+        names = {name for name in topologies if name.endswith(".csv")}
+        if self.workload.arrivals.trace is not None:
+            names.add(self.workload.arrivals.trace)
+        return {name: content_hash(name) for name in sorted(names)}
 
     def content(self) -> dict[str, Any]:
         """Return the part of the resolved form that determines the runs, whatever their number."""

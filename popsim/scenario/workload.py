@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from popsim.scenario.fields import (
+    Count,
     DurationMs,
     LawField,
     RatePerS,
@@ -33,6 +34,7 @@ NOTHING = parse_law("0ms")
 MAX_KEY_BYTES, MAX_METADATA_BYTES, MAX_VALUE_BYTES = 512, 1024, 25 * 2**20
 MAX_BULK_KEYS = 100
 MAX_KEYS = 1_000_000_000
+MAX_SPACES = 100  # each has histograms of its own
 
 
 class ArrivalsSpec(Spec):
@@ -52,7 +54,7 @@ class ArrivalsSpec(Spec):
             )
         if self.rate is None and self.by_local_hour is not None:
             raise ValueError(
-                "by_local_hour needs a rate; probes that come every so often have none"
+                "by_local_hour needs a rate; probes and traces come when they come"
             )
         return self
 
@@ -93,12 +95,21 @@ class Popularity(Spec):
         return self
 
 
+Ttl = Annotated[DurationMs, Field(gt=0)]
+
+
 class TtlByPlace(Spec):
     """Expiration times by the client's country, else continent, else ``default``, else never."""
 
-    by_country: dict[str, DurationMs] = {}
-    by_continent: dict[str, DurationMs] = {}
-    default: DurationMs | None = None
+    by_country: dict[str, Ttl] = {}
+    by_continent: dict[str, Ttl] = {}
+    default: Ttl | None = None
+
+    @model_validator(mode="after")
+    def _some_place(self) -> TtlByPlace:
+        if not self.parts():
+            raise ValueError("expected one or more of by_country, by_continent, default")
+        return self
 
     def parts(self) -> list[tuple[tuple[str, ...], float]]:
         """Return every TTL in ms, with its path."""
@@ -112,7 +123,7 @@ class TtlByPlace(Spec):
 class KeySpaceSpec(Spec):
     """Some keys, who reads which of them, and what they hold."""
 
-    count: int = Field(default=1, ge=1, le=MAX_KEYS)
+    count: Annotated[Count, Field(ge=1, le=MAX_KEYS)] = 1
     per: Literal["world", "continent", "country"] = "world"
     popularity: Annotated[
         Annotated[Literal["uniform"], Tag("name")] | Annotated[Popularity, Tag("mapping")],
@@ -173,7 +184,7 @@ class KvGetStep(Spec):
 
     keys: str
     count: int = Field(default=1, ge=1, le=MAX_BULK_KEYS)
-    cache_ttl: DurationMs | None = None
+    cache_ttl: Ttl | None = None
     on_miss: tuple[StepSpec, ...] = ()
     on_error: Literal["fail", "miss"] = "fail"
 
@@ -184,7 +195,7 @@ class KvPutStep(Spec):
     keys: str
     expiration_ttl: (
         Annotated[
-            Annotated[DurationMs, Tag("name")] | Annotated[TtlByPlace, Tag("mapping")],
+            Annotated[Ttl, Tag("name")] | Annotated[TtlByPlace, Tag("mapping")],
             Discriminator(text_or_mapping),
         ]
         | None
@@ -259,7 +270,9 @@ class WorkloadSpec(Spec):
     arrivals: ArrivalsSpec
     functions: FunctionsSpec = FunctionsSpec()
     connection: ConnectionSpec = ConnectionSpec()
-    keys: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], KeySpaceSpec] = {}
+    keys: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], KeySpaceSpec] = Field(
+        default={}, max_length=MAX_SPACES
+    )
     handler: tuple[StepSpec, ...] = ()
     response_size: SizeBytes = 2_000
 

@@ -1,7 +1,7 @@
 """Keep finished runs, so that an interrupted sweep resumes and a longer one extends.
 
 A run's content id names everything that determines it: the scenario's platform, replication, engine, popsim's
-code and data, the user's own topology files. Delete the folder ``.popsim`` at any time.
+code and data, the user's own topologies and trace. Delete the folder ``.popsim`` at any time.
 """
 
 from __future__ import annotations
@@ -56,17 +56,17 @@ class Store:
 def run_key(scenario: Scenario, platform: str, replication: int, engine: str) -> str | None:
     """Return a run's content id; None if it cannot be known, as with models from a notebook."""
     spec = scenario.platforms[platform]
-    models = (("routing", spec.ingress.routing), ("cold_start", spec.runtime))
+    models = [("routing", spec.ingress.routing), ("cold_start", spec.runtime)]
+    if spec.kv is not None:
+        models.append(("kv_replication", spec.kv))
     if any(not get(kind, m["model"]).__module__.startswith("popsim.models.") for kind, m in models):
         return None
     content = scenario.content()
     del content["engine"]
     content["platforms"] = {platform: content["platforms"][platform]}
-    files = {scenario.clients.topology, spec.topology}
-    own = {name: _hash(name) for name in sorted(files) if name.endswith(".csv")}
     named: dict[str, Any] = {
         "content": content,
-        "files": own,
+        "files": scenario.own_files(scenario.clients.topology, spec.topology),
         "replication": replication,
         "engine": engine,
         "code": code_hash(),
@@ -74,6 +74,3 @@ def run_key(scenario: Scenario, platform: str, replication: int, engine: str) ->
     }
     return sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:20]
 
-
-def _hash(name: str) -> str:
-    return sha256(Path(name).read_bytes()).hexdigest()
