@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -63,17 +64,14 @@ def build(scenario: Scenario, platform: str, replication: int) -> Built:
     first_step = lay.T_ACCESS + len(access)
     program = handler_program(scenario, spec, paths.clients, countries, first_step)
     trace = key_trace(scenario)
-    model = None if paths.kv is None else resolve("kv_replication", spec.kv or "")
     first_kv = first_step + len(program.laws)
-    kv, kv_laws = kv_inputs(scenario, model, paths.kv, program, countries, trace, first_kv)
+    kv, kv_laws = kv_inputs(scenario, paths.kv, program, countries, trace, first_kv)
     surge_bound = largest_surge(scenario)
     profile = hourly_profile(scenario.workload.arrivals.by_local_hour)
     rules = _rules(scenario, spec, pool, surge_bound * float(profile.max()), len(paths.clients))
     laws = _fixed_laws(scenario, spec, pool, rules, profile)
     tables, is_step = _tables([*laws, *access, *program.laws, *kv_laws])
-    offsets, order = _probe_offsets(scenario, key, len(paths.clients.ids))
-    clients = _client_records(scenario, paths.clients, countries)
-    clients.kind = program.client_kinds
+    clients = _client_records(scenario, paths.clients, countries, program.client_kinds)
     inputs = Inputs(
         key=key,
         rules=rules,
@@ -88,8 +86,7 @@ def build(scenario: Scenario, platform: str, replication: int) -> Built:
         kv=kv,
         trace=_trace_records(trace, scenario, clients),
         profile=profile,
-        probe_offset=offsets,
-        probe_client=order,
+        **_probes(scenario, key, len(clients)),
         site_count=len(paths.sites.ids),
         country_count=len(countries),
         labels=_labels(paths, countries, tuple(names), rules.function_count),
@@ -250,17 +247,17 @@ def _tables(laws: list[Law]) -> tuple[Floats, Ints]:
     return np.stack(rows), np.array([int(law.is_step) for law in laws], dtype=np.int64)
 
 
-def _probe_offsets(scenario: Scenario, key: int, clients: int) -> tuple[Floats, Ints]:
+def _probes(scenario: Scenario, key: int, clients: int) -> dict[str, Any]:
     """Return when each probe first fires, ascending, and whose offset it is."""
     arrivals = scenario.workload.arrivals
     if arrivals.every is None:
-        return np.zeros(1), np.zeros(1, np.int64)
+        return {"probe_offset": np.zeros(1), "probe_client": np.zeros(1, np.int64)}
     offsets = np.zeros(clients)
     if arrivals.stagger:
         words = [draws.words(key, draws.PHASE_OFFSET, client, 0)[0] for client in range(clients)]
         offsets = np.array([draws.uniform(word) * arrivals.every for word in words])
     order = np.argsort(offsets, kind="stable")
-    return offsets[order], order.astype(np.int64)
+    return {"probe_offset": offsets[order], "probe_client": order.astype(np.int64)}
 
 
 def _client_records(scenario: Scenario, clients: Clients, countries: tuple[str, ...]) -> Records:
@@ -268,6 +265,7 @@ def _client_records(scenario: Scenario, clients: Clients, countries: tuple[str, 
     row_of = {country: row for row, country in enumerate(countries)}
     rows.clock_h = (scenario.start_hour + clients.utc_offset_h) % HOURS_PER_DAY
     rows.country = [row_of[country] for country in clients.countries]
+    rows.kind = kinds
     rows.threshold, rows.alias = alias_table(clients.weight)
     return rows
 

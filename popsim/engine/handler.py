@@ -10,10 +10,11 @@ import numpy as np
 
 from popsim.engine import layout as lay
 from popsim.engine.arrays import Floats, Ints, Records, records
+from popsim.scenario.errors import InputError, Problem
 from popsim.scenario.laws import Law, parse_law
 from popsim.scenario.parts import Where
 from popsim.scenario.schema import PlatformSpec, Scenario
-from popsim.scenario.workload import BranchSpec, FetchStep, StepSpec, TtlByPlace
+from popsim.scenario.workload import BranchSpec, FetchStep, StepSpec, TtlByPlace, WorkloadSpec
 from popsim.world.clients import Clients
 from popsim.world.geo import countries as all_countries
 from popsim.world.places import matching
@@ -54,6 +55,7 @@ def handler_program(
     start is seen by the first CPU step (rule 15). CPU times stretch by the inverse CPU share; sleeping
     and fetching do not.
     """
+    check_length(scenario.workload)
     handler = list(scenario.workload.handler)
     compiler = _Compiler(scenario, spec, clients, countries, first_table)
     if not handler or handler[0].cpu is None:
@@ -76,6 +78,18 @@ def handler_program(
         expiries=np.concatenate([*compiler.expiries, np.zeros(1)]),
         widest_get=int(steps["count"][steps.kind == lay.KV_GET].max(initial=1)),
     )
+
+
+def check_length(workload: WorkloadSpec) -> None:
+    """Raise InputError for a handler that compiles to more steps than a program may have."""
+    steps = [step for _, step in workload.steps()]
+    begins_with_cpu = bool(workload.handler) and workload.handler[0].cpu is not None
+    jumps = sum(len(step.choose or ()) for step in steps)  # one from the end of each branch
+    length = len(steps) + jumps + 1 + (not begins_with_cpu)
+    if length > lay.MAX_STEPS:
+        message = f"the handler has {length} steps, expected at most {lay.MAX_STEPS}"
+        hint = "nested ones, one per branch and one at the end are counted, too"
+        raise InputError([Problem(None, None, None, ("workload", "handler"), message, hint)])
 
 
 @dataclass

@@ -16,6 +16,7 @@ from popsim.scenario.workload import MAX_VALUE_BYTES, KeySpaceSpec, Popularity
 from popsim.world.geo import countries as all_countries
 
 EXACT_RANKS = 256  # the most popular keys have a cell each
+MAX_EXPONENT = 10.0
 RANKS_PER_CELL = 128  # further on, a cell spans rank / 128 keys, taken for equally popular
 
 
@@ -94,12 +95,13 @@ def zipf_exponent(count: int, keys: float, reads: float) -> float:
         below = np.diff([_mass_below(int(edge), exponent) for edge in edges])
         return float(below[0] / below.sum() - reads)
 
-    if not surplus(0.0) < 0.0 < surplus(10.0):
+    least, most = surplus(0.0) + reads, surplus(MAX_EXPONENT) + reads
+    if not least < reads < most:
         raise ValueError(
-            f"no Zipf law gives {top} of {count} keys {reads:.4g} of the reads; "
-            "the share of reads must be above that of keys"
+            f"no Zipf law gives {top} of {count} keys {reads:.8g} of the reads, "
+            f"but one from {least:.4g} (all alike) to {most:.8g} (exponent {MAX_EXPONENT:g})"
         )
-    return float(brentq(surplus, 0.0, 10.0))
+    return float(brentq(surplus, 0.0, MAX_EXPONENT))
 
 
 def popularity_cells(exponent: float, count: int) -> Records:

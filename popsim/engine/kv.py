@@ -25,7 +25,6 @@ SLACK = 1.0 + 1e-9  # interpolation between two nodes may exceed the larger in t
 
 def kv_inputs(
     scenario: Scenario,
-    model: KvModel | None,
     places: KvPlaces | None,
     program: Program,
     countries: tuple[str, ...],
@@ -33,9 +32,9 @@ def kv_inputs(
     first_table: int,
 ) -> tuple[KvInputs, list[Law]]:
     """Return the store's inputs and its laws, whose tables begin at ``first_table``."""
-    if model is None or places is None or not scenario.workload.uses_kv:
+    if places is None:
         return KvInputs(expiries=program.expiries), []
-    rules = model.rules()
+    rules = places.model.rules()
     laws = _fixed_laws(rules)
     spaces = key_spaces(scenario.workload.keys, countries, scenario.seed, first_table + len(laws))
     laws += spaces.size_laws
@@ -43,10 +42,6 @@ def kv_inputs(
     geography = places.geography
     if trace is not None:
         spaces.spaces.size_table = kvl.SIZE_OF_TRACE
-    read = _choices(model.read_order(geography), geography.node_store_rtt)
-    write = _choices(model.write_order(geography), geography.site_store_rtt)
-    width = max(read.shape[1], write.shape[1])
-    tier = model.tier_of(geography)
     return (
         KvInputs(
             scalars=_scalars(rules, program, geography, first_table),
@@ -54,15 +49,9 @@ def kv_inputs(
             cells=spaces.cells,
             partitions=spaces.partitions,
             shifts=spaces.shifts,
-            tier_links=_tier_links(tier, geography),
-            read_choices=_padded(read, width),
-            write_choices=_padded(write, width),
-            choices=width,
             stores=stores,
-            told=_told(model, geography),
-            lag_rtt=_lag_rtt(geography),
+            **_places(places.model, geography),
             expiries=program.expiries,
-            regions=len(geography.tiers.ids),
             is_used=True,
             widest_get=program.widest_get,
             trace_sizes=np.zeros(1, np.int64) if trace is None else trace.sizes,
@@ -72,6 +61,22 @@ def kv_inputs(
         ),
         laws + store_laws,
     )
+
+
+def _places(model: KvModel, geography: Geography) -> dict[str, Any]:
+    """Ask the model who asks whom and who is told."""
+    read = _choices(model.read_order(geography), geography.node_store_rtt)
+    write = _choices(model.write_order(geography), geography.site_store_rtt)
+    width = max(read.shape[1], write.shape[1])
+    return {
+        "tier_links": _tier_links(model.tier_of(geography), geography),
+        "read_choices": _padded(read, width),
+        "write_choices": _padded(write, width),
+        "choices": width,
+        "told": _told(model, geography),
+        "lag_rtt": _lag_rtt(geography),
+        "regions": len(geography.tiers.ids),
+    }
 
 
 def _fixed_laws(rules: KvRules) -> list[Law]:

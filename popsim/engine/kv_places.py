@@ -16,8 +16,9 @@ Rtt = Callable[[Sites, Sites], Floats]
 
 @dataclass(frozen=True, eq=False)
 class KvPlaces:
-    """Where a platform's key-value store is."""
+    """Where a platform's key-value store is, by its model."""
 
+    model: KvModel
     geography: Geography
     stores: tuple[CentralStore, ...]
 
@@ -32,6 +33,7 @@ def place_kv(model: KvModel, sites: Sites, topology: Sites, rtt: Rtt) -> KvPlace
     tiers = select_tiers(model, topology)
     at_stores = Sites.at([store.place for store in stores])
     return KvPlaces(
+        model,
         Geography(
             sites=sites,
             tiers=tiers,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 import simpy
@@ -22,6 +23,7 @@ from popsim.engine.control import (
 )
 from popsim.engine.cosimulation import DataPlane, cosimulate
 from popsim.engine.draws import WordSource
+from popsim.engine.kv_books import KvBooks
 from popsim.engine.layout import TIMELINE_BINS, Inputs
 from popsim.engine.outputs import PlatformRun, SparseHist
 from popsim.engine.recorder import Books, HistogramRows
@@ -124,18 +126,24 @@ def _event_processes(
         return [surge(control, mask, event.surge.factor, event.at, event.lasting)]
     if event.write is not None:
         write = event.write
-        if not built.inputs.kv.is_used:
-            return []
-        return [writes(control, write.keys, write.rank, event.at, write.every, delete=write.delete)]
+        process = writes(
+            control, write.keys, write.rank, event.at, write.every, delete=write.delete
+        )
+        return [process] if built.inputs.kv.is_used else []
     fail = event.fail
     if fail is None or (fail.platforms and platform not in fail.platforms):
         return []
     if fail.stores:
-        return [
-            store_outage(control, store, event.at, event.lasting)
-            for store in fail.stores
-            if store in control.stores
-        ]
+        known = [store for store in fail.stores if store in control.stores]
+        return [store_outage(control, store, event.at, event.lasting) for store in known]
+    return _site_outages(control, scenario, built, number, event)
+
+
+def _site_outages(
+    control: Control, scenario: Scenario, built: Built, number: int, event: EventSpec
+) -> list[Process]:
+    fail = event.fail
+    assert fail is not None
     sites = list(fail.sites or ())
     if fail.busiest:
         order = np.argsort(-built.site_share, kind="stable")[: fail.busiest]
@@ -201,16 +209,22 @@ def _platform_run(
         events=int(counters[recorder.C_EVENTS]),
         sample=books.sample,
         sample_phases=books.sample_phases,
-        kv_histogram=SparseHist.from_dense(books.kv.histogram),
-        kv_by_space=books.kv.by_space,
-        kv_by_site=books.kv.by_site,
-        kv_watched=books.kv.watched,
-        kv_seen=books.kv.seen,
-        kv_stale_max_ms=books.kv.stale_max,
+        **_kv_part(books.kv),
         labels=inputs.labels | {"space": inputs.kv.space_names, "store": inputs.kv.store_names},
         site_positions=np.stack([built.sites.lat, built.sites.lon], axis=1),
         log=control.log,
     )
+
+
+def _kv_part(books: KvBooks) -> dict[str, Any]:
+    return {
+        "kv_histogram": SparseHist.from_dense(books.histogram),
+        "kv_by_space": books.by_space,
+        "kv_by_site": books.by_site,
+        "kv_watched": books.watched,
+        "kv_seen": books.seen,
+        "kv_stale_max_ms": books.stale_max,
+    }
 
 
 def _groups(histogram: np.ndarray, rows: HistogramRows) -> dict[str, SparseHist]:
