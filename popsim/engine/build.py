@@ -60,34 +60,30 @@ def build(scenario: Scenario, platform: str, replication: int) -> Built:
     paths = lay_paths(scenario, spec, world_seed=key if is_redrawn else scenario.seed)
     pool = resolve("cold_start", spec.runtime).rules(spec.memory)
     names, weights, access = access_laws(scenario.clients.network)
+    trace = key_trace(scenario)
     countries = tuple(sorted(set(paths.clients.countries)))
     first_step = lay.T_ACCESS + len(access)
     program = handler_program(scenario, spec, paths.clients, countries, first_step)
-    trace = key_trace(scenario)
     first_kv = first_step + len(program.laws)
     kv, kv_laws = kv_inputs(scenario, paths.kv, program, countries, trace, first_kv)
-    surge_bound = largest_surge(scenario)
     profile = hourly_profile(scenario.workload.arrivals.by_local_hour)
+    surge_bound = largest_surge(scenario)
     rules = _rules(scenario, spec, pool, surge_bound * float(profile.max()), len(paths.clients))
     laws = _fixed_laws(scenario, spec, pool, rules, profile)
-    tables, is_step = _tables([*laws, *access, *program.laws, *kv_laws])
     clients = _client_records(scenario, paths.clients, countries, program.client_kinds)
     inputs = Inputs(
         key=key,
         rules=rules,
-        tables=tables,
-        is_step=is_step,
+        **_tables([*laws, *access, *program.laws, *kv_laws]),
         clients=clients,
         **paths.as_inputs(),
         networks=_choices(np.asarray(weights, dtype=np.float64)),
         functions=_choices(_popularity(scenario)),
-        steps=program.steps,
-        branches=program.branches,
+        **program.as_inputs(),
         kv=kv,
         trace=_trace_records(trace, scenario, clients),
         profile=profile,
         **_probes(scenario, key, len(clients)),
-        site_count=len(paths.sites.ids),
         country_count=len(countries),
         labels=_labels(paths, countries, tuple(names), rules.function_count),
     )
@@ -242,9 +238,10 @@ def _loss_laws(loss: float) -> tuple[Law, Law]:
     return laws[0], laws[1]
 
 
-def _tables(laws: list[Law]) -> tuple[Floats, Ints]:
+def _tables(laws: list[Law]) -> dict[str, Any]:
     rows = [quantile_table(law).reshape(-1) for law in laws]
-    return np.stack(rows), np.array([int(law.is_step) for law in laws], dtype=np.int64)
+    is_step = np.array([int(law.is_step) for law in laws], dtype=np.int64)
+    return {"tables": np.stack(rows), "is_step": is_step}
 
 
 def _probes(scenario: Scenario, key: int, clients: int) -> dict[str, Any]:
@@ -260,7 +257,9 @@ def _probes(scenario: Scenario, key: int, clients: int) -> dict[str, Any]:
     return {"probe_offset": offsets[order], "probe_client": order.astype(np.int64)}
 
 
-def _client_records(scenario: Scenario, clients: Clients, countries: tuple[str, ...]) -> Records:
+def _client_records(
+    scenario: Scenario, clients: Clients, countries: tuple[str, ...], kinds: Ints
+) -> Records:
     rows = records(lay.CLIENT_DTYPE, len(clients.ids))
     row_of = {country: row for row, country in enumerate(countries)}
     rows.clock_h = (scenario.start_hour + clients.utc_offset_h) % HOURS_PER_DAY

@@ -41,6 +41,10 @@ class Program:
     expiries: Floats  # [row * countries], ms
     widest_get: int
 
+    def as_inputs(self) -> dict[str, Any]:
+        """Return what the engines' inputs take over as it is."""
+        return {"steps": self.steps, "branches": self.branches}
+
 
 def handler_program(
     scenario: Scenario,

@@ -51,7 +51,7 @@ class Paths:
             "origin_rtt",
             "origin_count",
         )
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in names} | {"site_count": len(self.sites)}
 
 
 def select_sites(spec: PlatformSpec) -> tuple[Sites, Sites, Sites]:

@@ -182,8 +182,7 @@ def _platform_run(
     control: Control,
 ) -> PlatformRun:
     inputs, rows, counters = built.inputs, HistogramRows.of(built.inputs), books.counters
-    histogram = books.histogram
-    clients = len(inputs.clients)
+    histogram, clients = books.histogram, len(inputs.clients)
     return PlatformRun(
         platform=platform,
         replication=replication,

@@ -1,7 +1,7 @@
 """Read a key trace: the lines of a cache's log, as Twitter published them.
 
 Columns timestamp (s), key, key_size, value_size (bytes), client_id, operation, TTL (s, 0 = never), without a header or
-with one in any order. Source of the format: https://github.com/twitter/cache-trace, 2020; J. Yang, Y. Yue, K. V.
+with one, in any order and with others. Source of the format: https://github.com/twitter/cache-trace, 2020; J. Yang, Y. Yue, K. V.
 Rashmi, "A large scale analysis of hundreds of in-memory cache clusters at Twitter", OSDI 2020.
 """
 
@@ -11,6 +11,7 @@ import csv
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from popsim.engine.arrays import Ints, Records, records
 from popsim.engine.kv_layout import TRACE_DTYPE
 from popsim.engine.tables import choose
 from popsim.scenario.errors import InputError, Problem
+from popsim.scenario.workload import MAX_KEY_BYTES, MAX_VALUE_BYTES
 
 COLUMNS = ("timestamp", "key", "key_size", "value_size", "client_id", "operation", "TTL")
 READS = ("get", "gets")
@@ -47,81 +49,133 @@ def read_trace(path: Path) -> KeyTrace:
     try:
         status = path.stat()
     except OSError:
-        problem = Problem(None, None, None, (), f"there is no trace file {str(path)!r}")
-        raise InputError([problem]) from None
+        raise _refusal(f"there is no trace file {str(path)!r}") from None
+    if path.is_dir():
+        raise _refusal(f"{str(path)!r} is a folder", "expected a CSV file")
     if status.st_size > MAX_BYTES:
         message = f"{path} has {status.st_size:,} bytes; a trace may have {MAX_BYTES:,}"
-        raise InputError([Problem(None, None, None, (), message)])
+        raise _refusal(message)
     return _read(path, status.st_mtime_ns)
+
+
+def _refusal(message: str, hint: str | None = None) -> InputError:
+    return InputError([Problem(None, None, None, (), message, hint)])
 
 
 @lru_cache(maxsize=4)
 def _read(path: Path, _changed_ns: int) -> KeyTrace:
-    problems: list[Problem] = []
-    parsed: list[tuple[float, int, int, int, float]] = []
-    keys: dict[str, int] = {}
-    clients: dict[str, int] = {}
-    sizes: list[int] = []
-    with path.open(encoding="utf-8", newline="") as file:
-        columns = list(COLUMNS)
-        for number, line in enumerate(csv.reader(file), start=1):
-            if not line or line[0].startswith("#"):
-                continue
-            if not parsed and set(COLUMNS) <= set(line):
-                columns = line
-                continue
-            try:
-                row = dict(zip(columns, line, strict=True))
-                parsed.append(_line(row, keys, clients, sizes))
-            except ValueError as error:
-                problems.append(Problem(str(path), number, None, (), _told(str(error), line)))
-            if len(problems) >= MOST_PROBLEMS:
-                break
-    if not parsed and not problems:
-        problems.append(Problem(str(path), None, None, (), "the trace has no lines"))
-    if problems:
-        raise InputError(problems)
-    rows = records(TRACE_DTYPE, len(parsed))
+    reading = _Reading(path)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reading.all(file)
+    except UnicodeDecodeError:
+        reading.problem(None, f"is not UTF-8 text after line {reading.number}")
+    except csv.Error as error:
+        reading.problem(reading.number + 1, f"not valid CSV: {error}")
+    except OSError as error:
+        reading.problem(None, f"cannot be read: {(error.strerror or str(error)).lower()}")
+    if not reading.parsed and not reading.problems:
+        reading.problem(None, "the trace has no lines")
+    if reading.problems:
+        raise InputError(reading.problems)
+    rows = records(TRACE_DTYPE, len(reading.parsed))
     for name, values in zip(
-        ("time", "key", "client", "kind", "expiry"), zip(*parsed, strict=True), strict=True
+        ("time", "key", "client", "kind", "expiry"), zip(*reading.parsed, strict=True), strict=True
     ):
         rows[name] = values
-    if np.any(np.diff(rows.time) < 0.0):
-        first = int(np.flatnonzero(np.diff(rows.time) < 0.0)[0])
-        message = f"times must not go back, as they do after {rows.time[first] / 1e3:g} s"
-        raise InputError([Problem(str(path), None, None, (), message)])
     rows.time -= rows.time[0]
-    return KeyTrace(rows, np.array(sizes, dtype=np.int64), tuple(clients))
+    return KeyTrace(rows, np.array(reading.sizes, dtype=np.int64), tuple(reading.clients))
 
 
-def _line(
-    row: dict[str, str], keys: dict[str, int], clients: dict[str, int], sizes: list[int]
-) -> tuple[float, int, int, int, float]:
-    operation = row["operation"].strip().lower()
-    if operation in READS:
-        kind = lay.KV_GET
-    elif operation in WRITES:
-        kind = lay.KV_PUT
-    elif operation in DELETES:
-        kind = lay.KV_DELETE
-    else:
-        known = ", ".join((*READS, *WRITES, *DELETES))
-        raise ValueError(f"unknown operation {operation!r}, expected one of {known}")
-    number = {name: float(row[name]) for name in ("timestamp", "key_size", "value_size", "TTL")}
-    if not all(0.0 <= value < 1e15 for value in number.values()):
-        raise ValueError("numbers must be finite and not negative")
-    key = keys.setdefault(row["key"], len(keys))
-    if key == len(sizes):
-        sizes.append(int(number["key_size"] + number["value_size"]))
-    client = clients.setdefault(row["client_id"], len(clients))
-    expiry = number["TTL"] * 1e3 if number["TTL"] > 0.0 else np.inf
-    return number["timestamp"] * 1e3, key, client, kind, float(expiry)
+class _Reading:
+    """What was read of a trace so far, and the mistakes in it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.number = path, 0
+        self.columns = list(COLUMNS)
+        self.problems: list[Problem] = []
+        self.parsed: list[tuple[float, int, int, int, float]] = []
+        self.keys: dict[str, int] = {}
+        self.clients: dict[str, int] = {}
+        self.sizes: list[int] = []  # by number of key
+
+    def problem(self, line: int | None, message: str) -> None:
+        self.problems.append(Problem(str(self.path), line, None, (), message))
+
+    def all(self, file: TextIO) -> None:
+        """Read lines until there are no more, or too many mistakes."""
+        reader, is_first = csv.reader(file), True
+        for line in reader:
+            self.number = reader.line_num
+            if not line or line[0].startswith("#"):
+                continue
+            if is_first and self._is_header(line):
+                if self.problems:
+                    return
+            else:
+                try:
+                    self._line(line)
+                except ValueError as error:
+                    self.problem(self.number, str(error))
+            is_first = False
+            if len(self.problems) >= MOST_PROBLEMS:
+                return
+
+    def _is_header(self, line: list[str]) -> bool:
+        """Take the first line for the columns' names, if it has some of them."""
+        names = [name.strip() for name in line]
+        if not {"timestamp", "operation", "key"} & set(names):
+            return False
+        for name in COLUMNS:
+            if names.count(name) != 1:
+                what = "lacks the column" if name not in names else "has twice the column"
+                self.problem(self.number, f"the header {what} {name}")
+        self.columns = names
+        return True
+
+    def _line(self, line: list[str]) -> None:
+        if len(line) != len(self.columns):
+            raise ValueError(
+                f"expected {len(self.columns)} values ({', '.join(self.columns)}), got {len(line)}"
+            )
+        row = dict(zip(self.columns, line, strict=True))
+        kind, time = _kind(row["operation"]), _number(row, "timestamp") * 1e3
+        ttl = _number(row, "TTL")
+        bytes_of_key = _number(row, "key_size", MAX_KEY_BYTES)
+        size = int(bytes_of_key + _number(row, "value_size", MAX_VALUE_BYTES))
+        if self.parsed and time < self.parsed[-1][0]:
+            before = self.parsed[-1][0] / 1e3
+            raise ValueError(f"times must not go back, from {before:g} s to {time / 1e3:g} s")
+        if not row["key"]:
+            raise ValueError("key is empty")
+        key = self.keys.setdefault(row["key"], len(self.keys))
+        if key == len(self.sizes):
+            self.sizes.append(size)
+        client = self.clients.setdefault(row["client_id"], len(self.clients))
+        self.parsed.append((time, key, client, kind, ttl * 1e3 if ttl > 0.0 else np.inf))
 
 
-def _told(message: str, line: list[str]) -> str:
-    if message.startswith("zip()"):
-        return f"expected {len(COLUMNS)} columns ({', '.join(COLUMNS)}), got {len(line)}"
-    return message
+def _kind(operation: str) -> int:
+    name = operation.strip().lower()
+    if name in READS:
+        return lay.KV_GET
+    if name in WRITES:
+        return lay.KV_PUT
+    if name in DELETES:
+        return lay.KV_DELETE
+    known = ", ".join((*READS, *WRITES, *DELETES))
+    raise ValueError(f"unknown operation {operation!r}, expected one of {known}")
+
+
+def _number(row: dict[str, str], column: str, most: float = 1e12) -> float:
+    text = row[column]
+    try:
+        value = float(text)
+    except ValueError:
+        value = np.nan
+    if not 0.0 <= value <= most:
+        raise ValueError(f"{column} must be a number from 0 to {most:.15g}, got {text!r}")
+    return value
 
 
 def trace_rows(trace: KeyTrace, key: int, threshold: np.ndarray, alias: np.ndarray) -> Records:
