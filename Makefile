@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 
 ENGINE_TESTS := tests/engines/test_equality.py tests/engines/test_kernel.py tests/engines/test_draws.py
-CLAIM_SCENARIOS := probes_2018_world probes_2018_australia
+CLAIM_SCENARIOS := probes_2018_world probes_2018_australia kv_2025_redesign kv_central_outage
 
 .PHONY: help run test lint types imports unit jit-off bounds notebooks claims other-pythons format \
 	bench docs golden build coverage clean
@@ -92,7 +92,7 @@ bounds: $(VENV)/.installed-dev ## the kernel stays inside its arrays
 notebooks: $(VENV)/.installed-dev ## execute the notebooks with their asserts
 	@$(BIN)/pytest -q --nbmake --nbmake-timeout=300 notebooks
 
-claims: $(VENV)/.installed-dev ## judge the claims of 2018
+claims: $(VENV)/.installed-dev ## judge the claims that are reproduced
 	@$(BIN)/popsim check $(CLAIM_SCENARIOS)
 
 other-pythons: ## smoke tests under Python 3.12 and 3.13, where these are installed
