@@ -220,7 +220,20 @@ def translate(
     error: ValidationError, document: Document, model: type[BaseModel], prefix: Key = ()
 ) -> list[Problem]:
     """Turn pydantic's errors into problems at their places; ``prefix`` is where the model lies."""
-    return [_problem(detail, document, model, prefix) for detail in error.errors(include_url=False)]
+    details = error.errors(include_url=False)
+    return [
+        _problem(detail, document, model, prefix)
+        for detail in details
+        if not _is_consequence(detail, details)
+    ]
+
+
+def _is_consequence(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:
+    """Tell whether a list is called too short only because nothing in it is right."""
+    place = detail["loc"]
+    return detail["type"] == "too_short" and any(
+        other["loc"][: len(place)] == place and other is not detail for other in details
+    )
 
 
 def _problem(
@@ -348,8 +361,6 @@ def _event_inconsistencies(scenario: Scenario, document: Document) -> list[Probl
             path: Key = ("events", number, "write", "keys")
             problems.append(document.problem(path, message, hint))
         if event.surge is not None and scenario.workload.arrivals.rate is None:
-            message = (
-                "a surge needs arrivals with a rate; probes and traces come when they come"
-            )
+            message = "a surge needs arrivals with a rate; probes and traces come when they come"
             problems.append(document.problem(("events", number, "surge"), message))
     return problems

@@ -43,11 +43,18 @@ class OriginSpec(Spec):
         return self
 
 
+def without_null(value: Any) -> Any:
+    """Leave out keys that are null, which is how a scenario takes away one of its preset's."""
+    if isinstance(value, dict):
+        return {key: without_null(item) for key, item in value.items() if item is not None}
+    return value
+
+
 def _model_spec(value: Any) -> Any:
     if isinstance(value, str):
         return {"model": value}
     if isinstance(value, dict) and isinstance(value.get("model"), str):
-        return value
+        return without_null(value)
     raise ValueError(f"expected a model's name, or a mapping with the key model, got {value!r}")
 
 

@@ -53,9 +53,7 @@ class ArrivalsSpec(Spec):
                 "expected one of rate (such as 200/s), every (such as 5min), trace (a CSV file)"
             )
         if self.rate is None and self.by_local_hour is not None:
-            raise ValueError(
-                "by_local_hour needs a rate; probes and traces come when they come"
-            )
+            raise ValueError("by_local_hour needs a rate; probes and traces come when they come")
         return self
 
 
@@ -270,9 +268,7 @@ class WorkloadSpec(Spec):
     arrivals: ArrivalsSpec
     functions: FunctionsSpec = FunctionsSpec()
     connection: ConnectionSpec = ConnectionSpec()
-    keys: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], KeySpaceSpec] = Field(
-        default={}, max_length=MAX_SPACES
-    )
+    keys: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], KeySpaceSpec] = {}
     handler: tuple[StepSpec, ...] = ()
     response_size: SizeBytes = 2_000
 

@@ -73,4 +73,3 @@ def run_key(scenario: Scenario, platform: str, replication: int, engine: str) ->
         "data": data_hash(),
     }
     return sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:20]
-

@@ -109,7 +109,7 @@ class KvModel(Model, ABC):
 
     @abstractmethod
     def rules(self) -> KvRules:
-        """Return what is no place: times, sizes, limits. Raises ValueError for what cannot be."""
+        """Return what is no place: times, sizes, limits. Raises ValueError or InputError for what cannot be."""
 
     @abstractmethod
     def central_stores(self, sites: Sites) -> tuple[CentralStore, ...]:
@@ -144,6 +144,30 @@ class KvModel(Model, ABC):
         """
         nodes = len(geography.sites.ids) + len(geography.tiers.ids)
         return np.full((len(geography.stores.ids), nodes), NOTHING, dtype=np.int64)
+
+
+def check_tables(model: KvModel, geography: Geography) -> None:
+    """Raise ValueError for an answer of a model that is no such table."""
+    sites, tiers = len(geography.sites.ids), len(geography.tiers.ids)
+    stores = len(geography.stores.ids)
+    answers: list[tuple[str, Ints, tuple[int | None, ...], int, int]] = [
+        ("tier_of", model.tier_of(geography), (sites,), -1, tiers - 1),
+        ("read_order", model.read_order(geography), (sites + tiers, None), -1, stores - 1),
+        ("write_order", model.write_order(geography), (sites, None), -1, stores - 1),
+        ("told", model.told(geography), (stores, sites + tiers), NOTHING, VALUE),
+    ]
+    for method, answer, shape, low, high in answers:
+        table = np.asarray(answer)
+        fits = table.ndim == len(shape) and all(
+            have == want or (want is None and have > 0)
+            for have, want in zip(table.shape, shape, strict=True)
+        )
+        if not fits or table.dtype.kind not in "iu" or table.min() < low or table.max() > high:
+            wanted = " x ".join("any" if size is None else str(size) for size in shape)
+            raise ValueError(
+                f"{method}() must return {wanted} whole numbers from {low} to {high}, "
+                f"got {table.dtype} of shape {table.shape}"
+            )
 
 
 def nearest_first(rtt_ms: Floats) -> Ints:

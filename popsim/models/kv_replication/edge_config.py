@@ -18,9 +18,11 @@ from popsim.models.kv_replication.contract import (
     KvRules,
     Prices,
 )
-from popsim.models.kv_replication.tiered import StoreSpec, located
+from popsim.models.kv_replication.tiered import StoreSpec
 from popsim.models.registry import register
+from popsim.scenario.errors import InputError
 from popsim.scenario.fields import LawField
+from popsim.world.origins import locate_origin
 from popsim.world.sites import Place, Sites
 
 
@@ -35,14 +37,18 @@ class EdgeConfig(KvModel):
 
     def central_stores(self, sites: Sites) -> tuple[CentralStore, ...]:
         """Return the primary, then one at every site."""
-        primary = located({"primary": self.primary})
+        try:
+            place = locate_origin("primary", self.primary)
+        except InputError as error:
+            raise error.under("primary") from None
         everywhere = (
             Place(site, *rest)
             for site, *rest in zip(
                 sites.ids, sites.cities, sites.countries, sites.lat, sites.lon, strict=True
             )
         )
-        return (*primary, *(CentralStore(place, self.read) for place in everywhere))
+        first = CentralStore(place, self.primary.read, self.primary.write)
+        return (first, *(CentralStore(own, self.read) for own in everywhere))
 
     def read_order(self, geography: Geography) -> Ints:
         """Return each site's own copy."""

@@ -6,6 +6,8 @@ Replication usually takes less than a second, and the last writer wins
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from popsim.models.kv_replication.contract import (
     NO_TIME,
     CentralStore,
@@ -39,16 +41,18 @@ class GlobalTable(KvModel):
 
     def central_stores(self, sites: Sites) -> tuple[CentralStore, ...]:
         """Return a store at each site that is named, or at all; raises InputError for an unknown one."""
-        found = []
+        found, problems = [], list[Problem]()
         for number, site in enumerate(self.replicas or sites.ids):
             if (problem := unknown_id("site", site, sites.ids)) is not None:
-                path = ("replicas", number)
-                raise InputError([Problem(None, None, None, path, problem.message, problem.hint)])
+                problems.append(replace(problem, path=("replicas", number)))
+                continue
             row = sites.index(site)
             place = Place(
                 site, sites.cities[row], sites.countries[row], sites.lat[row], sites.lon[row]
             )
             found.append(CentralStore(place, self.read, self.write))
+        if problems:
+            raise InputError(problems)
         return tuple(found)
 
     def write_order(self, geography: Geography) -> Ints:

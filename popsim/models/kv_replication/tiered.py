@@ -6,10 +6,10 @@ derived from it differ in one thing: who is told of a write.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from popsim.models.kv_replication.contract import (
     NO_TIME,
@@ -22,9 +22,10 @@ from popsim.models.kv_replication.contract import (
     Prices,
     nearest_first,
 )
-from popsim.scenario.errors import InputError
+from popsim.scenario.errors import InputError, Problem
 from popsim.scenario.fields import DurationMs, LawField, Names, Share, SizeBytes
 from popsim.scenario.parts import OriginSpec
+from popsim.scenario.units import format_duration
 from popsim.world.origins import locate_origin
 from popsim.world.sites import Sites
 
@@ -36,25 +37,21 @@ class StoreSpec(OriginSpec):
     write: LawField = NO_TIME
 
 
-def without_null(value: Any) -> Any:
-    """Leave out stores that are null, which is how a scenario takes away one of its preset's."""
-    if isinstance(value, dict):
-        return {name: spec for name, spec in value.items() if spec is not None}
-    return value
-
-
-Stores = Annotated[dict[str, StoreSpec], BeforeValidator(without_null), Field(min_length=1)]
+Stores = Annotated[dict[str, StoreSpec], Field(min_length=1)]
 
 
 def located(stores: dict[str, StoreSpec]) -> tuple[CentralStore, ...]:
     """Return stores with their places; raises InputError, its path relative to the model."""
-    found = []
+    found, problems = [], list[Problem]()
     for name, spec in stores.items():
         try:
             place = locate_origin(name, spec)
         except InputError as error:
-            raise error.under("stores", name) from None
-        found.append(CentralStore(place, spec.read, spec.write))
+            problems += error.under("stores", name).problems
+        else:
+            found.append(CentralStore(place, spec.read, spec.write))
+    if problems:
+        raise InputError(problems)
     return tuple(found)
 
 
@@ -100,11 +97,11 @@ class TieredStore(KvModel):
         return nearest_first(geography.site_store_rtt)
 
     def rules(self) -> KvRules:
-        """Return the rules; raises ValueError for a TTL under the minimum."""
+        """Return the rules; raises InputError for a TTL under the minimum."""
         if self.ttl < self.minimum_ttl:
-            raise ValueError(
-                f"ttl is {self.ttl / 1e3:g} s, under the minimum of {self.minimum_ttl / 1e3:g} s"
-            )
+            least = format_duration(self.minimum_ttl)
+            message = f"ttl is {format_duration(self.ttl)}, under the minimum of {least}"
+            raise InputError([Problem(None, None, None, ("ttl",), message)])
         return KvRules(
             caches=CacheRules(
                 has_edge=True,

@@ -21,6 +21,7 @@ LEAST: dict[str, Any] = {
         "two": {"preset": "aws-lambda"},
     },
 }
+STEPS = "cpu, sleep, fetch, choose, kv.get, kv.put, kv.delete, kv.list, kv.trace"
 CLAIM = {"id": "a", "says": "b", "expect": ["one.p(50) < two.p(50)"]}
 
 
@@ -234,14 +235,14 @@ def test_an_origin_has_one_place(origin: dict[str, Any]) -> None:
 @pytest.mark.parametrize("step", [{}, {"cpu": "1ms", "sleep": "1ms"}, {"cpu": None}])
 def test_a_step_is_one_thing(step: dict[str, Any]) -> None:
     told = refusals(workload={**LEAST["workload"], "handler": [{"cpu": "1ms"}, step]})
-    assert told == "workload.handler[1]: a step has exactly one of cpu, sleep, fetch"
+    assert told == f"workload.handler[1]: a step has exactly one of {STEPS}"
 
 
 @pytest.mark.parametrize(
     "event", [{"at": "1s"}, {"at": "1s", "fail": {"busiest": 1}, "surge": {"factor": 2}}]
 )
 def test_an_event_is_one_thing(event: dict[str, Any]) -> None:
-    assert refusals(events=[event]) == "events[0]: an event has exactly one of fail, surge"
+    assert refusals(events=[event]) == "events[0]: an event has exactly one of fail, surge, write"
 
 
 @pytest.mark.parametrize("name", ["", "1a", "a-b", "a b", "ä", "a.b", "é"])
