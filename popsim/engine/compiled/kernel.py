@@ -16,6 +16,7 @@ from popsim.engine.compiled.kv import (
     end_get,
     event_key,
     given_at_region,
+    keep_at_site,
 )
 from popsim.engine.compiled.kv_state import (
     FREE_VERSION,
@@ -33,6 +34,7 @@ from popsim.engine.compiled.kv_write import (
     end_list,
     end_write,
     prepare,
+    writes_through,
 )
 from popsim.engine.compiled.life import (
     acquire,
@@ -195,6 +197,8 @@ def happen(st, slot, time):
 def happen_in_kv(st, slot, time, stage):
     """Handle an event of the key-value store: return (time of what follows, what follows)."""
     what = np.int64(MOVE)
+    if stage == S_KV_EDGE_BACK or (stage == S_KV_WRITTEN and writes_through(st, slot)):
+        keep_at_site(st, slot, time)
     if stage == S_KV_REGION:
         time, what = at_region(st, slot, time)
     elif stage == S_KV_STORE:

@@ -283,9 +283,8 @@ def back_at_region(st, slot, time):
 
 @helper
 def back_at_edge(st, slot, time):
-    """A read returns to its site: store what came from above, and wake who waits."""
+    """A read has returned to its site, which has stored what came from above: wake who waits."""
     request, width = st.slots[slot], st.kv_ints[WIDTH]
-    keep_at_site(st, slot, time)
     if request.count == 1 and st.kv_ints[COALESCES] != 0:
         come_back(st, tag_of(request.compute, st.parcels[slot * width].key), slot)
         wake(st, slot, request.edge_waiters, time)

@@ -7,7 +7,6 @@ import numpy as np
 from popsim.engine import draws
 from popsim.engine.compiled.jit import entry, helper
 from popsim.engine.compiled.keys import key_of
-from popsim.engine.compiled.kv import keep_at_site
 from popsim.engine.compiled.kv_record import record_list, record_write, watch
 from popsim.engine.compiled.kv_state import (
     EDGE_TTL,
@@ -121,6 +120,17 @@ def at_commit(st, slot, time):
 
 
 @helper
+def writes_through(st, slot):
+    """Tell whether a write that is back is kept at its site; if so, make it look like a read that is back."""
+    request = st.slots[slot]
+    if request.failed != OK or st.kv_ints[WRITES_THROUGH] == 0:
+        return False
+    request.count, request.lifetime = ONE, st.kv_floats[EDGE_TTL]
+    st.parcels[slot * st.kv_ints[WIDTH]].tier = IN_STORE
+    return True
+
+
+@helper
 def end_write(st, slot, time):
     """A site learns that its write is done, or refused."""
     request = st.slots[slot]
@@ -131,10 +141,6 @@ def end_write(st, slot, time):
         version = st.versions[request.version]
         if version.entity == (request.number << WRITE_SHIFT) + request.pc:
             version.acked = time
-        if st.kv_ints[WRITES_THROUGH] != 0:
-            request.count, request.lifetime = ONE, st.kv_floats[EDGE_TTL]
-            parcel.tier = IN_STORE
-            keep_at_site(st, slot, time)
     size = size_of(st, parcel.key, request.space)
     record_write(st, slot, time, size)
     return NEXT_STEP if request.failed == OK else FAILED_STEP + request.failed
