@@ -8,10 +8,11 @@ Rashmi, "A large scale analysis of hundreds of in-memory cache clusters at Twitt
 from __future__ import annotations
 
 import csv
+from codecs import BOM_UTF8
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 
@@ -51,7 +52,7 @@ def read_trace(path: Path) -> KeyTrace:
     except OSError:
         raise _refusal(f"there is no trace file {str(path)!r}") from None
     if path.is_dir():
-        raise _refusal(f"{str(path)!r} is a folder", "expected a CSV file")
+        raise _refusal("the trace is a folder", "expected a CSV file")
     if status.st_size > MAX_BYTES:
         message = f"{path} has {status.st_size:,} bytes; a trace may have {MAX_BYTES:,}"
         raise _refusal(message)
@@ -66,10 +67,10 @@ def _refusal(message: str, hint: str | None = None) -> InputError:
 def _read(path: Path, _changed_ns: int) -> KeyTrace:
     reading = _Reading(path)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with path.open("rb") as file:
             reading.all(file)
     except UnicodeDecodeError:
-        reading.problem(None, f"is not UTF-8 text after line {reading.number}")
+        reading.problem(reading.number + 1, "not UTF-8 text")
     except csv.Error as error:
         reading.problem(reading.number + 1, f"not valid CSV: {error}")
     except OSError as error:
@@ -102,9 +103,9 @@ class _Reading:
     def problem(self, line: int | None, message: str) -> None:
         self.problems.append(Problem(str(self.path), line, None, (), message))
 
-    def all(self, file: TextIO) -> None:
+    def all(self, file: Iterable[bytes]) -> None:
         """Read lines until there are no more, or too many mistakes."""
-        reader, is_first = csv.reader(file), True
+        reader, is_first = csv.reader(_text(file)), True
         for line in reader:
             self.number = reader.line_num
             if not line or line[0].startswith("#"):
@@ -153,6 +154,11 @@ class _Reading:
             self.sizes.append(size)
         client = self.clients.setdefault(row["client_id"], len(self.clients))
         self.parsed.append((time, key, client, kind, ttl * 1e3 if ttl > 0.0 else np.inf))
+
+
+def _text(lines: Iterable[bytes]) -> Iterator[str]:
+    for number, line in enumerate(lines):
+        yield (line.removeprefix(BOM_UTF8) if number == 0 else line).decode("utf-8")
 
 
 def _kind(operation: str) -> int:

@@ -78,14 +78,16 @@ def read_what_is_right(source: Source) -> tuple[Scenario | None, Document, list[
 
 
 def _beside(document: Document, data: dict[str, Any]) -> dict[str, Any]:
-    """Look for topology files beside the scenario's file, rather than where the command was typed."""
+    """Look for topologies and a trace beside the scenario's file, rather than where the command was typed."""
     if document.file is None:
         return data
     folder = Path(document.file).parent
 
     def found(part: Any, key: str = "topology") -> Any:
         name = part.get(key) if isinstance(part, dict) else None
-        if isinstance(name, str) and name.endswith(".csv") and is_there(folder / name):
+        if not isinstance(name, str) or not (key == "trace" or name.endswith(".csv")):
+            return part
+        if is_there(folder / name):
             return {**part, key: str(folder / name)}
         return part
 
