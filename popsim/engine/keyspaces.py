@@ -84,7 +84,7 @@ def zipf_exponent(count: int, keys: float, reads: float) -> float:
         ValueError: there is none between 0 and 10.
 
     >>> round(zipf_exponent(1_000_000, 0.0003, 0.40), 2)
-    0.89
+    0.98
     """
     from scipy.optimize import brentq
 
