@@ -24,7 +24,7 @@ from popsim.world.access import access_laws
 from popsim.world.clients import Clients, load_clients
 from popsim.world.latency import LatencyGraph
 from popsim.world.origins import locate_origin
-from popsim.world.places import matching
+from popsim.world.places import matching, matching_names
 from popsim.world.sites import Sites, load_sites
 
 
@@ -76,6 +76,9 @@ class _Check:
         for name, origin in self.scenario.origins.items():
             with self.problems.at("origins", name):
                 locate_origin(name, origin)
+            if origin.country is not None and origin.lat is not None:
+                with self.problems.at("origins", name, "country"):
+                    matching_names("country", [origin.country])
         self._events(clients)
         self.kv.events()
         self._claims(clients)

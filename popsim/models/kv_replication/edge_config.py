@@ -18,11 +18,10 @@ from popsim.models.kv_replication.contract import (
     KvRules,
     Prices,
 )
-from popsim.models.kv_replication.tiered import StoreSpec
+from popsim.models.kv_replication.tiered import StoreSpec, place_of
 from popsim.models.registry import register
 from popsim.scenario.errors import InputError
 from popsim.scenario.fields import LawField
-from popsim.world.origins import locate_origin
 from popsim.world.sites import Place, Sites
 
 
@@ -38,7 +37,7 @@ class EdgeConfig(KvModel):
     def central_stores(self, sites: Sites) -> tuple[CentralStore, ...]:
         """Return the primary, then one at every site."""
         try:
-            place = locate_origin("primary", self.primary)
+            place = place_of("primary", self.primary)
         except InputError as error:
             raise error.under("primary") from None
         everywhere = (

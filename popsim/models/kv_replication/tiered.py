@@ -27,7 +27,8 @@ from popsim.scenario.fields import DurationMs, LawField, Names, Share, SizeBytes
 from popsim.scenario.parts import OriginSpec
 from popsim.scenario.units import format_duration
 from popsim.world.origins import locate_origin
-from popsim.world.sites import Sites
+from popsim.world.places import matching_names
+from popsim.world.sites import Place, Sites
 
 
 class StoreSpec(OriginSpec):
@@ -40,12 +41,22 @@ class StoreSpec(OriginSpec):
 Stores = Annotated[dict[str, StoreSpec], Field(min_length=1)]
 
 
+def place_of(name: str, spec: StoreSpec) -> Place:
+    """Return where a store is; raises InputError, its path relative to the store's keys."""
+    if spec.country is not None:
+        try:
+            matching_names("country", [spec.country])
+        except InputError as error:
+            raise error.under("country") from None
+    return locate_origin(name, spec)
+
+
 def located(stores: dict[str, StoreSpec]) -> tuple[CentralStore, ...]:
     """Return stores with their places; raises InputError, its path relative to the model."""
     found, problems = [], list[Problem]()
     for name, spec in stores.items():
         try:
-            place = locate_origin(name, spec)
+            place = place_of(name, spec)
         except InputError as error:
             problems += error.under("stores", name).problems
         else:
