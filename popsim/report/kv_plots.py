@@ -69,7 +69,7 @@ def tiers(result: Result) -> Figure:
     axes.set(xlim=(0, 100), xlabel="share of keys read in %")
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_title(f"Where reads are answered: {result.scenario.name}", fontsize=11)
-    figure.legend(loc="outside lower center", ncols=len(TIERS), frameon=False, fontsize=9)
+    _legend(figure, len(TIERS))
     return figure
 
 
@@ -94,7 +94,7 @@ def reads(result: Result) -> Figure:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     axes.grid(visible=True, which="major", axis="x", color="#E5E5E5")
     axes.set_title(f"How long reads take: {result.scenario.name}", fontsize=11)
-    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+    _legend(figure, 2)
     return figure
 
 
@@ -124,7 +124,7 @@ def staleness(result: Result) -> Figure:
         axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     axes.grid(visible=True, which="major", color="#E5E5E5")
     axes.set_title(f"How stale reads are: {result.scenario.name}", fontsize=11)
-    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+    _legend(figure, 2)
     return figure
 
 
@@ -141,8 +141,14 @@ def visibility(result: Result) -> Figure:
     _seconds_axis(axes)
     axes.set(ylabel="sites that see it, in %", ylim=(0, 100))
     axes.set_title(f"How long until sites see a write: {result.scenario.name}", fontsize=11)
-    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+    _legend(figure, 2)
     return figure
+
+
+def _legend(figure: Figure, columns: int) -> None:
+    """Add the legend, if there is anything to name."""
+    if any(axes.get_legend_handles_labels()[1] for axes in figure.axes):
+        figure.legend(loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
 
 
 def _seconds_axis(axes: Axes) -> None:

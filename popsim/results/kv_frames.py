@@ -103,7 +103,8 @@ def _by_site(pool: KvPool, _: str) -> list[dict[str, Any]]:
         record: dict[str, Any] = {"site": pool.runs[0].labels["site"][row], "reads": reads[row]}
         for column, tier in enumerate(TIERS):
             record[f"{tier}_ratio"] = counts[row, column] / reads[row]
-        record["stale_ratio"] = counts[row, kvl.K_STALE] / reads[row]
+        answered = reads[row] - counts[row, TIERS.index("failed")]
+        record["stale_ratio"] = counts[row, kvl.K_STALE] / answered if answered else np.nan
         record["writes"] = counts[row, kvl.K_PUTS] + counts[row, kvl.K_DELETES]
         records.append(record)
     return records

@@ -68,6 +68,24 @@ def test_run_prints_tables_and_writes_everything(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_key_value_stores_have_tables_and_figures_of_their_own(tmp_path: Path) -> None:
+    workload = {
+        "arrivals": {"rate": "100/s"},
+        "keys": {"users": {"count": 50}},
+        "handler": [
+            {"kv.get": {"keys": "users"}},
+            {"kv.put": {"keys": "users", "on_error": "ignore"}},
+        ],
+    }
+    done = popsim("run", write(tmp_path, workload=workload), "--out", "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Key-value store: ") == 2
+    assert {path.name for path in (tmp_path / "out").glob("kv*")} == {
+        "kv.csv", "kv_by_space.csv", "kv_by_site.csv", "kv_by_country.csv", "kv_visibility.csv",
+        "kv_tiers.png", "kv_reads.png", "kv_staleness.png", "kv_visibility.png",
+    }  # fmt: skip
+
+
 def test_json_on_stdout_is_nothing_but_json(tmp_path: Path) -> None:
     done = popsim("run", write(tmp_path), "--json", "-", cwd=tmp_path)
     assert json.loads(done.stdout)["platforms"]["workers"]["requests"] > 3_000
