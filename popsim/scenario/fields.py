@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, InstanceOf, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, Field, InstanceOf, PlainSerializer, WithJsonSchema
 
-from popsim.scenario.laws import Law, parse_law
+from popsim.scenario.laws import MAX_NUMBER, Law, parse_law
 from popsim.scenario.size_laws import parse_size_law, size_law_to_yaml
 from popsim.scenario.units import (
     format_bytes,
@@ -57,6 +57,13 @@ COUNT = {
     ]
 }
 
+WEIGHT = {
+    "anyOf": [
+        {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_NUMBER},
+        {"type": "string", "pattern": NUMBER + "%?$", "examples": ["40%"]},
+    ]
+}
+
 Count = Annotated[int, WithJsonSchema(COUNT)]
 DurationMs = Annotated[
     float,
@@ -77,6 +84,12 @@ RatePerS = Annotated[
     _text(NUMBER + "/(s|min|h|d)$", ["200/s"]),
 ]
 Share = Annotated[float, BeforeValidator(parse_share), WithJsonSchema(SHARE)]
+Weight = Annotated[
+    float,
+    BeforeValidator(lambda value: parse_share(value) if isinstance(value, str) else value),
+    Field(gt=0, le=MAX_NUMBER, allow_inf_nan=False),
+    WithJsonSchema(WEIGHT),
+]
 LawField = Annotated[
     InstanceOf[Law],
     BeforeValidator(parse_law),

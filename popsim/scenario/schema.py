@@ -14,9 +14,9 @@ from pydantic import (
     model_validator,
 )
 
-from popsim.scenario.fields import DurationMs, LawField, Names, Share, SizeBytes
+from popsim.scenario.fields import DurationMs, LawField, Names, Share, SizeBytes, Weight
 from popsim.scenario.files import content_hash
-from popsim.scenario.laws import MAX_NUMBER, parse_law
+from popsim.scenario.laws import parse_law
 from popsim.scenario.parts import (
     IdleTimeout,
     Jitter,
@@ -26,7 +26,6 @@ from popsim.scenario.parts import (
     Where,
     text_or_mapping,
 )
-from popsim.scenario.units import parse_share
 from popsim.scenario.workload import WorkloadSpec
 
 NOTHING = parse_law("0ms")
@@ -36,9 +35,7 @@ NOT_CONTENT = ("name", "description", "claims", "replications", "precision", "ma
 class AccessMix(Spec):
     """Access networks by weight, and which share of users sits behind Wi-Fi."""
 
-    mix: dict[str, Annotated[float, Field(gt=0, le=MAX_NUMBER, allow_inf_nan=False)]] = Field(
-        min_length=1
-    )
+    mix: dict[str, Weight] = Field(min_length=1)
     wifi: Share = 0.0
 
     @field_validator("mix", mode="before")
@@ -46,7 +43,7 @@ class AccessMix(Spec):
     def _weights(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             raise ValueError(f"expected weights such as {{fibre: 40%, cable: 60%}}, got {value!r}")
-        return {k: parse_share(v) if isinstance(v, str) else v for k, v in value.items()}
+        return value
 
 
 Access = Annotated[

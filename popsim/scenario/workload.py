@@ -15,8 +15,9 @@ from popsim.scenario.fields import (
     Share,
     SizeBytes,
     SizeLawField,
+    Weight,
 )
-from popsim.scenario.laws import MAX_NUMBER, parse_law
+from popsim.scenario.laws import parse_law
 from popsim.scenario.parts import (
     FetchReuse,
     Spec,
@@ -219,7 +220,7 @@ class KvTraceStep(Spec):
 class BranchSpec(Spec):
     """One way a handler may take: its weight, for whom, and what is done there."""
 
-    weight: float = Field(gt=0, le=MAX_NUMBER, allow_inf_nan=False)
+    weight: Weight
     where: Where = Where()
     steps: tuple[StepSpec, ...] = ()
 

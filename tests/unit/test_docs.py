@@ -8,11 +8,21 @@ import sys
 from importlib import util
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+import yaml
 from jsonschema import Draft202012Validator
 
-from popsim.scenario.document import load_yaml
+import popsim
+from popsim.engine.traces import read_trace
+from popsim.models import registry
+from popsim.models.registry import get
+from popsim.scenario.document import load_yaml, parse_yaml
+from popsim.scenario.loading import dump_resolved
+from popsim.scenario.workload import KeySpaceSpec
+from popsim.world.clients import load_clients
+from popsim.world.sites import load_sites
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")]
@@ -57,7 +67,8 @@ def test_schema_accepts_what_popsim_accepts_and_not_a_misspelt_key(build: Module
     validator = Draft202012Validator(json.loads(build.scenario_schema()))
     for path in [*ROOT.glob("scenarios/*.yaml"), *ROOT.glob("tests/data/valid/*.yaml")]:
         assert [error.message for error in validator.iter_errors(load_yaml(path).data)] == []
-    for name in ("misspelt_key", "missing_unit", "unknown_preset", "step_unknown"):
+    for name in ("misspelt_key", "missing_unit", "unknown_preset", "step_unknown", "kv_steps_wrong",
+                 "keys_out_of_range", "kv_get_of_too_many", "kv_expiry_of_nothing"):  # fmt: skip
         data = load_yaml(ROOT / "tests" / "data" / "invalid" / f"{name}.yaml").data
         assert not validator.is_valid(data), name
 
@@ -66,6 +77,85 @@ def test_schema_knows_every_key_and_preset(build: ModuleType) -> None:
     schema = json.loads(build.scenario_schema())
     assert {"name", "clients", "platforms", "claims"} <= set(schema["properties"])
     assert "cloudflare-workers" in schema["$defs"]["PlatformSpec"]["properties"]["preset"]["enum"]
+    steps = set(schema["$defs"]["StepSpec"]["properties"])  # as they are written, not as in Python
+    assert steps == {"cpu", "sleep", "fetch", "choose", "kv.get", "kv.put", "kv.delete", "kv.list", "kv.trace"}  # fmt: skip
+    assert "for" in schema["$defs"]["EventSpec"]["properties"]
+    assert {"keys", "handler"} <= set(schema["$defs"]["WorkloadSpec"]["properties"])
+
+
+# --- examples in scenario.md -------------------------------------------------------------------------
+
+
+BASE: dict[str, Any] = {
+    "name": "example",
+    "duration": "10min",
+    "workload": {"arrivals": {"rate": "10/s"}},
+    "platforms": {"workers": {"preset": "cloudflare-workers"}, "lambda": {"preset": "aws-lambda"}},
+}
+
+
+def blocks(language: str) -> list[str]:
+    text = (ROOT / "docs" / "scenario.md").read_text("utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("block", blocks("yaml"))
+def test_examples_load(block: str, build: ModuleType, tmp_path: Path) -> None:
+    """Examples are parts of scenarios; what is missing is taken from the smallest one there is."""
+    (tmp_path / "trace.csv").write_text(blocks("csv")[0], encoding="utf-8")
+    part = parse_yaml(block).data
+    path = tmp_path / "it.yaml"
+    path.write_text(yaml.safe_dump({**BASE, **part}, sort_keys=False), encoding="utf-8")
+    scenario = popsim.load(path)
+    again = popsim.load(yaml.safe_load(dump_resolved(scenario)))
+    assert again == scenario
+    assert again.id == scenario.id
+    errors = Draft202012Validator(json.loads(build.scenario_schema())).iter_errors({**BASE, **part})
+    assert [error.message for error in errors] == []
+
+
+def test_tables_are_read(tmp_path: Path) -> None:
+    trace, sites, clients = (tmp_path / f"{name}.csv" for name in ("trace", "sites", "clients"))
+    for path, text in zip((trace, sites, clients), blocks("csv"), strict=True):
+        path.write_text(text, encoding="utf-8")
+    assert len(read_trace(trace).rows) == 3
+    assert len(load_sites(str(sites))) == 2
+    assert len(load_clients(str(clients))) == 2
+
+
+def test_a_model_of_ones_own_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (code,) = blocks("python")
+    names: dict[str, Any] = {"__name__": "example"}
+    try:
+        exec(compile(code, "scenario.md", "exec"), names)
+    finally:  # other tests list all models there are
+        registry._models["kv_replication"].pop("purge-near", None)
+    assert names["result"].runs["near"][0].kv_by_site.sum() > 0
+
+
+def test_tables_of_models_have_every_parameter_with_its_default() -> None:
+    """A parameter that nobody has written down is found here."""
+    text = (ROOT / "docs" / "scenario.md").read_text("utf-8")
+    section = text[
+        text.index("### Replication models") : text.index("### A replication model of your own")
+    ]
+    for name in (
+        "pull",
+        "hybrid",
+        "push_purge",
+        "push_value",
+        "strong",
+        "global_table",
+        "edge_config",
+    ):
+        assert f"| `{name}` |" in section
+        for parameter in get("kv_replication", name).model_fields:
+            assert f"`{parameter}`" in section, (name, parameter)
+    for space in KeySpaceSpec.model_fields:
+        assert f"| `{space}` |" in text, space
+    for key in ("keys", "rank", "every", "delete"):
+        assert f"`write.{key}`" in text
 
 
 def test_rules_cited_in_the_engines_exist() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 import popsim
 from popsim.engine import kv_layout
 from popsim.engine.kv_places import place_kv
+from popsim.models import registry
 from popsim.models.kv_replication import (
     NOTHING,
     PURGE,
@@ -63,9 +65,7 @@ def made(name: str, **over: Any) -> tuple[KvModel, Geography]:
 
 
 def test_these_are_all() -> None:
-    assert set(MODELS) <= set(names("kv_replication"))
-    built_in = {n for n in names("kv_replication") if not n.startswith("test-")}
-    assert built_in == set(MODELS)
+    assert set(names("kv_replication")) == set(MODELS)
 
 
 def test_constants_are_those_of_the_engines() -> None:
@@ -204,7 +204,6 @@ def test_what_cannot_be_is_refused() -> None:
 # --- a model of one's own ------------------------------------------------------------------------------
 
 
-@register("kv_replication", "test-own")
 class Own(TieredStore):
     """Edges of other continents than the store's are told to drop what was written; Asia asks the last tier."""
 
@@ -246,6 +245,7 @@ def scenario(kv: dict[str, Any]) -> dict[str, Any]:
 OWN = {"model": "test-own", "stores": STORES, "regional_tiers": ["eu-west-1", "ap-southeast-1"], "lag": "100ms"}  # fmt: skip
 
 
+@pytest.mark.usefixtures("own_models")
 def test_a_model_of_ones_own_runs_on_both_engines_alike() -> None:
     (one,), (other,) = (
         popsim.run(scenario(OWN), engine=engine, store=None, progress=False, workers=1).runs["it"]
@@ -262,6 +262,7 @@ def test_a_model_of_ones_own_runs_on_both_engines_alike() -> None:
     assert not any(r for r, where in zip(region, continents, strict=True) if where == "NA")
 
 
+@pytest.mark.usefixtures("own_models")
 def test_who_is_told_changes_results() -> None:
     """The same model without its own table has more stale reads: it is asked, and heard."""
     stale = []
@@ -273,7 +274,6 @@ def test_who_is_told_changes_results() -> None:
     assert stale[0] < 0.7 * stale[1]
 
 
-@register("kv_replication", "test-smallest")
 class Smallest(KvModel):
     """A store in one city, no cache."""
 
@@ -286,6 +286,7 @@ class Smallest(KvModel):
         return (CentralStore(Place("only", "Frankfurt", "DE", 50.1, 8.7)),)
 
 
+@pytest.mark.usefixtures("own_models")
 def test_two_methods_are_enough() -> None:
     data = scenario({"model": "test-smallest"})
     data["events"] = [{"at": "1min", "fail": {"stores": "only"}}]
@@ -324,9 +325,18 @@ class Wrong(Own):
         return self.wrong("write_order", super().write_order(geography) + (self.table == "range"))
 
 
-register("kv_replication", "test-wrong")(Wrong)
+@pytest.fixture
+def own_models() -> Iterator[None]:
+    """Register the models of this file; other tests list all there are."""
+    own = {"test-own": Own, "test-smallest": Smallest, "test-wrong": Wrong}
+    for name, model in own.items():
+        register("kv_replication", name)(model)
+    yield
+    for name in own:
+        del registry._models["kv_replication"][name]
 
 
+@pytest.mark.usefixtures("own_models")
 @pytest.mark.parametrize("table", ["told", "tier_of", "read_order", "write_order", "range"])
 def test_wrong_tables_are_refused_when_the_scenario_is_loaded(table: str) -> None:
     wanted = "write_order" if table == "range" else table
@@ -334,6 +344,7 @@ def test_wrong_tables_are_refused_when_the_scenario_is_loaded(table: str) -> Non
         popsim.load(scenario({**OWN, "model": "test-wrong", "table": table}))
 
 
+@pytest.mark.usefixtures("own_models")
 def test_runs_of_a_model_from_a_notebook_are_not_kept() -> None:
     from popsim.sweeps.store import run_key
 
