@@ -7,8 +7,7 @@ import pytest
 
 from popsim import InputError
 from popsim.scenario.bundled import bundled_folder, bundled_names
-from popsim.scenario.parts import Where
-from popsim.scenario.parts import OriginSpec
+from popsim.scenario.parts import OriginSpec, Where
 from popsim.scenario.schema import AccessMix
 from popsim.world.access import access_laws
 from popsim.world.clients import load_clients
