@@ -39,6 +39,10 @@ def small_run(name: str) -> dict[str, Any]:
             "phase_sums_ns": run.phase_sum_ns.sum(axis=0).tolist(),
             "latency": sha256(np.ascontiguousarray(run.latency).tobytes()).hexdigest()[:16],
         }
+        if len(run.kv_by_space):
+            counts = np.concatenate([run.kv_histogram.rows, run.kv_histogram.counts])
+            found[platform]["kv_by_space"] = run.kv_by_space.tolist()
+            found[platform]["kv"] = sha256(counts.astype(np.int64).tobytes()).hexdigest()[:16]
     return {"id": scenario.id, "platforms": found}
 
 
