@@ -241,14 +241,7 @@ def _is_consequence(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:
 def _problem(
     detail: ErrorDetails, document: Document, model: type[BaseModel], prefix: Key
 ) -> Problem:
-    path: Key = (
-        *prefix,
-        *(
-            part
-            for part in detail["loc"]
-            if part not in ("mapping", "name") or (part == "name" and detail["loc"] == ("name",))
-        ),
-    )
+    path = _without_tags((*prefix, *detail["loc"]), document.data)
     kind, message = detail["type"], detail["msg"]
     if path and path[-1] == "[key]":
         message = "expected a name of letters, digits and _ that begins with a letter"
@@ -272,6 +265,21 @@ def _problem(
     if kind == "tuple_type":
         message = f"expected a list, got {_short(detail['input'])}"
     return document.problem(path, message)
+
+
+def _without_tags(location: Key, data: Any) -> Key:
+    """Return a location without the branches of unions, unless the user has a key of that name there."""
+    path: Key = ()
+    for part in location:
+        is_key = isinstance(data, dict) and part in data
+        if part in ("mapping", "name") and not is_key and location != ("name",):
+            continue
+        path = (*path, part)
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            data = None
+    return path
 
 
 def _short(value: object) -> str:

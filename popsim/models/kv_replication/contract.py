@@ -85,6 +85,12 @@ class KvRules:
     minimum_expiration: float = 0.0  # ms; of a write's expiration_ttl
     prices: Prices = FREE
 
+    def __post_init__(self) -> None:
+        """Refuse orders that are none; ValueError."""
+        for what in ("reads", "writes"):
+            if getattr(self, what) not in ("ordered", "race"):
+                raise ValueError(f"{what} must be ordered or race, got {getattr(self, what)!r}")
+
 
 @dataclass(frozen=True, eq=False)
 class Geography:

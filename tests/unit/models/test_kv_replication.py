@@ -197,6 +197,8 @@ def test_what_cannot_be_is_refused() -> None:
         made("global_table", replicas=["us-est-1"])
     with pytest.raises(popsim.InputError, match=r"stores.b.region: there is no region"):
         made("strong", stores={"a": STORES["tokyo"], "b": {"region": "nowhere"}})
+    with pytest.raises(ValueError, match="reads must be ordered or race, got 'fastest'"):
+        KvRules(reads="fastest")  # type: ignore[arg-type]
     with pytest.raises(ValidationError, match="Extra inputs"):
         made("strong", ttl="60s")
 

@@ -78,6 +78,22 @@ def test_everything_runs_on_both_engines() -> None:
     assert all(sums[phase] > 0 for phase in ("dns", "connect", "tls", "network", "fetch", "sleep"))
 
 
+@pytest.mark.parametrize("name", ["keys", "trace"])
+def test_all_about_keys_runs_on_both_engines(name: str) -> None:
+    path = next(path for path in VALID if path.stem == name)
+    over: dict[str, Any] = {"replications": 1, "store": None, "progress": False, "workers": 1}
+    one, other = (popsim.run(path, engine=engine, **over) for engine in ("simpy", "compiled"))
+    for platform in one.platforms:
+        (run,), (twin,) = one.runs[platform], other.runs[platform]
+        assert (run.sample == twin.sample).all(), platform
+        assert (run.sample_phases == twin.sample_phases).all()
+        assert (run.kv_by_space == twin.kv_by_space).all()
+        assert (run.kv_by_site == twin.kv_by_site).all()
+        assert (run.failed == twin.failed).all()
+        assert run.log == twin.log
+        assert run.requests > 0
+
+
 def test_ids_name_what_is_computed() -> None:
     scenario = popsim.load("nearest_edge")
     same = scenario.changed(name="other", replications=3, claims=[], description="x")
