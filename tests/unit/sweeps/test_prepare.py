@@ -251,7 +251,7 @@ def test_whatever_is_wrong_is_an_input_error() -> None:
     by_preset = {**whole, "platforms": {"workers": BASE["platforms"]["workers"], "lambda": {"preset": "aws-lambda", "runtime": {"idle": "5min"}}, "own": whole["platforms"]["own"]}}  # fmt: skip
     keys = load(VALID / "keys.yaml").resolved()
     loaded = 0
-    for _ in range(150):
+    for _ in range(120):
         data = spoiled(generator.choice([whole, by_preset, keys]), generator)
         scenario, problems = tried(data)
         assert (scenario is None) == bool(problems)
