@@ -100,8 +100,8 @@ def _where(scenario: Scenario, where: Where, pools: Mapping[str, Pool]) -> Mappi
         labels = pool.runs[0].labels
         if inside.isdisjoint(outside):
             rows = [row for row, country in enumerate(labels["country"]) if country in inside]
-            restricted[name] = Restricted(pool.runs, "country", rows)
+            restricted[name] = Restricted(pool, "country", rows)
         else:
             rows = [int(row) for row in np.flatnonzero(mask)]
-            restricted[name] = Restricted(pool.runs, "client", rows)
+            restricted[name] = Restricted(pool, "client", rows)
     return restricted

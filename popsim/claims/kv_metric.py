@@ -20,11 +20,13 @@ QUANTITIES = {
 RATIOS = (
     *(f"{tier}_ratio" for tier in TIERS),
     "hit_ratio",
+    "miss_ratio",
     "absent_ratio",
     "stale_ratio",
     "own_stale_ratio",
     "region_share_of_misses",
 )
+NUMBERS = (*RATIOS, "cost")  # what is no time
 READ_TIERS = tuple(tier for tier in TIERS if tier != "failed")
 
 
@@ -34,14 +36,14 @@ class KvMetric:
 
     platform: str
     space: str | None
-    name: str  # of QUANTITIES or RATIOS
-    statistic: str  # "p", "mean", "max"; "" for a ratio
+    name: str  # of QUANTITIES or NUMBERS
+    statistic: str  # "p", "mean", "max"; "" for NUMBERS
     percent: float
     tier: str | None
     time_power: int
 
     def evaluate(self, pools: Mapping[str, Pool]) -> float:
-        """Return the value, times in ms; nan if the platform has no store, or nothing to say."""
+        """Return the value, times in ms, ``cost`` in USD per million requests; nan without a store or anything to say."""
         pool = pools[self.platform]
         kv = KvPool(pool.runs, self.space)
         if not kv.is_used or (self.space is not None and self.space not in kv.spaces):
@@ -57,6 +59,8 @@ class KvMetric:
             return kv.staleness_max if self.statistic == "max" else kv.staleness_p(self.percent)
         if self.name == "visibility":
             return kv.visibility(self.percent / 100.0)
+        if self.name == "cost":
+            return kv.cost_usd_per_million_requests(pool.prices)
         tier = self.name.removesuffix("_ratio")
         return kv.ratio(tier) if tier in TIERS else float(getattr(kv, self.name))
 

@@ -7,7 +7,7 @@
                 | platform ".kv" ["[" key space "]"] "." kv metric
     metric      = "p(" number ")" | "p50" | ... | "mean" | "failed_ratio" | "cold_start_ratio"
     kv metric   = "read" ["." tier] "." metric | "write." metric | "staleness." metric | "staleness.max"
-                | "visibility." metric | "hit_ratio" | "stale_ratio" | ...
+                | "visibility." metric | "hit_ratio" | "stale_ratio" | ... | "cost"
 
 Units are checked while reading: a comparison of ms with a bare number is an error.
 """
@@ -201,10 +201,10 @@ class _Parser:
             self.expect("]")
         self.expect(".")
         name = self.take()
-        if name.text in kv_metric.RATIOS:
+        if name.text in kv_metric.NUMBERS:
             return KvMetric(platform, space, name.text, "", 0.0, None, 0)
         if name.text not in kv_metric.QUANTITIES:
-            known = (*kv_metric.QUANTITIES, *kv_metric.RATIOS)
+            known = (*kv_metric.QUANTITIES, *kv_metric.NUMBERS)
             hint = did_you_mean(name.text, known) or f"expected {', '.join(known)}"
             message = f"there is no metric {name.text!r} of a key-value store"
             raise ClaimSyntaxError(message, name.column, hint)
@@ -229,7 +229,8 @@ class _Parser:
             return KvMetric(platform, space, name.text, "p", percent, tier, 1)
         known = kv_metric.QUANTITIES[name.text]
         if token.text not in known:
-            hint = f"expected {', '.join(known).replace('p', 'p(95)', 1)}"
+            tiers = kv_metric.READ_TIERS if name.text == "read" and tier is None else ()
+            hint = did_you_mean(token.text, ("p(95)", *known[1:], *tiers))
             message = f"{name.text} has no {token.text!r}"
             raise ClaimSyntaxError(message, token.column, hint)
         return KvMetric(platform, space, name.text, token.text, 0.0, tier, 1)

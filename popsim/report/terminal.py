@@ -12,7 +12,6 @@ from rich.text import Text
 from popsim.engine.kv_layout import TIERS
 from popsim.engine.outputs import PHASES
 from popsim.results.groups import continent_name, group_frame
-from popsim.results.kv_frames import prices
 from popsim.results.result import Result
 from popsim.results.statistics import Estimate
 from popsim.results.verdict import Verdict
@@ -132,7 +131,7 @@ def _stores(result: Result) -> list[Table]:
         writes = [_number(kv.write_p(p)) for p in (50.0, 95.0)]
         answered.add_row(name, f"{kv.reads:,}", *ratios, *reads, *writes)
         times = (kv.staleness_p(99.0), kv.staleness_max, *map(kv.visibility, (0.5, 0.99, 1.0)))
-        usd = kv.cost_usd_per_million_requests(prices(result.scenario, name))
+        usd = kv.cost_usd_per_million_requests(pool.prices)
         aged.add_row(
             name,
             _percent(kv.stale_ratio),

@@ -85,6 +85,14 @@ class KvPool:
         return sum(self.ratio(tier) for tier in SITE_TIERS)
 
     @property
+    def miss_ratio(self) -> float:
+        """Share of keys read that a site went for: those that the regional tier or a store answered.
+
+        Hits, misses, those that waited for another's read, and failed ones add up to 1.
+        """
+        return self.ratio("region") + self.ratio("store")
+
+    @property
     def region_share_of_misses(self) -> float:
         """Share of what sites missed and did not wait for that the regional tier answered."""
         region, store = (int(self.columns[TIERS.index(tier)]) for tier in ("region", "store"))
@@ -97,9 +105,7 @@ class KvPool:
 
     # --- latency ----------------------------------------------------------------------------------------
 
-    def latency(
-        self, tier: str | None = None, countries: Sequence[str] | None = None
-    ) -> Ints:
+    def latency(self, tier: str | None = None, countries: Sequence[str] | None = None) -> Ints:
         """Return the histogram of read operations; tier, key space and place exclude each other."""
         rows = self.rows
         if tier is not None:
@@ -163,6 +169,10 @@ class KvPool:
         stale = int(self.stale.sum())
         rank = percent / 100.0 * self.answered - (self.answered - stale)
         return quantile(self.stale, rank / stale) if rank > 0.0 else 0.0
+
+    def stale_p(self, percent: float) -> float:
+        """Return a percentile of staleness over the stale reads alone, in ms; nan if all were fresh."""
+        return quantile(self.stale, percent / 100.0)
 
     @property
     def staleness_max(self) -> float:

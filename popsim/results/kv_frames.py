@@ -30,18 +30,20 @@ def metrics(pool: KvPool) -> dict[str, float]:
         "reads": pool.reads,
         **{f"{tier}_ratio": pool.ratio(tier) for tier in TIERS},
         "hit_ratio": pool.hit_ratio,
+        "miss_ratio": pool.miss_ratio,
         "region_share_of_misses": pool.region_share_of_misses,
         "absent_ratio": pool.absent_ratio,
         **{f"read_p{p:g}_ms": pool.read_p(p) for p in PERCENTILES},
         "read_mean_ms": pool.read_mean(),
         "stale_ratio": pool.stale_ratio,
         "own_stale_ratio": pool.own_stale_ratio,
+        "truncated_ratio": pool.truncated_ratio,
         "staleness_p99_ms": pool.staleness_p(99.0),
         "staleness_max_ms": pool.staleness_max,
     }
 
 
-def kv_summary(scenario: Scenario, pools: Mapping[str, Pool]) -> pd.DataFrame:
+def kv_summary(pools: Mapping[str, Pool]) -> pd.DataFrame:
     """Return one row per platform that has a store in use."""
     records = []
     for name, pool in pools.items():
@@ -56,9 +58,7 @@ def kv_summary(scenario: Scenario, pools: Mapping[str, Pool]) -> pd.DataFrame:
                 **{f"visible_p{100 * s:g}_ms": kv.visibility(s) for s in VISIBILITY_SHARES},
                 **kv.operations(),
                 **{f"{tier}_bytes": count for tier, count in kv.bytes().items()},
-                "usd_per_million_requests": kv.cost_usd_per_million_requests(
-                    prices(scenario, name)
-                ),
+                "usd_per_million_requests": kv.cost_usd_per_million_requests(pool.prices),
             }
         )
     frame = pd.DataFrame(records)
@@ -141,7 +141,7 @@ def visibility_frame(pools: Mapping[str, Pool]) -> pd.DataFrame:
     return pd.DataFrame(records, columns=["platform", "share", "time_ms"]).dropna()
 
 
-def kv_json(scenario: Scenario, name: str, pool: Pool) -> dict[str, Any] | None:
+def kv_json(pool: Pool) -> dict[str, Any] | None:
     """Return a platform's store as plain data; None if it has none in use."""
     kv = pool.kv
     if not kv.is_used:
@@ -158,19 +158,20 @@ def kv_json(scenario: Scenario, name: str, pool: Pool) -> dict[str, Any] | None:
         "reads": kv.reads,
         "ratios": {tier: finite(kv.ratio(tier)) for tier in TIERS},
         "hit_ratio": interval(lambda each: each.hit_ratio),
+        "miss_ratio": interval(lambda each: each.miss_ratio),
         "region_share_of_misses": finite(kv.region_share_of_misses),
         "absent_ratio": finite(kv.absent_ratio),
         "read_ms": percentiles(KvPool.read_p) | {"mean": interval(KvPool.read_mean)},
         "write_ms": percentiles(KvPool.write_p),
         "stale_ratio": interval(lambda each: each.stale_ratio),
         "own_stale_ratio": finite(kv.own_stale_ratio),
+        "truncated_ratio": finite(kv.truncated_ratio),
         "staleness_ms": percentiles(KvPool.staleness_p) | {"max": finite(kv.staleness_max)},
+        "staleness_of_stale_ms": percentiles(KvPool.stale_p),
         "visibility_ms": {f"p{100 * s:g}": finite(kv.visibility(s)) for s in VISIBILITY_SHARES},
         "operations": kv.operations(),
         "bytes": kv.bytes(),
-        "usd_per_million_requests": finite(
-            kv.cost_usd_per_million_requests(prices(scenario, name))
-        ),
+        "usd_per_million_requests": finite(kv.cost_usd_per_million_requests(pool.prices)),
         "spaces": {
             space: {key: finite(value) for key, value in metrics(KvPool(kv.runs, space)).items()}
             for space in kv.spaces

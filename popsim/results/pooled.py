@@ -16,6 +16,7 @@ from popsim.engine.outputs import (
     PlatformRun,
     SparseHist,
 )
+from popsim.models.kv_replication.contract import FREE, Prices
 from popsim.results.kv import KvPool
 from popsim.results.statistics import Estimate, estimate, mean_of, quantile
 
@@ -24,10 +25,10 @@ WINDOW = 0.005  # share of requests on either side whose phases stand for a quan
 
 
 class Pool:
-    """The runs of one platform; one run is a pool, too."""
+    """The runs of one platform; one run is a pool, too. ``prices`` are those of its key-value store."""
 
-    def __init__(self, runs: Sequence[PlatformRun]) -> None:
-        self.runs = tuple(runs)
+    def __init__(self, runs: Sequence[PlatformRun], prices: Prices = FREE) -> None:
+        self.runs, self.prices = tuple(runs), prices
 
     @cached_property
     def latency(self) -> Ints:
@@ -133,14 +134,14 @@ class Pool:
     @cached_property
     def each(self) -> tuple[Pool, ...]:
         """One pool per run."""
-        return tuple(Pool([run]) for run in self.runs)
+        return tuple(Pool([run], self.prices) for run in self.runs)
 
 
 class Restricted(Pool):
     """A platform's answered requests from some groups alone; phases and failures are not kept by group."""
 
-    def __init__(self, runs: Sequence[PlatformRun], dimension: str, rows: Sequence[int]) -> None:
-        super().__init__(runs)
+    def __init__(self, pool: Pool, dimension: str, rows: Sequence[int]) -> None:
+        super().__init__(pool.runs, pool.prices)
         self.dimension, self.rows = dimension, tuple(rows)
 
     @property
@@ -161,7 +162,8 @@ class Restricted(Pool):
     @cached_property
     def each(self) -> tuple[Pool, ...]:
         """One pool per run."""
-        return tuple(Restricted([run], self.dimension, self.rows) for run in self.runs)
+        parts = [Pool([run], self.prices) for run in self.runs]
+        return tuple(Restricted(part, self.dimension, self.rows) for part in parts)
 
 
 def _ratio(total: float, count: float) -> float:

@@ -16,7 +16,7 @@ import pandas as pd
 from popsim.engine.kv_layout import TIERS
 from popsim.engine.outputs import PHASES, REASONS, TIMELINE_COLUMNS, PlatformRun, write_atomically
 from popsim.results.groups import group_frame
-from popsim.results.kv_frames import kv_by, kv_json, kv_summary, visibility_frame
+from popsim.results.kv_frames import kv_by, kv_json, kv_summary, prices, visibility_frame
 from popsim.results.pooled import Pool
 from popsim.results.provenance import provenance
 from popsim.results.statistics import Estimate, finite, quantile
@@ -44,7 +44,7 @@ class Result:
     @cached_property
     def pools(self) -> dict[str, Pool]:
         """Each platform's replications together."""
-        return {name: Pool(runs) for name, runs in self.runs.items()}
+        return {name: Pool(runs, prices(self.scenario, name)) for name, runs in self.runs.items()}
 
     @property
     def platforms(self) -> tuple[str, ...]:
@@ -163,7 +163,7 @@ class Result:
 
         One row per platform that has one; or per platform and ``by``: space, site, country, continent.
         """
-        return kv_summary(self.scenario, self.pools) if by is None else kv_by(self.pools, by)
+        return kv_summary(self.pools) if by is None else kv_by(self.pools, by)
 
     def kv_visibility(self) -> pd.DataFrame:
         """Return how long until a share of sites see a write, in ms, the mean over followed writes."""
@@ -176,7 +176,11 @@ class Result:
 
     @property
     def plot(self) -> Plots:
-        """Figures: ``plot.cdf()``, ``plot.map()``, ``plot.phases()``, ``plot.timeline()``."""
+        """Figures: ``plot.cdf()``, ``plot.map()``, ``plot.phases()``, ``plot.timeline()``.
+
+        Of key-value stores: ``plot.kv_tiers()``, ``plot.kv_reads()``, ``plot.kv_staleness()``,
+        ``plot.kv_visibility()``.
+        """
         # The one look upwards: loaded by name, so that results need not know about figures.
         plots: Plots = import_module("popsim.report.plots").Plots(self)
         return plots
@@ -222,7 +226,7 @@ class Result:
                 for name, row in frame.to_dict(orient="index").items()
             }
         at = {"mean": pool.phase_means()} | {f"p{p:g}": pool.phases_at(p) for p in PERCENTILES}
-        kv = kv_json(self.scenario, platform, pool)
+        kv = kv_json(pool)
         return {
             "requests": pool.requests,
             "failed": pool.failed,

@@ -12,7 +12,7 @@ import yaml
 import popsim
 from popsim.claims import ClaimSyntaxError, judge, parse_expectation
 from popsim.claims.expression import Metric, Number
-from popsim.claims.kv_metric import RATIOS, KvMetric
+from popsim.claims.kv_metric import NUMBERS, RATIOS, KvMetric
 from popsim.results import Result
 from popsim.results.kv import KvPool
 from popsim.scenario.errors import Problem
@@ -89,8 +89,8 @@ def test_times(text: str, expected: KvMetric) -> None:
 
 
 @pytest.mark.parametrize("space", [None, "users"])
-@pytest.mark.parametrize("name", RATIOS)
-def test_ratios(name: str, space: str | None) -> None:
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_without_a_unit(name: str, space: str | None) -> None:
     store = "kv" if space is None else f"kv[{space}]"
     found = parse_expectation(f"workers.{store}.{name} >= 5%", PLATFORMS)
     assert found.left == metric(name, space=space)
@@ -134,15 +134,28 @@ def test_stores_stand_in_arithmetic_like_all_else() -> None:
         ("workers.kv.reed.p(95) < 1ms", 11, "no metric 'reed' of a key-value store", "'read'?"),
         ("workers.kv[users].hitratio > 1%", 18, "no metric 'hitratio' of", "'hit_ratio'?"),
         ("workers.kv.zzz < 1%", 11, "no metric 'zzz' of", "expected read, write, staleness"),
+        ("workers.kv.costs < 1", 11, "no metric 'costs' of", "did you mean 'cost'?"),
+        ("workers.kv.cost < 1ms", 0, "the units differ: a bare number and a time", "13ms"),
         ("workers.kvs.read.p(95) < 1ms", 8, "there is no metric 'kvs'", "did you mean 'kv'?"),
         ("wokers.kv.read.p(95) < 1ms", 0, "there is no platform 'wokers'", "'workers'?"),
-        ("workers.kv.read.max < 1ms", 16, "read has no 'max'", "expected p(95), mean"),
-        ("workers.kv.read.egde.p(50) < 1ms", 16, "read has no 'egde'", None),
-        ("workers.kv.read.failed.p(50) < 1ms", 16, "read has no 'failed'", None),
-        ("workers.kv.read.edge.max < 1ms", 21, "read has no 'max'", "expected p(95), mean"),
-        ("workers.kv.write.edge.p(50) < 1ms", 17, "write has no 'edge'", "expected p(95), mean"),
-        ("workers.kv.staleness.mean < 1s", 21, "staleness has no 'mean'", "expected p(95), max"),
-        ("workers.kv.visibility.max < 1s", 22, "visibility has no 'max'", "expected p(95)"),
+        (
+            "workers.kv.read.max < 1ms",
+            16,
+            "read has no 'max'",
+            "known: coalesced, edge, mean, memory, p(95)",
+        ),
+        ("workers.kv.read.egde.p(50) < 1ms", 16, "read has no 'egde'", "did you mean 'edge'?"),
+        ("workers.kv.read.maen < 1ms", 16, "read has no 'maen'", "did you mean 'mean'?"),
+        (
+            "workers.kv.read.failed.p(50) < 1ms",
+            16,
+            "read has no 'failed'",
+            "known: coalesced, edge",
+        ),
+        ("workers.kv.read.edge.max < 1ms", 21, "read has no 'max'", "known: mean, p(95)"),
+        ("workers.kv.write.edge.p(50) < 1ms", 17, "write has no 'edge'", "known: mean, p(95)"),
+        ("workers.kv.staleness.mean < 1s", 21, "staleness has no 'mean'", "known: max, p(95)"),
+        ("workers.kv.visibility.max < 1s", 22, "visibility has no 'max'", "known: p(95)"),
         ("workers.kv.read < 1ms", 16, "expected '.'", None),
         ("workers.kv < 1ms", 11, "expected '.'", None),
         ("workers.kv[users.read.p(95) < 1ms", 16, "expected ']'", None),
@@ -179,7 +192,7 @@ def result() -> Result:
 
 
 def observed(result: Result, metric: str, **keys: Any) -> float:
-    unit = "" if metric.endswith(("_ratio", "_misses")) else "ms"
+    unit = "" if metric.endswith(("_ratio", "_misses", "cost")) else "ms"
     claims = [{"id": "it", "says": "it", "expect": [f"workers.{metric} >= 0{unit}"], **keys}]
     (verdict,) = judge(result.scenario.changed(claims=claims), result.pools)
     assert verdict.deciding.unit == unit
@@ -219,6 +232,7 @@ def test_ratios_are_those_of_results(result: Result, space: str | None) -> None:
         tier = name.removesuffix("_ratio")
         known = {
             "hit_ratio": kv.hit_ratio,
+            "miss_ratio": kv.miss_ratio,
             "absent_ratio": kv.absent_ratio,
             "stale_ratio": kv.stale_ratio,
             "own_stale_ratio": kv.own_stale_ratio,
@@ -247,6 +261,24 @@ def test_where_restricts_reads_by_country(result: Result) -> None:
     assert us < kv.read_p(95)
     mean = observed(result, "kv.read.mean", where={"country": "AU"})
     assert mean == kv.read_mean(countries=["AU"])
+
+
+def test_costs_are_by_the_platforms_prices(result: Result) -> None:
+    usd = result.kv().at["workers", "usd_per_million_requests"]
+    assert observed(result, "kv.cost") == usd > 0.0
+    spaces = [observed(result, f"kv[{space}].cost") for space in ("users", "flags")]
+    assert sum(spaces) == pytest.approx(usd)
+    assert spaces[1] == pytest.approx(0.5)  # one read a request, and no writes
+
+
+def test_intervals_of_costs_come_from_the_replications(result: Result) -> None:
+    claims = [{"id": "it", "says": "it", "expect": ["workers.kv.cost > 0"]}]
+    (verdict,) = judge(result.scenario.changed(claims=claims), result.pools)
+    estimate = verdict.deciding.observed
+    assert estimate.low < estimate.value < estimate.high
+    each = result.pools["workers"].each
+    costs = [pool.kv.cost_usd_per_million_requests(pool.prices) for pool in each]
+    assert min(costs) < estimate.value < max(costs)
 
 
 def test_intervals_come_from_the_replications(result: Result) -> None:
@@ -316,6 +348,7 @@ def test_claims_about_a_store_that_nobody_asks(tmp_path: Path, keys: dict[str, A
         ({"continent": "EU"}, "workers.kv.read.edge.p(95) < 1s", "percentiles and means"),
         ({"continent": "EU"}, "workers.kv[users].read.p(95) < 1s", "percentiles and means"),
         ({"continent": "EU"}, "workers.kv.write.p(95) < 1s", "percentiles and means"),
+        ({"continent": "EU"}, "workers.kv.cost < 1", "percentiles and means"),
     ],
 )
 def test_claims_about_places_that_are_not_kept(

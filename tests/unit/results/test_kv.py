@@ -173,6 +173,9 @@ def test_ratios_are_of_all_keys_read() -> None:
         "memory": 0.1, "edge": 0.2, "coalesced": 0.05, "region": 0.15, "store": 0.4, "failed": 0.1,
     }  # fmt: skip
     assert pool.hit_ratio == pytest.approx(0.3)
+    assert pool.miss_ratio == pytest.approx(0.55)
+    parts = pool.hit_ratio, pool.miss_ratio, pool.ratio("coalesced"), pool.ratio("failed")
+    assert sum(parts) == pytest.approx(1.0)
     assert pool.region_share_of_misses == 15 / 55
     assert pool.absent_ratio == 0.04
     assert pool.answered == 90
@@ -207,12 +210,14 @@ def test_a_store_nobody_read_has_no_ratios() -> None:
     numbers = [
         *(pool.ratio(tier) for tier in TIERS),
         pool.hit_ratio,
+        pool.miss_ratio,
         pool.region_share_of_misses,
         pool.absent_ratio,
         pool.stale_ratio,
         pool.own_stale_ratio,
         pool.truncated_ratio,
         pool.staleness_p(99),
+        pool.stale_p(50),
         pool.read_p(50),
         pool.read_mean(),
         pool.write_p(50),
@@ -283,6 +288,16 @@ def test_staleness_percentiles_rank_within_the_stale() -> None:
     )
     found = [KvPool([run]).staleness_p(percent) for percent in (89, 92, 95, 97, 99)]
     assert found == pytest.approx([0, 1_000, 1_000, 9_000, 9_000], rel=BUCKET)
+    among_stale = [KvPool([run]).stale_p(percent) for percent in (1, 50, 70, 99)]
+    assert among_stale == pytest.approx([1_000, 1_000, 9_000, 9_000], rel=BUCKET)
+
+
+def test_fresh_answers_have_no_staleness_of_the_stale() -> None:
+    counts = np.array([columns({"edge": 10}), columns({})])
+    pool = KvPool([stored(kv_by_space=counts, kv_histogram=histogram({}))])
+    assert pool.staleness_p(99) == 0.0
+    assert math.isnan(pool.stale_p(99))
+    assert math.isnan(pool.truncated_ratio)
 
 
 def test_all_answers_may_be_stale() -> None:
@@ -409,7 +424,9 @@ def test_summary_has_one_row_per_platform_with_a_store() -> None:
     row = frame.loc["workers"]
     assert row["reads"] == 150
     assert row["hit_ratio"] == pytest.approx(70 / 150)
+    assert row["miss_ratio"] == pytest.approx(65 / 150)
     assert row["stale_ratio"] == 10 / 140
+    assert row["truncated_ratio"] == 6 / 10
     assert row["read_p95_ms"] == pytest.approx(100, rel=BUCKET)
     assert row["write_p50_ms"] == pytest.approx(150, rel=BUCKET)
     assert (row["gets"], row["puts"], row["edge_bytes"]) == (120, 10, 200)
@@ -492,6 +509,9 @@ def test_json_has_a_part_for_stores_in_use_alone() -> None:
     assert set(kv["staleness_ms"]) == {"p50", "p90", "p95", "p99", "max"}
     assert kv["staleness_ms"]["max"] == 5_500
     assert kv["staleness_ms"]["p50"]["value"] == 0.0
+    assert kv["staleness_of_stale_ms"]["p50"]["value"] == pytest.approx(5_000, rel=BUCKET)
+    assert kv["miss_ratio"]["value"] == pytest.approx(65 / 150, rel=1e-5)
+    assert kv["truncated_ratio"] == 0.6
     assert kv["visibility_ms"] == dict.fromkeys(("p50", "p90", "p99", "p100"))  # unknown: null
     assert kv["operations"]["gets"] == 240
     assert kv["bytes"]["written"] == 160
