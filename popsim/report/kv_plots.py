@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,11 +75,18 @@ def tiers(result: Result) -> Figure:
 
 
 def reads(result: Result) -> Figure:
-    """Draw the cumulative distribution of how long reads take."""
-    figure = Chart(figsize=(8.0, 5.2), layout="constrained")
-    axes = figure.subplots()
+    """Draw the cumulative distribution of how long reads take; under it, the same by tier."""
+    pools = stores(result)
+    used = [t for t in TIERS if any(pool.latency(t).any() for pool in pools.values())]
+    rows = len(used) * (0.18 + 0.1 * len(pools))  # inches
+    figure = Chart(figsize=(8.0, 5.2 + rows), layout="constrained")
     low, high = np.inf, 0.0
-    for (name, pool), colour in zip(stores(result).items(), colours(), strict=False):
+    if used:
+        axes, by_tier = figure.subplots(2, 1, sharex=True, height_ratios=(4.2, rows))
+        low, high = _tier_panel(by_tier, pools, used)
+    else:
+        axes = by_tier = figure.subplots()
+    for (name, pool), colour in zip(pools.items(), colours(), strict=False):
         histogram = pool.latency()
         buckets = np.flatnonzero(histogram)
         if not len(buckets):
@@ -87,8 +95,8 @@ def reads(result: Result) -> Figure:
         label = f"{name}  (p50 {ms_text(pool.read_p(50))}, p95 {ms_text(pool.read_p(95))})"
         axes.step(bucket_edges(buckets)[1], 100 * share, color=colour, label=label, linewidth=1.8)
         low, high = min(low, pool.read_p(1)), max(high, pool.read_p(99.5))
-    axes.set(xscale="log", xlabel="time of a read in ms", ylabel="share of reads in %")
-    axes.set_ylim(0, 100)
+    axes.set(xscale="log", ylabel="share of reads in %", ylim=(0, 100))
+    by_tier.set_xlabel("time of a read in ms")
     if high > 0.0:
         axes.set_xlim(max(low * 0.8, 0.05), high * 1.3)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
@@ -96,6 +104,29 @@ def reads(result: Result) -> Figure:
     axes.set_title(f"How long reads take: {result.scenario.name}", fontsize=11)
     _legend(figure, 2)
     return figure
+
+
+def _tier_panel(
+    axes: Axes, pools: Mapping[str, KvPool], used: Sequence[str]
+) -> tuple[float, float]:
+    """Draw median and p5 to p95 of each tier's reads, one line per platform in its colour; return the ends in ms."""
+    step, least, most = 0.8 / len(pools), np.inf, 0.0
+    for row, tier in enumerate(used):
+        for place, (pool, colour) in enumerate(zip(pools.values(), colours(), strict=False)):
+            if not pool.latency(tier).any():
+                continue
+            low, middle, high = (pool.read_p(percent, tier) for percent in (5, 50, 95))
+            y = row + (place + 0.5) * step - 0.4
+            axes.plot([low, high], [y, y], color=colour, linewidth=1.8)
+            axes.plot(middle, y, "o", color=colour, markersize=4.5)
+            least, most = min(least, low), max(most, high)
+    names = [TIER_NAMES.get(tier, tier).replace("for another", "for\nanother") for tier in used]
+    axes.set_yticks(range(len(used)), names)
+    axes.set_ylim(len(used) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=True, which="major", axis="x", color="#E5E5E5")
+    axes.set_title("by where they are answered: median, p5 to p95", fontsize=9, loc="left")
+    return least, most
 
 
 def staleness(result: Result) -> Figure:

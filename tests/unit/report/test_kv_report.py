@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,24 @@ def test_curves_say_what_results_say(stored: Result) -> None:
     assert seen.get_xdata()[-1] == pytest.approx(kv.visibility(1.0) / 1e3)
 
 
+def test_reads_are_told_by_tier_under_the_curve(stored: Result) -> None:
+    kv = stored.pools["workers"].kv
+    used = [tier for tier in TIERS if kv.latency(tier).any()]
+    assert {"edge", "store"} <= set(used)
+    panel = stored.plot.kv_reads().axes[1]
+    lines = panel.get_lines()
+    spans = [
+        (line.get_xdata(), dot.get_xdata())
+        for line, dot in zip(lines[::2], lines[1::2], strict=True)
+    ]
+    for tier, (span, dot) in zip(used, spans, strict=True):
+        assert list(span) == [kv.read_p(5, tier), kv.read_p(95, tier)]
+        assert list(dot) == [kv.read_p(50, tier)]
+    assert len(panel.get_yticklabels()) == len(used)
+    low, high = panel.get_xlim()
+    assert all(low < end < high for span, _ in spans for end in span)
+
+
 def test_figure_files_are_those_with_something_to_show(
     stored: Result, unwritten: Result, without: Result
 ) -> None:
@@ -187,11 +206,13 @@ def test_the_folder_has_tables_with_the_numbers_of_the_json(stored: Result, tmp_
         "reads": kv["reads"],
         **{f"{tier}_ratio": kv["ratios"][tier] for tier in TIERS},
         "hit_ratio": kv["hit_ratio"]["value"],
+        "miss_ratio": kv["miss_ratio"]["value"],
         "region_share_of_misses": kv["region_share_of_misses"],
         "absent_ratio": kv["absent_ratio"],
         **{f"read_{p}_ms": kv["read_ms"][p]["value"] for p in kv["read_ms"]},
         "stale_ratio": kv["stale_ratio"]["value"],
         "own_stale_ratio": kv["own_stale_ratio"],
+        "truncated_ratio": kv["truncated_ratio"],
         "staleness_p99_ms": kv["staleness_ms"]["p99"]["value"],
         "staleness_max_ms": kv["staleness_ms"]["max"],
         **{f"write_{p}_ms": kv["write_ms"][p]["value"] for p in kv["write_ms"]},
@@ -205,7 +226,8 @@ def test_the_folder_has_tables_with_the_numbers_of_the_json(stored: Result, tmp_
     spaces = tables["kv_by_space.csv"].drop(columns="platform").set_index("space")
     assert list(spaces.index) == ["users", "flags"]
     for space, numbers in kv["spaces"].items():
-        assert spaces.loc[space].to_dict() == pytest.approx(numbers, rel=1e-5)
+        known = {key: math.nan if value is None else value for key, value in numbers.items()}
+        assert spaces.loc[space].to_dict() == pytest.approx(known, rel=1e-5, nan_ok=True)
 
     sites = tables["kv_by_site.csv"]
     assert sites["reads"].sum() == kv["reads"]
