@@ -35,7 +35,9 @@ def test_quantiles_agree_with_numpy() -> None:
     values = np.random.default_rng(1).lognormal(3.0, 1.0, 200_000)
     for p in (0.01, 0.5, 0.9, 0.95, 0.99):
         assert quantile(histogram(values), p) == pytest.approx(np.quantile(values, p), rel=1e-3)
-        assert quantile(histogram(values, COARSE), p) == pytest.approx(np.quantile(values, p), rel=0.01)
+        assert quantile(histogram(values, COARSE), p) == pytest.approx(
+            np.quantile(values, p), rel=0.01
+        )
     assert mean_of(histogram(values)) == pytest.approx(values.mean(), rel=1e-3)
 
 
