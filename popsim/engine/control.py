@@ -33,7 +33,7 @@ class Control:
         client_count: int,
         surge_bound: float,
         store_names: Sequence[str] = (),
-        first_keys: Mapping[str, int] | None = None,
+        key_spaces: Mapping[str, tuple[int, int]] | None = None,
     ) -> None:
         self.env = env
         self.log: list[tuple[float, str, str]] = []
@@ -43,7 +43,7 @@ class Control:
         self._surge_bound = surge_bound
         self._surges: list[tuple[NDArray[np.bool_], float]] = []
         self._stores = {store: index for index, store in enumerate(store_names)}
-        self._first_keys = dict(first_keys or {})
+        self._key_spaces = dict(key_spaces or {})  # first key, count
         self._writes = 0
 
     @property
@@ -103,15 +103,18 @@ class Control:
         """Write, or delete, the key of a rank in a key space at a store, the primary if None.
 
         Raises:
-            ValueError: there is no such key space or store.
+            ValueError: there is no such key space, rank or store.
         """
-        if keys not in self._first_keys:
-            known = ", ".join(self._first_keys) or "none"
+        if keys not in self._key_spaces:
+            known = ", ".join(self._key_spaces) or "none"
             raise ValueError(f"there is no key space {keys!r}; known: {known}")
+        first, count = self._key_spaces[keys]
+        if not 1 <= rank <= count:
+            raise ValueError(f"key space {keys!r} has ranks 1 to {count}, not {rank}")
         place = self._store(store) if store is not None else 0
         entity = draws.CONTROL_WRITE + self._writes
         self._writes += 1
-        key = self._first_keys[keys] + rank - 1
+        key = first + rank - 1
         self._plane.write(key, place, entity, self.now, is_absent=delete)
         self._note("delete" if delete else "write", f"{keys}, key {rank}")
 

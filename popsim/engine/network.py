@@ -93,6 +93,7 @@ def lay_paths(scenario: Scenario, spec: PlatformSpec, world_seed: int) -> Paths:
         spec.compute,
         spec.regions,
         _kv_model(scenario, spec),
+        id(type(_kv_model(scenario, spec))),  # a notebook may define a class anew
     )
     key = (repr(parts), repr(scenario.origins), world_seed, *map(id, files))
     if key not in _laid:

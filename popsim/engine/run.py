@@ -78,9 +78,10 @@ def simulate(
     plane = data_plane(env, built.inputs, engine)
     clients = len(built.clients.ids)
     kv = built.inputs.kv
-    first_keys = dict(zip(kv.space_names, kv.spaces.first.tolist(), strict=False))
+    ranges = zip(kv.spaces.first.tolist(), kv.spaces["count"].tolist(), strict=True)
+    key_spaces = dict(zip(kv.space_names, ranges, strict=False))
     control = Control(
-        env, plane, built.sites.ids, clients, built.surge_bound, kv.store_names, first_keys
+        env, plane, built.sites.ids, clients, built.surge_bound, kv.store_names, key_spaces
     )
     for number, event in enumerate(scenario.events):
         for process in _event_processes(control, scenario, platform, built, number, event):

@@ -66,12 +66,12 @@ def prepare(st, slot):
     """Note which key a step is about; return what it does."""
     request = st.slots[slot]
     request.space = st.steps[request.pc].space
-    request.absent = ONE
     request.failed = np.int64(OK)
     parcel = st.parcels[slot * st.kv_ints[WIDTH]]
     parcel.key = key_of(st, request.number, request.client, request.space, ZERO)
     kind, lifetime = kind_and_lifetime(st, slot)
     request.lifetime = lifetime
+    request.absent = ONE if kind == KV_GET else ZERO  # until the read knows better
     return kind
 
 
@@ -175,11 +175,8 @@ def after_kv(st, slot, what):
     step = st.steps[request.pc]
     if what == FAILED_STEP + KILLED:
         return ZERO + KILLED
-    if what != NEXT_STEP:
-        if step.is_tolerant == 0:
-            return np.int64(what - FAILED_STEP)
-        request.pc += 1
-        return ZERO
+    if what != NEXT_STEP and step.is_tolerant == 0:
+        return np.int64(what - FAILED_STEP)
     if (step.kind == KV_GET or step.kind == KV_TRACE) and request.absent == 0:
         request.pc = step.target
     else:

@@ -145,8 +145,8 @@ class SpecificationPlane:
             if outcome != OK and not step.is_tolerant:
                 self.release(request, site)
                 return self.fail(request, outcome)
-            found = step.kind in (KV_GET, KV_TRACE) and outcome == OK and not request.is_absent
-            pc = self.branch(request, step.target if found else pc + 1)
+            jumps = step.kind in (KV_GET, KV_TRACE) and not request.is_absent
+            pc = self.branch(request, step.target if jumps else pc + 1)
         self.release(request, site)
         self.respond(request)
 
@@ -236,7 +236,6 @@ class SpecificationPlane:
 
     def run_kv(self, request: Request, pc: int, step: Step) -> Generator[simpy.Event, Any, int]:
         """Run a step that asks the key-value store."""
-        request.is_absent = True
         key = self.kv.keys.of(request.number, request.client, step.space, 0)
         kind, ttl = step.kind, float("inf")
         if kind == KV_TRACE:
@@ -246,6 +245,7 @@ class SpecificationPlane:
             country = int(self.inputs.clients[request.client].country)
             row_start = step.expiry_row * self.inputs.country_count
             ttl = float(self.inputs.kv.expiries[row_start + country])
+        request.is_absent = kind == KV_GET  # until the read knows better
         if kind == KV_LIST:
             return (yield from self.kv_writes.listing(request, pc, step))
         if kind == KV_GET:
