@@ -185,7 +185,9 @@ class _Check:
                     self.problems.found.append(self._in_text(path, error))
                     continue
                 if restricted and not all(metric.is_by_group for metric in comparison.metrics()):
-                    message = "where: works on percentiles and means of the latency only"
+                    message = (
+                        "where: works on percentiles and means of the latency, and of kv.read, only"
+                    )
                     self.problems.add(path, message)
                 self._kv_claim(path, comparison, claim.where)
 
