@@ -13,7 +13,13 @@ from popsim.engine.keyspaces import key_spaces
 from popsim.engine.kv_layout import KvInputs, KvScalars
 from popsim.engine.kv_places import KvPlaces
 from popsim.engine.traces import KeyTrace
-from popsim.models.kv_replication.contract import CentralStore, Geography, KvModel, KvRules
+from popsim.models.kv_replication.contract import (
+    CentralStore,
+    Geography,
+    KvModel,
+    KvRules,
+    check_tables,
+)
 from popsim.scenario.laws import Law
 from popsim.scenario.schema import Scenario
 
@@ -64,7 +70,8 @@ def kv_inputs(
 
 
 def _places(model: KvModel, geography: Geography) -> dict[str, Any]:
-    """Ask the model who asks whom and who is told."""
+    """Ask the model who asks whom and who is told; raises ValueError for an answer that is none."""
+    check_tables(model, geography)
     read = _choices(model.read_order(geography), geography.node_store_rtt)
     write = _choices(model.write_order(geography), geography.site_store_rtt)
     width = max(read.shape[1], write.shape[1])
@@ -73,7 +80,7 @@ def _places(model: KvModel, geography: Geography) -> dict[str, Any]:
         "read_choices": _padded(read, width),
         "write_choices": _padded(write, width),
         "choices": width,
-        "told": _told(model, geography),
+        "told": np.asarray(model.told(geography), dtype=np.int64).reshape(-1),
         "lag_rtt": _lag_rtt(geography),
         "regions": len(geography.tiers.ids),
     }
@@ -158,20 +165,6 @@ def _tier_links(tier: Any, geography: Geography) -> Records:
         if region >= 0:
             links.rtt[site] = geography.site_tier_rtt[site, region]
     return links
-
-
-def _told(model: KvModel, geography: Geography) -> Any:
-    shape = (
-        len(geography.stores.ids),
-        len(geography.sites.ids) + len(geography.tiers.ids),
-    )
-    told = np.asarray(model.told(geography), dtype=np.int64)
-    if told.shape != shape or told.min() < kvl.NOTHING or told.max() > kvl.VALUE:
-        raise ValueError(
-            f"told() must return {shape[0]} x {shape[1]} of NOTHING, PURGE, VALUE, "
-            f"got shape {told.shape}"
-        )
-    return told.reshape(-1)
 
 
 def _lag_rtt(geography: Geography) -> Any:
