@@ -21,6 +21,7 @@ from popsim.scenario.errors import InputError, Problem
 if TYPE_CHECKING:
     from popsim.models.cold_start import ColdStartModel
     from popsim.models.kv_replication import KvModel
+    from popsim.models.object_placement import PlacementModel
     from popsim.models.routing import RoutingModel
 
 ENTRY_POINT_GROUP = "popsim.models"
@@ -28,6 +29,7 @@ BUILT_IN = {
     "routing": "popsim.models.routing",
     "cold_start": "popsim.models.cold_start",
     "kv_replication": "popsim.models.kv_replication",
+    "object_placement": "popsim.models.object_placement",
 }
 
 
@@ -93,7 +95,7 @@ def register(kind: str, name: str) -> Callable[[ModelClass], ModelClass]:
 
 
 def names(kind: str) -> tuple[str, ...]:
-    """Return the known names of a kind (``routing``, ``cold_start``, ``kv_replication``), sorted."""
+    """Return the known names of a kind such as ``routing`` or ``object_placement``, sorted."""
     models = _of_kind(kind)
     _load(kind)
     return tuple(sorted(models))
@@ -117,6 +119,8 @@ def resolve(kind: Literal["routing"], spec: Spec) -> RoutingModel: ...
 def resolve(kind: Literal["cold_start"], spec: Spec) -> ColdStartModel: ...
 @overload
 def resolve(kind: Literal["kv_replication"], spec: Spec) -> KvModel: ...
+@overload
+def resolve(kind: Literal["object_placement"], spec: Spec) -> PlacementModel: ...
 @overload
 def resolve(kind: str, spec: Spec) -> Model: ...
 def resolve(kind: str, spec: Spec) -> Model:
