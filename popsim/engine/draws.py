@@ -34,6 +34,18 @@ KV_SERVICE = 13  # (request, step << 20 | part << 16 | store)
 KV_LAG = 14  # (write, node that hears of it)
 TRACE_CLIENT = 15  # (client of a trace, 0): where it lives
 KEY_SHIFT = 16  # (key space, country): where its own order of popularity begins
+MEMBER = 17  # (object, 0): spread, where its first participant lives; (object, 1 + member): where that one lives, its line
+MESSAGE = 18  # (request, 0): which participant sends it, what kind it is
+PLACE = 19  # (object, generation): its home
+CONFIRM = 20  # (entity of a call, step << 20 | level << 16 | follower): when a follower has a write
+ACTIVATION = 21  # (entity of a call, level of the call)
+STORED = 22  # (entity of a call, level of the call): when an object that is left alone is evicted
+TAKEOVER = 23  # (object, generation): how long until a new home takes over, or until a move is done
+HEARD = (
+    24  # (entity of a call, step << 16 | member): a participant's line when a message gets there
+)
+CONNECT = 25  # (object, member << 32 | attempt): how long a session waits before it connects again
+LAG = 26  # (object, version << 6 | replica)
 
 # Indices within USER, each yielding two words: (first word, second word)
 USER_CLIENT_FUNCTION = 0
@@ -54,6 +66,10 @@ STEP_SHIFT = 20
 WRITE_SHIFT = 8
 REFRESH_SHIFT = 9
 CONTROL_WRITE = 1 << 62
+
+# Who acts without a request has entities of its own: an object's alarm, a session that connects again
+ALARM_ENTITY, CONNECT_ENTITY = 1 << 62, 1 << 61
+TURN_BITS = 20  # (object's number << 20 | turn); (object's number << 20 | member)
 
 
 class WordSource(Protocol):

@@ -13,31 +13,37 @@ import numpy as np
 
 from popsim.engine.arrays import Floats, Ints, Records, records
 from popsim.engine.kv_layout import TRACE_DTYPE, KvInputs
+from popsim.engine.object_layout import ObjectInputs
 
 # Event keys (rule 1): key = rank * RANK + request number. SimPy's own priorities 0 and 1 come before all.
 RANK = 1 << 40
 DEAD, WAKE, ORDINARY, ENTER, NEW = 1, 2, 3, 4, 5
 
 REFRESH = 6  # a read that a cache does for itself, before its copy expires
+ALARM, RECONNECT = 7, 8  # an object's alarm; a session that connects again
 
 # Handler steps; CHOOSE and JUMP take no time and no event
 CPU, SLEEP, FETCH, END, CHOOSE, JUMP = 0, 1, 2, 3, 4, 5
 KV_GET, KV_PUT, KV_DELETE, KV_LIST, KV_TRACE = 6, 7, 8, 9, 10
+# Steps about objects: the call; then what only an object's own program has. The last three take no time and no event.
+OBJECT_CALL, STORAGE_GET, TRANSACTION, STORAGE_PUT, SET_ALARM, BROADCAST = 11, 12, 13, 14, 15, 16
 MAX_STEPS = 256  # a program counter fits a byte of a write's name
 
 # Arrival processes
-POISSON, PERIODIC, TRACE = 0, 1, 2
+POISSON, PERIODIC, TRACE, MESSAGES = 0, 1, 2, 3
 
 # Resolver models
 DNS_CACHED, DNS_TTL = 0, 1
 
 # Outcomes; failures are numbered as popsim.engine.outputs.REASONS, from 1
 OK, NO_ROUTE, SITE_DOWN, THROTTLED, KILLED, KV_UNAVAILABLE, KV_LIMITED = 0, 1, 2, 3, 4, 5, 6
+OBJECT_LOST, OBJECT_OVERLOADED, OBJECT_UNAVAILABLE, DISCONNECTED = 7, 8, 9, 10
+OUTCOMES = 11
 
 # Columns of a request's phases, as popsim.engine.outputs.PHASES
 P_DNS, P_CONNECT, P_TLS, P_NETWORK, P_FRONT_DOOR = 0, 1, 2, 3, 4
-P_QUEUE, P_COLD_START, P_EXECUTE, P_KV, P_FETCH, P_SLEEP = 5, 6, 7, 8, 9, 10
-PHASE_COUNT = 11
+P_QUEUE, P_COLD_START, P_EXECUTE, P_KV, P_OBJECT, P_FETCH, P_SLEEP = 5, 6, 7, 8, 9, 10, 11
+PHASE_COUNT = 12
 
 UNBOUNDED = 1 << 31  # concurrency of an instance that takes any number of requests
 ALWAYS_POOLED = np.inf  # idle time-out of a connection pool that never closes
@@ -56,7 +62,10 @@ STEP_DTYPE = np.dtype(
         ("space", "i8"),  # key space
         ("lifetime", "f8"),  # ms; KV_GET: how long caches keep what is read, 0 = as the store says
         ("expiry_row", "i8"),  # KV_PUT: row of expiration times by country, -1 = never
-        ("is_tolerant", "i8"),  # goes on after an error of the store
+        ("is_tolerant", "i8"),  # goes on after an error of the store or object
+        ("object_class", "i8"),
+        ("entry", "i8"),  # OBJECT_CALL: where the object's program begins
+        ("only_reads", "i8"),  # OBJECT_CALL: a replica can answer
     ]
 )
 BRANCH_DTYPE = np.dtype([("cumulative", "f8"), ("target", "i8")])  # [class of clients, branch]
@@ -154,6 +163,7 @@ class Inputs:
     branches: Records = field(default_factory=lambda: records(BRANCH_DTYPE, 1))  # of CHOOSE steps
     trace: Records = field(default_factory=lambda: records(TRACE_DTYPE, 1))  # a key trace's rows
     kv: KvInputs = field(default_factory=KvInputs)
+    objects: ObjectInputs = field(default_factory=ObjectInputs)
     labels: dict[str, tuple[str, ...]] = field(default_factory=dict)  # rows of the groups
 
 
@@ -168,3 +178,6 @@ class Growth:
     fetching: int = 1 << 12  # reads on their way, a power of 2
     written: int = 1 << 12  # keys that were written, a power of 2
     versions: int = 4096
+    objects: int = 4096
+    object_index: int = 1 << 13  # a power of 2
+    members: int = 4096  # participants of sessions

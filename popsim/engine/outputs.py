@@ -38,10 +38,22 @@ PHASES = (
     "cold_start",
     "execute",
     "kv",
+    "object",
     "fetch",
     "sleep",
 )
-REASONS = ("no_route", "site_down", "throttled", "killed", "kv_unavailable", "kv_limited")
+REASONS = (
+    "no_route",
+    "site_down",
+    "throttled",
+    "killed",
+    "kv_unavailable",
+    "kv_limited",
+    "object_lost",
+    "object_overloaded",
+    "object_unavailable",
+    "disconnected",
+)
 COLD_PHASES = ("placement", "code_fetch", "init")
 TIMELINE_COLUMNS = ("requests", "failed", "cold", "latency_us")
 

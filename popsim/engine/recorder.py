@@ -15,14 +15,16 @@ from numpy.typing import NDArray
 from popsim.engine.arrays import Floats, Ints
 from popsim.engine.kv_books import KvBooks
 from popsim.engine.layout import OK, PHASE_COUNT, TIMELINE_BINS, Inputs
+from popsim.engine.object_books import ObjectBooks
 from popsim.engine.outputs import BUCKETS, COARSE, FIRST_BUCKET, MANTISSA_SHIFT
 
 # Counters
 C_REQUESTS, C_OK, C_NO_ROUTE, C_SITE_DOWN, C_THROTTLED, C_KILLED = 0, 1, 2, 3, 4, 5
 C_KV_UNAVAILABLE, C_KV_LIMITED = 6, 7
-C_COLD, C_STARTS, C_EVICTIONS, C_EVENTS, C_BUSY_US, C_IDLE_US = 8, 9, 10, 11, 12, 13
-C_PLACEMENT_NS, C_CODE_FETCH_NS, C_INIT_NS, C_LATENCY_NS, C_ARRIVALS = 14, 15, 16, 17, 18
-COUNTER_COUNT = 19
+C_OBJECT_LOST, C_OBJECT_OVERLOADED, C_OBJECT_UNAVAILABLE, C_DISCONNECTED = 8, 9, 10, 11
+C_COLD, C_STARTS, C_EVICTIONS, C_EVENTS, C_BUSY_US, C_IDLE_US = 12, 13, 14, 15, 16, 17
+C_PLACEMENT_NS, C_CODE_FETCH_NS, C_INIT_NS, C_LATENCY_NS, C_ARRIVALS = 18, 19, 20, 21, 22
+COUNTER_COUNT = 23
 
 SAMPLE_DTYPE = np.dtype(
     [
@@ -40,6 +42,8 @@ SAMPLE_DTYPE = np.dtype(
         ("kv_version", "i8"),
         ("kv_age_ms", "f8"),  # since that version was written; -1 = it was there from the start
         ("kv_stale_ms", "f8"),  # since a newer one was written; 0 = there is none
+        ("object", "i8"),  # number of the object that the last call asked; -1 = none
+        ("object_version", "i8"),  # how many commits it had when it answered
     ]
 )
 
@@ -73,6 +77,7 @@ class Books:
     phase_sum_ns: Ints  # [BUCKETS, PHASE_COUNT], row = bucket of the total
     timeline: Ints  # [TIMELINE_BINS, 4]: requests, failed, cold, latency in us
     kv: KvBooks
+    objects: ObjectBooks
     sample: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, SAMPLE_DTYPE))
     sample_phases: Floats = field(default_factory=lambda: np.zeros((0, PHASE_COUNT)))  # ms
 
@@ -91,6 +96,7 @@ class Books:
                 sites=inputs.site_count,
                 is_used=inputs.kv.is_used,
             ),
+            objects=ObjectBooks.empty(inputs.objects, sites=inputs.site_count),
         )
 
     def set_sample(self, sample: NDArray[np.void], phases: Floats) -> None:
@@ -164,6 +170,8 @@ class Recorder:
                     request.kv_version,
                     request.kv_age,
                     request.kv_stale,
+                    request.object,
+                    request.object_version,
                 )
             )
             self.sample_phases.append(request.phases)

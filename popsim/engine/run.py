@@ -189,7 +189,7 @@ def _platform_run(
         replication=replication,
         engine=engine,
         requests=int(counters[recorder.C_REQUESTS]),
-        failed=counters[recorder.C_NO_ROUTE : recorder.C_KV_LIMITED + 1].copy(),
+        failed=counters[recorder.C_NO_ROUTE : recorder.C_DISCONNECTED + 1].copy(),
         latency=histogram[0].copy(),
         by=_groups(histogram, rows),
         cells=SparseHist.from_dense(books.coarse[:clients]),

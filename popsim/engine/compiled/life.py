@@ -139,6 +139,7 @@ def begin(st, slot, number, client, time):
     request.job = ZERO
     request.kv_tier, request.kv_version = NONE, ZERO
     request.kv_age, request.kv_stale = 0.0, 0.0
+    request.object, request.object_version = NONE, ZERO
     for phase in range(PHASE_COUNT):
         st.phases[slot, phase] = 0.0
     if st.integers[I_FUNCTIONS] > 1:

@@ -135,5 +135,7 @@ def keep(st, slot, total, outcome):
     kept.kv_version = request.kv_version
     kept.kv_age_ms = request.kv_age
     kept.kv_stale_ms = request.kv_stale
+    kept.object = request.object
+    kept.object_version = request.object_version
     for phase in range(PHASE_COUNT):
         st.sample_phases[row, phase] = st.phases[slot, phase]

@@ -58,6 +58,9 @@ SLOT_DTYPE = np.dtype(
         ("kv_version", "i8"),
         ("kv_age", "f8"),
         ("kv_stale", "f8"),
+        # a call of an object
+        ("object", "i8"),  # number of the one that answered last
+        ("object_version", "i8"),
     ]
 )
 INSTANCE_DTYPE = np.dtype(

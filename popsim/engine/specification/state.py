@@ -28,6 +28,9 @@ class Step:
     lifetime: float
     expiry_row: int
     is_tolerant: int
+    object_class: int
+    entry: int
+    only_reads: int
 
 
 @dataclass(eq=False)
@@ -54,6 +57,8 @@ class Request:
     kv_version: int = 0
     kv_age: float = 0.0
     kv_stale: float = 0.0
+    object: int = -1  # number of the one that answered last
+    object_version: int = 0
     instance: Instance | None = None
     wake: simpy.Event | None = None
     phases: list[float] = field(default_factory=lambda: [0.0] * PHASE_COUNT)

@@ -1,0 +1,52 @@
+"""Keep the books of objects; the compiled engine has the same in ``compiled/object_record.py``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from popsim.engine.arrays import Ints
+from popsim.engine.object_layout import (
+    HOST_COLUMNS,
+    OBJECT_COLUMNS,
+    PARTS,
+    SPREADS,
+    ObjectInputs,
+)
+from popsim.engine.outputs import BUCKETS
+
+# Rows of each class in the histogram array: ms, but km for the distance
+CALL = 0  # whole calls
+FIRST_PART = 1  # PARTS, values above 0
+DISTANCE = FIRST_PART + len(PARTS)  # km from the caller's site to the home
+SPAWN = DISTANCE + 1  # to the home and until it is open, of calls that made their object
+STALENESS = SPAWN + 1  # ms since the oldest commit that a replica's answer lacked
+RECONNECT = STALENESS + 1  # ms from the cut to the session
+ACKNOWLEDGED = RECONNECT + 1  # SPREADS: from a message to its answer
+VISIBLE = ACKNOWLEDGED + len(SPREADS)  # SPREADS: from a message to each other participant
+ROWS_PER_CLASS = VISIBLE + len(SPREADS)
+
+
+@dataclass
+class ObjectBooks:
+    """What a run has recorded of its objects; empty arrays if it has none."""
+
+    histogram: Ints  # [class * ROWS_PER_CLASS + row, BUCKETS]
+    by_class: Ints  # [Q, OBJECT_COLUMNS]
+    by_host: Ints  # [H, HOST_COLUMNS]
+    created: Ints  # [S, H] objects by the site that asked first and by home
+    spawn_ns: Ints  # [S] sum of SPAWN by the site that asked
+
+    @staticmethod
+    def empty(inputs: ObjectInputs, *, sites: int) -> ObjectBooks:
+        """Return books with nothing in them."""
+        used = inputs.is_used
+        classes, hosts = len(inputs.class_names), len(inputs.host_sites)
+        return ObjectBooks(
+            histogram=np.zeros((classes * ROWS_PER_CLASS if used else 0, BUCKETS), np.int64),
+            by_class=np.zeros((classes if used else 0, OBJECT_COLUMNS), np.int64),
+            by_host=np.zeros((hosts if used else 0, HOST_COLUMNS), np.int64),
+            created=np.zeros((sites if used else 0, hosts), np.int64),
+            spawn_ns=np.zeros(sites if used else 0, np.int64),
+        )
