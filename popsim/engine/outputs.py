@@ -180,7 +180,12 @@ class PlatformRun:
         Floats  # [write, site, 2]: ms of the first read that saw it, of the last that did not; -1
     )
     kv_stale_max_ms: Floats  # [key space]
-    labels: dict[str, tuple[str, ...]]  # rows of ``by``, "client", "function", "space", "store"
+    objects_histogram: SparseHist  # rows as in object_books; no rows if there are no objects
+    objects_by_class: Ints  # [class, object_layout.OBJECT_COLUMNS]
+    objects_by_host: Ints  # [host, object_layout.HOST_COLUMNS]
+    objects_created: Ints  # [site that asked first, host]
+    objects_spawn_ns: Ints  # [site that asked first], over the objects created
+    labels: dict[str, tuple[str, ...]]  # rows of ``by``, and of all else by what its rows are
     site_positions: Floats  # [site, 2] latitude, longitude
     log: list[tuple[float, str, str]]  # (ms, verb, detail) of the control plane
 

@@ -25,6 +25,7 @@ from popsim.engine.cosimulation import DataPlane, cosimulate
 from popsim.engine.draws import WordSource
 from popsim.engine.kv_books import KvBooks
 from popsim.engine.layout import TIMELINE_BINS, Inputs
+from popsim.engine.object_books import ObjectBooks
 from popsim.engine.outputs import PlatformRun, SparseHist
 from popsim.engine.recorder import Books, HistogramRows
 from popsim.engine.tables import quantile, quantile_table
@@ -210,7 +211,8 @@ def _platform_run(
         sample=books.sample,
         sample_phases=books.sample_phases,
         **_kv_part(books.kv),
-        labels=inputs.labels | {"space": inputs.kv.space_names, "store": inputs.kv.store_names},
+        **_objects_part(books.objects),
+        labels=_labels(inputs),
         site_positions=np.stack([built.sites.lat, built.sites.lon], axis=1),
         log=control.log,
     )
@@ -224,6 +226,26 @@ def _kv_part(books: KvBooks) -> dict[str, Any]:
         "kv_watched": books.watched,
         "kv_seen": books.seen,
         "kv_stale_max_ms": books.stale_max,
+    }
+
+
+def _objects_part(books: ObjectBooks) -> dict[str, Any]:
+    return {
+        "objects_histogram": SparseHist.from_dense(books.histogram),
+        "objects_by_class": books.by_class,
+        "objects_by_host": books.by_host,
+        "objects_created": books.created,
+        "objects_spawn_ns": books.spawn_ns,
+    }
+
+
+def _labels(inputs: Inputs) -> dict[str, tuple[str, ...]]:
+    """Return the names of all rows that a run's arrays have."""
+    return inputs.labels | {
+        "space": inputs.kv.space_names,
+        "store": inputs.kv.store_names,
+        "object_class": inputs.objects.class_names,
+        "host": inputs.objects.host_names,
     }
 
 

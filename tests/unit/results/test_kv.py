@@ -16,6 +16,7 @@ import popsim
 from popsim.engine import kv_layout as kvl
 from popsim.engine.kv_books import KvRows
 from popsim.engine.kv_layout import KV_COLUMNS, TIERS
+from popsim.engine.object_layout import HOST_COLUMNS, OBJECT_COLUMNS
 from popsim.engine.outputs import (
     BUCKETS,
     COARSE,
@@ -117,9 +118,14 @@ def made(**changes: Any) -> PlatformRun:
         "kv_watched": np.zeros((0, 2)),
         "kv_seen": np.zeros((0, 0, 2)),
         "kv_stale_max_ms": np.zeros(0),
+        "objects_histogram": nothing(0),
+        "objects_by_class": np.zeros((0, OBJECT_COLUMNS), np.int64),
+        "objects_by_host": np.zeros((0, HOST_COLUMNS), np.int64),
+        "objects_created": np.zeros((0, 1), np.int64),
+        "objects_spawn_ns": np.zeros(0, np.int64),
         "labels": {
             "country": COUNTRIES, "site": SITES, "network": ("cable",), "client": ("here",),
-            "function": ("f",), "space": (), "store": (),
+            "function": ("f",), "space": (), "store": (), "object_class": (), "host": (),
         },
         "site_positions": np.zeros((len(SITES), 2)),
         "log": [],

@@ -1,0 +1,363 @@
+"""What a platform's objects did, over its replications: how long calls took and why, where homes are, what broke."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from popsim.engine import object_books as ob
+from popsim.engine import object_layout as obl
+from popsim.engine.object_layout import PARTS, SPREADS
+from popsim.engine.outputs import Ints, PlatformRun, SparseHist, bucket_edges
+from popsim.results.statistics import mean_of, quantile
+
+ERRORS = {
+    "lost": obl.O_LOST,
+    "overloaded": obl.O_OVERLOADED,
+    "unavailable": obl.O_UNAVAILABLE,
+    "failed": obl.O_FAILED,
+}
+COUNTS = {
+    "calls": obl.O_CALLS,
+    **ERRORS,
+    "created": obl.O_CREATED,
+    "activations": obl.O_ACTIVATIONS,
+    "failovers": obl.O_FAILOVERS,
+    "moves": obl.O_MOVES,
+    "restarts": obl.O_RESTARTS,
+    "gets": obl.O_GETS,
+    "puts": obl.O_PUTS,
+    "transactions": obl.O_TRANSACTIONS,
+    "commits": obl.O_COMMITS,
+    "broadcasts": obl.O_BROADCASTS,
+    "delivered": obl.O_DELIVERED,
+    "missed": obl.O_MISSED,
+    "alarms": obl.O_ALARMS,
+    "cut": obl.O_CUT,
+    "reconnected": obl.O_RECONNECTED,
+    "reconnect_failures": obl.O_RECONNECT_FAILURES,
+    "replica_reads": obl.O_REPLICA_READS,
+    "stale": obl.O_STALE,
+}
+BYTES_PER_GB = 1e9
+
+
+class ObjectPrices(Protocol):
+    """A price list: USD per million requests, GB-seconds, rows read and rows written."""
+
+    @property
+    def request(self) -> float:
+        """USD per million calls, alarms and connections."""
+
+    @property
+    def duration(self) -> float:
+        """USD per million GB-seconds in memory."""
+
+    @property
+    def read(self) -> float:
+        """USD per million reads from storage."""
+
+    @property
+    def write(self) -> float:
+        """USD per million writes to storage."""
+
+    @property
+    def memory(self) -> float:
+        """Bytes that an object in memory is billed for."""
+
+    @property
+    def message_share(self) -> float:
+        """How many requests a participant's message counts as."""
+
+
+@dataclass(frozen=True)
+class FreeObjects:
+    """The price list of a platform that has none."""
+
+    request: float = 0.0
+    duration: float = 0.0
+    read: float = 0.0
+    write: float = 0.0
+    memory: float = 128e6
+    message_share: float = 1.0
+
+
+FREE_OBJECTS = FreeObjects()
+
+
+class ObjectPool:
+    """The objects of some runs of one platform; of one class, if ``object_class`` names it.
+
+    Ratios, percentiles and means are nan where there is nothing that they are of. Counts are over all runs.
+    """
+
+    def __init__(self, runs: Sequence[PlatformRun], object_class: str | None = None) -> None:
+        self.runs, self.object_class = tuple(runs), object_class
+        labels = self.runs[0].labels
+        self.classes: tuple[str, ...] = tuple(labels.get("object_class", ()))
+        self.hosts: tuple[str, ...] = tuple(labels.get("host", ()))
+
+    @property
+    def is_used(self) -> bool:
+        """Tell whether the platform's handler calls objects at all."""
+        return len(self.runs[0].objects_by_class) > 0
+
+    @cached_property
+    def _class_rows(self) -> range:
+        if self.object_class is None:
+            return range(len(self.classes))
+        row = self.classes.index(self.object_class)
+        return range(row, row + 1)
+
+    @cached_property
+    def columns(self) -> Ints:
+        """What was counted, [OBJECT_COLUMNS]."""
+        by_class = np.sum([run.objects_by_class for run in self.runs], axis=0)
+        return np.asarray(by_class[list(self._class_rows)].sum(axis=0))
+
+    @cached_property
+    def histograms(self) -> SparseHist:
+        """Times and distances of all runs, rows as in ``engine.object_books``."""
+        merged = self.runs[0].objects_histogram
+        for run in self.runs[1:]:
+            merged = merged.merge(run.objects_histogram)
+        return merged
+
+    def histogram(self, *rows: int) -> Ints:
+        """Return the sum of some rows of ``engine.object_books``, shape (BUCKETS,)."""
+        return self.histograms.rows_merged(
+            ob.ROWS_PER_CLASS * each + row for each in self._class_rows for row in rows
+        )
+
+    # --- calls ------------------------------------------------------------------------------------------
+
+    def count(self, name: str) -> int:
+        """Return a count by its name in COUNTS."""
+        return int(self.columns[COUNTS[name]])
+
+    @property
+    def calls(self) -> int:
+        """Calls that were answered, those from other objects included."""
+        return self.count("calls")
+
+    @property
+    def attempts(self) -> int:
+        """Calls that were answered or failed."""
+        return self.calls + sum(map(self.count, ERRORS))
+
+    def error_ratio(self, name: str) -> float:
+        """Return the share of all calls that were ``lost``, ``overloaded``, ``unavailable`` or ``failed``."""
+        return _ratio(self.count(name), self.attempts)
+
+    @property
+    def in_region_ratio(self) -> float:
+        """Share of answered calls whose caller is in the home's region."""
+        return _ratio(int(self.columns[obl.O_IN_REGION]), self.calls)
+
+    @cached_property
+    def call(self) -> Ints:
+        """Histogram of how long answered calls took, the way there and back included."""
+        return self.histogram(ob.CALL)
+
+    def call_p(self, percent: float) -> float:
+        """Return a percentile of how long answered calls took, in ms."""
+        return quantile(self.call, percent / 100.0)
+
+    @property
+    def call_mean(self) -> float:
+        """Mean of how long answered calls took, in ms, within 0.4 %."""
+        return mean_of(self.call)
+
+    def part_p(self, part: str, percent: float) -> float:
+        """Return a percentile of a part over all answered calls, in ms; 0 where it took no time."""
+        positive = self.histogram(ob.FIRST_PART + PARTS.index(part))
+        return _quantile_with_zeros(positive, self.calls, percent)
+
+    def part_mean(self, part: str) -> float:
+        """Return the mean of a part over all answered calls, in ms; the parts' means add up to the calls' mean."""
+        positive = self.histogram(ob.FIRST_PART + PARTS.index(part))
+        return _mean_with_zeros(positive, self.calls)
+
+    @cached_property
+    def distance(self) -> Ints:
+        """Histogram of km from the caller's site to the home, of answered calls."""
+        return self.histogram(ob.DISTANCE)
+
+    def distance_p(self, percent: float) -> float:
+        """Return a percentile of the distance from the caller's site to the home, in km."""
+        return quantile(self.distance, percent / 100.0)
+
+    @property
+    def distance_mean(self) -> float:
+        """Mean distance from the caller's site to the home, in km, within 0.4 %."""
+        return mean_of(self.distance)
+
+    def spawn_p(self, percent: float) -> float:
+        """Return a percentile of how long new objects took to be reached and open, in ms."""
+        return quantile(self.histogram(ob.SPAWN), percent / 100.0)
+
+    @property
+    def spawn_mean(self) -> float:
+        """Mean of how long new objects took to be reached and open, in ms, within 0.4 %."""
+        return mean_of(self.histogram(ob.SPAWN))
+
+    # --- participants and replicas ------------------------------------------------------------------------
+
+    def acknowledged(self, spread: str | None = None) -> Ints:
+        """Return the histogram of ms from a message to its answer, of objects with a spread, or of all."""
+        return self.histogram(*_spread_rows(ob.ACKNOWLEDGED, spread))
+
+    def visible(self, spread: str | None = None) -> Ints:
+        """Return the histogram of ms from a message to each other participant, likewise."""
+        return self.histogram(*_spread_rows(ob.VISIBLE, spread))
+
+    def ack_p(self, percent: float, spread: str | None = None) -> float:
+        """Return a percentile of the time from a message to its answer, in ms."""
+        return quantile(self.acknowledged(spread), percent / 100.0)
+
+    def ack_mean(self, spread: str | None = None) -> float:
+        """Return the mean time from a message to its answer, in ms."""
+        return mean_of(self.acknowledged(spread))
+
+    def visible_p(self, percent: float, spread: str | None = None) -> float:
+        """Return a percentile of the time from a message to each other participant, in ms."""
+        return quantile(self.visible(spread), percent / 100.0)
+
+    def visible_mean(self, spread: str | None = None) -> float:
+        """Return the mean time from a message to each other participant, in ms."""
+        return mean_of(self.visible(spread))
+
+    @property
+    def missed_ratio(self) -> float:
+        """Share of messages to participants who were not connected."""
+        return _ratio(self.count("missed"), self.count("missed") + self.count("delivered"))
+
+    def reconnect_p(self, percent: float) -> float:
+        """Return a percentile of the time from a session's cut to the next session, in ms."""
+        return quantile(self.histogram(ob.RECONNECT), percent / 100.0)
+
+    @property
+    def reconnect_max(self) -> float:
+        """The longest time without a session, in ms, up to 0.8 % too long."""
+        found = np.flatnonzero(self.histogram(ob.RECONNECT))
+        return float(bucket_edges(found[-1])[1]) if len(found) else float("nan")
+
+    @property
+    def stale_ratio(self) -> float:
+        """Share of replicas' answers without a commit that the object had when the call arrived."""
+        return _ratio(self.count("stale"), self.count("replica_reads"))
+
+    def staleness_p(self, percent: float) -> float:
+        """Return a percentile of the age of the oldest commit that replicas' answers lacked, in ms; 0 = fresh."""
+        stale = self.histogram(ob.STALENESS)
+        return _quantile_with_zeros(stale, self.count("replica_reads"), percent)
+
+    # --- where ------------------------------------------------------------------------------------------
+
+    def by_host(self) -> Ints:
+        """Return what was counted by host, of all classes, [H, HOST_COLUMNS]."""
+        return np.asarray(np.sum([run.objects_by_host for run in self.runs], axis=0))
+
+    def created_by(self) -> Ints:
+        """Return how many objects of all classes were made, by the site that asked and by home, [S, H]."""
+        return np.asarray(np.sum([run.objects_created for run in self.runs], axis=0))
+
+    def spawn_mean_by_site(self) -> pd.Series[float]:
+        """Return the mean ms until new objects were open, of all classes, by the site that asked."""
+        spent = np.sum([run.objects_spawn_ns for run in self.runs], axis=0) / 1e6
+        made = self.created_by().sum(axis=1)
+        means = np.divide(spent, made, out=np.full(len(made), np.nan), where=made > 0)
+        return pd.Series(means, index=pd.Index(self.runs[0].labels["site"], name="site"))
+
+    def homes(self) -> pd.DataFrame:
+        """Return where objects of all classes were made: site (that asked), host, objects, share (of the site's).
+
+        Most objects first.
+        """
+        created = self.created_by()
+        sites, hosts = np.nonzero(created)
+        objects = created[sites, hosts]
+        frame = pd.DataFrame(
+            {
+                "site": np.array(self.runs[0].labels["site"], dtype=object)[sites],
+                "host": np.array(self.hosts, dtype=object)[hosts],
+                "objects": objects,
+                "share": objects / created.sum(axis=1)[sites],
+            }
+        )
+        return frame.sort_values("objects", ascending=False, kind="stable", ignore_index=True)
+
+    # --- what it costs ----------------------------------------------------------------------------------
+
+    @property
+    def active_s(self) -> float:
+        """Seconds that objects had work in progress, added up."""
+        return int(self.columns[obl.O_ACTIVE_US]) / 1e6
+
+    @property
+    def idle_s(self) -> float:
+        """Seconds that objects were in memory without work, added up."""
+        return int(self.columns[obl.O_IDLE_US]) / 1e6
+
+    def costs(self, prices: ObjectPrices) -> dict[str, float]:
+        """Return what a million requests cost in USD by kind: requests, duration, idle, reads, writes.
+
+        ``idle`` is due only for objects that don't hibernate. ASSUMPTION: a transaction reads one row and writes one,
+        setting an alarm writes one row; failed calls cost nothing.
+        """
+        messages = int(self.acknowledged().sum())
+        billed = self.calls - messages * (1.0 - prices.message_share)
+        gb = prices.memory / BYTES_PER_GB
+        transactions, alarms = self.count("transactions"), self.count("alarms")
+        usd = {
+            "requests": (billed + alarms + self.count("reconnected")) * prices.request,
+            "duration": self.active_s * gb * prices.duration,
+            "idle": self.idle_s * gb * prices.duration,
+            "reads": (self.count("gets") + transactions) * prices.read,
+            "writes": (self.count("puts") + transactions + alarms) * prices.write,
+        }  # USD per million, so a request's are USD per million requests
+        requests = sum(run.requests for run in self.runs)
+        return {name: _ratio(amount, requests) for name, amount in usd.items()}
+
+    def cost_usd_per_million_requests(
+        self, prices: ObjectPrices, *, hibernates: bool = True
+    ) -> float:
+        """Return what a million requests cost by a price list; without hibernation, time in memory is paid, too."""
+        costs = self.costs(prices)
+        return sum(costs.values()) - (costs["idle"] if hibernates else 0.0)
+
+    @cached_property
+    def each(self) -> tuple[ObjectPool, ...]:
+        """One per run."""
+        return tuple(ObjectPool([run], self.object_class) for run in self.runs)
+
+
+def _spread_rows(first: int, spread: str | None) -> list[int]:
+    if spread is not None:
+        return [first + SPREADS.index(spread)]
+    return [first + row for row in range(len(SPREADS))]
+
+
+def _quantile_with_zeros(positive: Ints, count: int, percent: float) -> float:
+    """Return a percentile of ``count`` values, of which those above 0 are in the histogram."""
+    if count == 0:
+        return float("nan")
+    known = int(positive.sum())
+    rank = percent / 100.0 * count - (count - known)
+    return quantile(positive, rank / known) if rank > 0.0 else 0.0
+
+
+def _mean_with_zeros(positive: Ints, count: int) -> float:
+    known = int(positive.sum())
+    if known == 0:
+        return 0.0 if count else float("nan")
+    return mean_of(positive) * known / count
+
+
+def _ratio(total: float, count: float) -> float:
+    return total / count if count else float("nan")
