@@ -18,6 +18,7 @@ from popsim.engine.outputs import (
 )
 from popsim.models.kv_replication.contract import FREE, Prices
 from popsim.results.kv import KvPool
+from popsim.results.objects import FREE_OBJECTS, ObjectPool, ObjectPrices
 from popsim.results.statistics import Estimate, estimate, mean_of, quantile
 
 Metric = Callable[["Pool"], float]
@@ -27,8 +28,13 @@ WINDOW = 0.005  # share of requests on either side whose phases stand for a quan
 class Pool:
     """The runs of one platform; one run is a pool, too. ``prices`` are those of its key-value store."""
 
-    def __init__(self, runs: Sequence[PlatformRun], prices: Prices = FREE) -> None:
-        self.runs, self.prices = tuple(runs), prices
+    def __init__(
+        self,
+        runs: Sequence[PlatformRun],
+        prices: Prices = FREE,
+        object_prices: ObjectPrices = FREE_OBJECTS,
+    ) -> None:
+        self.runs, self.prices, self.object_prices = tuple(runs), prices, object_prices
 
     @cached_property
     def latency(self) -> Ints:
@@ -132,16 +138,21 @@ class Pool:
         return KvPool(self.runs)
 
     @cached_property
+    def objects(self) -> ObjectPool:
+        """The platform's objects."""
+        return ObjectPool(self.runs)
+
+    @cached_property
     def each(self) -> tuple[Pool, ...]:
         """One pool per run."""
-        return tuple(Pool([run], self.prices) for run in self.runs)
+        return tuple(Pool([run], self.prices, self.object_prices) for run in self.runs)
 
 
 class Restricted(Pool):
     """A platform's answered requests from some groups alone; phases and failures are not kept by group."""
 
     def __init__(self, pool: Pool, dimension: str, rows: Sequence[int]) -> None:
-        super().__init__(pool.runs, pool.prices)
+        super().__init__(pool.runs, pool.prices, pool.object_prices)
         self.dimension, self.rows = dimension, tuple(rows)
 
     @property
@@ -162,7 +173,7 @@ class Restricted(Pool):
     @cached_property
     def each(self) -> tuple[Pool, ...]:
         """One pool per run."""
-        parts = [Pool([run], self.prices) for run in self.runs]
+        parts = [Pool([run], self.prices, self.object_prices) for run in self.runs]
         return tuple(Restricted(part, self.dimension, self.rows) for part in parts)
 
 

@@ -17,6 +17,13 @@ from popsim.engine.kv_layout import TIERS
 from popsim.engine.outputs import PHASES, REASONS, TIMELINE_COLUMNS, PlatformRun, write_atomically
 from popsim.results.groups import group_frame
 from popsim.results.kv_frames import kv_by, kv_json, kv_summary, prices, visibility_frame
+from popsim.results.object_frames import (
+    homes_frame,
+    object_prices,
+    objects_by,
+    objects_json,
+    objects_summary,
+)
 from popsim.results.pooled import Pool
 from popsim.results.provenance import provenance
 from popsim.results.statistics import Estimate, finite, quantile
@@ -44,7 +51,10 @@ class Result:
     @cached_property
     def pools(self) -> dict[str, Pool]:
         """Each platform's replications together."""
-        return {name: Pool(runs, prices(self.scenario, name)) for name, runs in self.runs.items()}
+        return {
+            name: Pool(runs, prices(self.scenario, name), object_prices(self.scenario, name))
+            for name, runs in self.runs.items()
+        }
 
     @property
     def platforms(self) -> tuple[str, ...]:
@@ -169,6 +179,18 @@ class Result:
         """Return how long until a share of sites see a write, in ms, the mean over followed writes."""
         return visibility_frame(self.pools)
 
+    def objects(self, by: str | None = None) -> pd.DataFrame:
+        """Return what objects did: calls and their parts, distances, sessions, replicas, moves, storage, cost.
+
+        One row per platform whose handler calls some; or per platform and ``by``: class, part (of a call), host,
+        spread (of participants), site (that asked first for an object).
+        """
+        return objects_summary(self.pools) if by is None else objects_by(self.pools, by)
+
+    def object_homes(self) -> pd.DataFrame:
+        """Return where objects were made, by who asked first: platform, site, host, objects, share of the site's."""
+        return homes_frame(self.pools)
+
     def log(self) -> pd.DataFrame:
         """Return what the control plane did: platform, time_ms, verb, detail, in the first replication."""
         records = [(name, *entry) for name, runs in self.runs.items() for entry in runs[0].log]
@@ -179,7 +201,8 @@ class Result:
         """Figures: ``plot.cdf()``, ``plot.map()``, ``plot.phases()``, ``plot.timeline()``.
 
         Of key-value stores: ``plot.kv_tiers()``, ``plot.kv_reads()``, ``plot.kv_staleness()``,
-        ``plot.kv_visibility()``.
+        ``plot.kv_visibility()``. Of objects: ``plot.object_parts()``, ``plot.object_distance()``,
+        ``plot.object_homes()``, ``plot.object_visible()``.
         """
         # The one look upwards: loaded by name, so that results need not know about figures.
         plots: Plots = import_module("popsim.report.plots").Plots(self)
@@ -226,7 +249,7 @@ class Result:
                 for name, row in frame.to_dict(orient="index").items()
             }
         at = {"mean": pool.phase_means()} | {f"p{p:g}": pool.phases_at(p) for p in PERCENTILES}
-        kv = kv_json(pool)
+        parts = {"kv": kv_json(pool), "objects": objects_json(pool)}
         return {
             "requests": pool.requests,
             "failed": pool.failed,
@@ -236,7 +259,7 @@ class Result:
             "phases_ms": {k: {p: finite(v) for p, v in ms.items()} for k, ms in at.items()},
             "cold_start_phases_ms": {k: finite(v) for k, v in pool.cold_start_phases_ms().items()},
             "groups": groups,
-        } | ({} if kv is None else {"kv": kv})
+        } | {name: part for name, part in parts.items() if part is not None}
 
     def _latencies(self, pool: Pool) -> dict[str, Estimate]:
         found = {f"p{p:g}": pool.estimate(lambda runs, p=p: runs.p(p)) for p in PERCENTILES}  # type: ignore[misc]

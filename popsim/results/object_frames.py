@@ -1,0 +1,235 @@
+"""Tables and JSON of objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from popsim.engine import object_layout as obl
+from popsim.engine.object_books import FIRST_PART
+from popsim.engine.object_layout import PARTS, SPREADS
+from popsim.results.objects import COUNTS, ERRORS, FREE_OBJECTS, ObjectPool, ObjectPrices
+from popsim.results.pooled import Pool
+from popsim.results.statistics import Estimate, finite
+from popsim.scenario.schema import Scenario
+
+PERCENTILES = (50.0, 90.0, 95.0, 99.0)
+DIMENSIONS = ("class", "part", "host", "spread", "site")
+HOME_COLUMNS = ("platform", "site", "host", "objects", "share")
+Metric = Callable[[ObjectPool], float]
+
+
+def object_prices(scenario: Scenario, platform: str) -> ObjectPrices:
+    """Return the price list of a platform's objects."""
+    spec = getattr(scenario.platforms[platform], "objects", None)
+    prices: ObjectPrices | None = getattr(spec, "prices", None)
+    return FREE_OBJECTS if prices is None else prices
+
+
+def metrics(pool: ObjectPool) -> dict[str, float]:
+    """Return what there is to know of all objects or of a class, as named numbers."""
+    return {
+        "calls": pool.calls,
+        **{f"{name}_ratio": pool.error_ratio(name) for name in ERRORS},
+        **{f"call_p{p:g}_ms": pool.call_p(p) for p in PERCENTILES},
+        "call_mean_ms": pool.call_mean,
+        **{f"{part}_mean_ms": pool.part_mean(part) for part in PARTS},
+        "distance_p50_km": pool.distance_p(50.0),
+        "distance_mean_km": pool.distance_mean,
+        "in_region_ratio": pool.in_region_ratio,
+        "spawn_p50_ms": pool.spawn_p(50.0),
+        "spawn_p95_ms": pool.spawn_p(95.0),
+        "ack_p50_ms": pool.ack_p(50.0),
+        "visible_p50_ms": pool.visible_p(50.0),
+        "visible_p95_ms": pool.visible_p(95.0),
+        "missed_ratio": pool.missed_ratio,
+        "reconnect_p95_ms": pool.reconnect_p(95.0),
+        "reconnect_max_ms": pool.reconnect_max,
+        "stale_ratio": pool.stale_ratio,
+        "staleness_p99_ms": pool.staleness_p(99.0),
+        **{name: pool.count(name) for name in COUNTS if name not in ("calls", *ERRORS, "stale")},
+        "active_s": pool.active_s,
+        "idle_s": pool.idle_s,
+    }
+
+
+def costs(pool: ObjectPool, prices: ObjectPrices) -> dict[str, float]:
+    """Return what a million requests cost in USD, if objects hibernate and if they don't."""
+    return {
+        "usd_per_million_requests": pool.cost_usd_per_million_requests(prices),
+        "usd_without_hibernation": pool.cost_usd_per_million_requests(prices, hibernates=False),
+    }
+
+
+def objects_summary(pools: Mapping[str, Pool]) -> pd.DataFrame:
+    """Return one row per platform whose handler calls objects."""
+    records = [
+        {"platform": name, **metrics(pool.objects), **costs(pool.objects, pool.object_prices)}
+        for name, pool in pools.items()
+        if pool.objects.is_used
+    ]
+    frame = pd.DataFrame(records)
+    return frame.set_index("platform") if len(frame) else frame
+
+
+def objects_by(pools: Mapping[str, Pool], dimension: str) -> pd.DataFrame:
+    """Return one row per platform and class, part of a call, host, spread, or site that asked first.
+
+    Raises:
+        ValueError: an unknown dimension.
+    """
+    if dimension not in DIMENSIONS:
+        raise ValueError(f"unknown group {dimension!r}; expected one of {', '.join(DIMENSIONS)}")
+    rows: dict[str, Callable[[Pool], list[dict[str, Any]]]] = {
+        "class": _by_class,
+        "part": _by_part,
+        "host": _by_host,
+        "spread": _by_spread,
+        "site": _by_site,
+    }
+    records = [
+        {"platform": name, **record}
+        for name, pool in pools.items()
+        if pool.objects.is_used
+        for record in rows[dimension](pool)
+    ]
+    return pd.DataFrame(records)
+
+
+def _by_class(pool: Pool) -> list[dict[str, Any]]:
+    records = []
+    for name in pool.objects.classes:
+        one = ObjectPool(pool.runs, name)
+        records.append({"class": name, **metrics(one), **costs(one, pool.object_prices)})
+    return records
+
+
+def _by_part(pool: Pool) -> list[dict[str, Any]]:
+    """Return where the time of calls goes; means add up to the mean of the call, percentiles don't."""
+    objects = pool.objects
+    total = sum(objects.part_mean(part) for part in PARTS)
+    return [
+        {
+            "part": part,
+            "calls": int(objects.histogram(FIRST_PART + row).sum()),  # in which it took time
+            "mean_ms": objects.part_mean(part),
+            "share": objects.part_mean(part) / total if total > 0.0 else np.nan,
+            **{f"p{p:g}_ms": objects.part_p(part, p) for p in PERCENTILES},
+        }
+        for row, part in enumerate(PARTS)
+    ]
+
+
+def _by_host(pool: Pool) -> list[dict[str, Any]]:
+    """Return what hosts do that have anything to do, most calls first."""
+    counts = pool.objects.by_host()
+    calls, created = counts[:, obl.H_CALLS], counts[:, obl.H_CREATED]
+    order = np.lexsort((-created, -calls))
+    return [
+        {
+            "host": pool.objects.hosts[row],
+            "calls": int(calls[row]),
+            "share": calls[row] / calls.sum() if calls.any() else np.nan,
+            "created": int(created[row]),
+            "commits": int(counts[row, obl.H_COMMITS]),
+            "active_s": counts[row, obl.H_ACTIVE_US] / 1e6,
+        }
+        for row in order
+        if counts[row].any()
+    ]
+
+
+def _by_spread(pool: Pool) -> list[dict[str, Any]]:
+    """Return how soon messages are answered and seen, by how far participants are spread."""
+    objects = pool.objects
+    records = []
+    for spread in SPREADS:
+        messages, delivered = objects.acknowledged(spread).sum(), objects.visible(spread).sum()
+        if messages + delivered == 0:
+            continue
+        record: dict[str, Any] = {
+            "spread": spread,
+            "messages": int(messages),
+            "delivered": int(delivered),
+        }
+        record |= {f"ack_p{p:g}_ms": objects.ack_p(p, spread) for p in PERCENTILES}
+        record |= {f"visible_p{p:g}_ms": objects.visible_p(p, spread) for p in PERCENTILES}
+        records.append(record)
+    return records
+
+
+def _by_site(pool: Pool) -> list[dict[str, Any]]:
+    """Return the homes of the objects that a site asked for first, most objects first."""
+    spawn = pool.objects.spawn_mean_by_site()
+    homes = pool.objects.homes().groupby("site", sort=False)
+    records = [
+        {
+            "site": site,
+            "objects": int(rows["objects"].sum()),
+            "hosts": len(rows),
+            "first_host": rows["host"].iloc[0],  # that most of them live at
+            "first_share": rows["share"].iloc[0],
+            "spawn_mean_ms": spawn[site],
+        }
+        for site, rows in homes
+    ]
+    return sorted(records, key=lambda record: -int(record["objects"]))
+
+
+def homes_frame(pools: Mapping[str, Pool]) -> pd.DataFrame:
+    """Return where objects were made, by who asked first: platform, site, host, objects, share of the site's."""
+    frames = []
+    for name, pool in pools.items():
+        if pool.objects.is_used:
+            frame = pool.objects.homes()
+            frame.insert(0, "platform", name)
+            frames.append(frame)
+    return (
+        pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(HOME_COLUMNS))
+    )
+
+
+def objects_json(pool: Pool) -> dict[str, Any] | None:
+    """Return a platform's objects as plain data; None if its handler calls none."""
+    objects = pool.objects
+    if not objects.is_used:
+        return None
+
+    def interval(metric: Metric) -> dict[str, float | None]:
+        estimate: Estimate = pool.estimate(lambda runs: metric(runs.objects))
+        return estimate.to_json_dict()
+
+    def percentiles(of: Callable[[ObjectPool, float], float]) -> dict[str, Any]:
+        return {f"p{p:g}": interval(lambda each, p=p: of(each, p)) for p in PERCENTILES}  # type: ignore[misc]
+
+    return {
+        "calls": objects.calls,
+        **{f"{e}_ratio": interval(lambda each, e=e: each.error_ratio(e)) for e in ERRORS},  # type: ignore[misc]
+        "call_ms": percentiles(ObjectPool.call_p) | {"mean": interval(lambda each: each.call_mean)},
+        "parts_ms": {record.pop("part"): _finite(record) for record in _by_part(pool)},
+        "distance_km": percentiles(ObjectPool.distance_p)
+        | {"mean": interval(lambda each: each.distance_mean)},
+        "in_region_ratio": interval(lambda each: each.in_region_ratio),
+        "spawn_ms": percentiles(ObjectPool.spawn_p),
+        "ack_ms": percentiles(ObjectPool.ack_p),
+        "visible_ms": percentiles(ObjectPool.visible_p),
+        "spreads": {record.pop("spread"): _finite(record) for record in _by_spread(pool)},
+        "missed_ratio": interval(lambda each: each.missed_ratio),
+        "reconnect_ms": percentiles(ObjectPool.reconnect_p)
+        | {"max": finite(objects.reconnect_max)},
+        "stale_ratio": interval(lambda each: each.stale_ratio),
+        "staleness_ms": percentiles(ObjectPool.staleness_p),
+        "counts": {name: objects.count(name) for name in COUNTS},
+        "active_s": finite(objects.active_s),
+        "idle_s": finite(objects.idle_s),
+        **_finite(costs(objects, pool.object_prices)),
+        "usd_by_kind": _finite(objects.costs(pool.object_prices)),
+        "classes": {record.pop("class"): _finite(record) for record in _by_class(pool)},
+    }
+
+
+def _finite(record: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: finite(value) for name, value in record.items()}
