@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from popsim.claims.kv_metric import KvMetric
+from popsim.claims.object_metric import ObjectMetric
 from popsim.results.pooled import Pool
 
 Pools = Mapping[str, Pool]
@@ -23,7 +24,7 @@ class Number:
         """Return the constant."""
         return self.value
 
-    def metrics(self) -> tuple[Metric | KvMetric, ...]:
+    def metrics(self) -> tuple[AnyMetric, ...]:
         """Return no metric."""
         return ()
 
@@ -54,7 +55,7 @@ class Metric:
         """Whether results keep it by country and place, so that ``where`` can restrict it."""
         return self.phase is None and self.name in ("p", "mean")
 
-    def metrics(self) -> tuple[Metric | KvMetric, ...]:
+    def metrics(self) -> tuple[AnyMetric, ...]:
         """Return itself."""
         return (self,)
 
@@ -79,12 +80,13 @@ class Operation:
             return left * right
         return left / right if right != 0.0 else math.nan
 
-    def metrics(self) -> tuple[Metric | KvMetric, ...]:
+    def metrics(self) -> tuple[AnyMetric, ...]:
         """Return the metrics of both sides."""
         return self.left.metrics() + self.right.metrics()
 
 
-Expression = Number | Metric | KvMetric | Operation
+AnyMetric = Metric | KvMetric | ObjectMetric
+Expression = Number | AnyMetric | Operation
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Comparison:
     left: Expression
     bounds: tuple[tuple[str, Expression], ...]
 
-    def metrics(self) -> tuple[Metric | KvMetric, ...]:
+    def metrics(self) -> tuple[AnyMetric, ...]:
         """Return every metric in it."""
         return self.left.metrics() + tuple(m for _, bound in self.bounds for m in bound.metrics())
 

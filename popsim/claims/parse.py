@@ -5,9 +5,13 @@
     product     = atom (("*" | "/") atom)*
     atom        = number [unit] | "(" sum ")" | platform "." [phase "."] metric
                 | platform ".kv" ["[" key space "]"] "." kv metric
+                | platform ".objects" ["[" class "]"] "." object metric
     metric      = "p(" number ")" | "p50" | ... | "mean" | "failed_ratio" | "cold_start_ratio"
     kv metric   = "read" ["." tier] "." metric | "write." metric | "staleness." metric | "staleness.max"
                 | "visibility." metric | "hit_ratio" | "stale_ratio" | ... | "cost"
+    object metric = ("call" | part of a call | "distance" | "spawn") "." metric
+                | ("ack" | "visible") ["." spread] "." metric | "reconnect." metric | "reconnect.max"
+                | "staleness." metric | "lost_ratio" | ... | "moves" | ... | "cost"
 
 Units are checked while reading: a comparison of ms with a bare number is an error.
 """
@@ -18,9 +22,11 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from popsim.claims import kv_metric
-from popsim.claims.expression import Comparison, Expression, Metric, Number, Operation
+from popsim.claims import kv_metric, object_metric
+from popsim.claims.expression import AnyMetric, Comparison, Expression, Metric, Number, Operation
 from popsim.claims.kv_metric import KvMetric
+from popsim.claims.object_metric import ObjectMetric
+from popsim.engine.object_layout import SPREADS
 from popsim.engine.outputs import PHASES
 from popsim.scenario.errors import did_you_mean
 from popsim.scenario.units import DURATIONS_MS
@@ -162,7 +168,7 @@ class _Parser:
             raise ClaimSyntaxError(f"unknown unit {token.unit!r}", token.column, hint)
         return Number(value * DURATIONS_MS[token.unit], 1)
 
-    def metric(self) -> Metric | KvMetric:
+    def metric(self) -> AnyMetric:
         platform = self.take()
         if platform.text not in self.platforms:
             hint = did_you_mean(platform.text, list(self.platforms))
@@ -171,6 +177,8 @@ class _Parser:
         self.expect(".")
         if self.next.text == "kv" and not self.is_phase():
             return self.kv_metric(platform.text)
+        if self.next.text == "objects":
+            return self.object_metric(platform.text)
         phase = None
         if self.next.text in PHASES:
             phase = self.take().text
@@ -183,7 +191,7 @@ class _Parser:
             return Metric(platform.text, phase, "mean", 0.0, 1)
         if name.text in RATIOS and phase is None:
             return Metric(platform.text, None, name.text, 0.0, 0)
-        known = METRICS[:2] if phase else (*METRICS, *PHASES)
+        known = METRICS[:2] if phase else (*METRICS, *PHASES, "objects")
         hint = did_you_mean(name.text, known) or f"expected {', '.join(METRICS)}"
         raise ClaimSyntaxError(f"there is no metric {name.text!r}", name.column, hint)
 
@@ -195,10 +203,7 @@ class _Parser:
     def kv_metric(self, platform: str) -> KvMetric:
         """Read what follows ``platform.``: kv, a key space perhaps, and a metric of the store."""
         self.take()
-        space = None
-        if self.accept("["):
-            space = self.take().text
-            self.expect("]")
+        space = self.in_brackets()
         self.expect(".")
         name = self.take()
         if name.text in kv_metric.NUMBERS:
@@ -234,6 +239,52 @@ class _Parser:
             message = f"{name.text} has no {token.text!r}"
             raise ClaimSyntaxError(message, token.column, hint)
         return KvMetric(platform, space, name.text, token.text, 0.0, tier, 1)
+
+    def object_metric(self, platform: str) -> ObjectMetric:
+        """Read what follows ``platform.``: objects, a class perhaps, and a metric of calls or objects."""
+        self.take()
+        object_class = self.in_brackets()
+        self.expect(".")
+        name = self.take()
+        if name.text in object_metric.NUMBERS:
+            return ObjectMetric(platform, object_class, name.text, "", 0.0, None, 0)
+        if name.text not in object_metric.QUANTITIES:
+            known = (*object_metric.QUANTITIES, *object_metric.NUMBERS)
+            hint = did_you_mean(name.text, known) or f"expected {', '.join(known)}"
+            if PERCENTILE.fullmatch(name.text):
+                hint = "the phase is called object; of calls, there is objects.call"
+            raise ClaimSyntaxError(
+                f"there is no metric {name.text!r} of objects", name.column, hint
+            )
+        self.expect(".")
+        spread = None
+        if name.text in object_metric.OF_SPREADS and self.next.text in SPREADS:
+            spread = self.take().text
+            self.expect(".")
+        return self.object_statistic(platform, object_class, name, spread)
+
+    def object_statistic(
+        self, platform: str, object_class: str | None, name: Token, spread: str | None
+    ) -> ObjectMetric:
+        token = self.take()
+        power = 0 if name.text in object_metric.LENGTHS else 1
+        percent = self.percentile(token)
+        if percent is not None:
+            return ObjectMetric(platform, object_class, name.text, "p", percent, spread, power)
+        known = object_metric.QUANTITIES[name.text]
+        if token.text not in known:
+            spreads = SPREADS if name.text in object_metric.OF_SPREADS and spread is None else ()
+            hint = did_you_mean(token.text, ("p(95)", *known[1:], *spreads))
+            raise ClaimSyntaxError(f"{name.text} has no {token.text!r}", token.column, hint)
+        return ObjectMetric(platform, object_class, name.text, token.text, 0.0, spread, power)
+
+    def in_brackets(self) -> str | None:
+        """Read a name in brackets, if there is one."""
+        if self.accept("[") is None:
+            return None
+        name = self.take().text
+        self.expect("]")
+        return name
 
     def percentile(self, name: Token, most: float | None = None) -> float | None:
         """Read the rest of ``p(95)`` or ``p95``; None if the name is neither."""

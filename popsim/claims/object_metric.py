@@ -1,0 +1,94 @@
+"""Metrics of objects in expectations: ``workers.objects[document].visible.continent.p(95)``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from popsim.engine.object_layout import PARTS
+from popsim.results.objects import COUNTS, ERRORS, ObjectPool
+from popsim.results.pooled import Pool
+
+# What has percentiles, and what else each of them has
+QUANTITIES = {
+    "call": ("p", "mean"),
+    **dict.fromkeys(PARTS, ("p", "mean")),
+    "distance": ("p", "mean"),
+    "spawn": ("p", "mean"),
+    "ack": ("p", "mean"),
+    "visible": ("p", "mean"),
+    "reconnect": ("p", "max"),
+    "staleness": ("p",),
+}
+OF_SPREADS = ("ack", "visible")
+LENGTHS = ("distance",)  # in km, a bare number
+RATIOS = (
+    "in_region_ratio",
+    *(f"{error}_ratio" for error in ERRORS),
+    "stale_ratio",
+    "missed_ratio",
+)
+COSTS = ("cost", "cost_without_hibernation")
+NUMBERS = (*RATIOS, *COUNTS, "calls_per_request", *COSTS)  # what has no percentiles
+
+
+@dataclass(frozen=True)
+class ObjectMetric:
+    """A number about a platform's objects, or one class of them."""
+
+    platform: str
+    object_class: str | None
+    name: str  # of QUANTITIES or NUMBERS
+    statistic: str  # "p", "mean", "max"; "" for NUMBERS
+    percent: float
+    spread: str | None
+    time_power: int
+
+    def evaluate(self, pools: Mapping[str, Pool]) -> float:
+        """Return the value; nan without objects or anything to say.
+
+        Times are in ms, ``distance`` in km, costs in USD per million requests, counts per replication.
+        """
+        pool = pools[self.platform]
+        objects = ObjectPool(pool.runs, self.object_class)
+        known = self.object_class is None or self.object_class in objects.classes
+        if not objects.is_used or not known:
+            return math.nan
+        if self.name in QUANTITIES:
+            return self._mean_or_max(objects) if self.statistic != "p" else self._p(objects)
+        if self.name in COSTS:
+            hibernates = self.name == "cost"
+            return objects.cost_usd_per_million_requests(pool.object_prices, hibernates=hibernates)
+        if self.name == "calls_per_request":
+            return objects.calls / pool.requests if pool.requests else math.nan
+        if self.name in COUNTS:
+            return objects.count(self.name) / len(objects.runs)
+        error = self.name.removesuffix("_ratio")
+        return objects.error_ratio(error) if error in ERRORS else float(getattr(objects, self.name))
+
+    def _p(self, objects: ObjectPool) -> float:
+        if self.name in PARTS:
+            return objects.part_p(self.name, self.percent)
+        if self.name in OF_SPREADS:
+            of_spread: Callable[[float, str | None], float] = getattr(objects, f"{self.name}_p")
+            return of_spread(self.percent, self.spread)
+        percentile: Callable[[float], float] = getattr(objects, f"{self.name}_p")
+        return percentile(self.percent)
+
+    def _mean_or_max(self, objects: ObjectPool) -> float:
+        if self.name in PARTS:
+            return objects.part_mean(self.name)
+        if self.name in OF_SPREADS:
+            of_spread: Callable[[str | None], float] = getattr(objects, f"{self.name}_mean")
+            return of_spread(self.spread)
+        return float(getattr(objects, f"{self.name}_{self.statistic}"))
+
+    @property
+    def is_by_group(self) -> bool:
+        """Whether results keep it by country, so that ``where`` can restrict it: nothing of objects."""
+        return False
+
+    def metrics(self) -> tuple[ObjectMetric, ...]:
+        """Return itself."""
+        return (self,)
