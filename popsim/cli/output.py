@@ -31,6 +31,12 @@ def write_folder(result: Result, folder: Path, *, figures: bool) -> list[Path]:
         for dimension in ("space", "site", "country"):
             tables[f"kv_by_{dimension}.csv"] = result.kv(dimension).to_csv(index=False)
         tables["kv_visibility.csv"] = result.kv_visibility().to_csv(index=False)
+    if len(objects := result.objects()):
+        tables["objects.csv"] = objects.to_csv()
+        for dimension in ("class", "part", "host", "spread", "site"):
+            if len(frame := result.objects(dimension)):
+                tables[f"objects_by_{dimension}.csv"] = frame.to_csv(index=False)
+        tables["object_homes.csv"] = result.object_homes().to_csv(index=False)
     files = {name: text.encode() for name, text in tables.items()}
     if figures:
         files |= figure_files(result)

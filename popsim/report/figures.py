@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from io import BytesIO
+
+from matplotlib.figure import Figure
 
 from popsim.results.result import Result
 
@@ -19,9 +22,23 @@ def figure_files(result: Result) -> dict[str, bytes]:
             figures["kv_staleness"] = result.plot.kv_staleness
         if any(pool.visibility(1.0) >= 0.0 for pool in pools):
             figures["kv_visibility"] = result.plot.kv_visibility
+    figures |= _of_objects(result)
     files = {}
     for name, draw in figures.items():
         buffer = BytesIO()
         draw().savefig(buffer, format="png", dpi=140)
         files[f"{name}.png"] = buffer.getvalue()
     return files
+
+
+def _of_objects(result: Result) -> dict[str, Callable[[], Figure]]:
+    pools = [pool.objects for pool in result.pools.values() if pool.objects.is_used]
+    figures = {}
+    if any(pool.calls for pool in pools):
+        figures["object_parts"] = result.plot.object_parts
+        figures["object_distance"] = result.plot.object_distance
+    if any(pool.created_by().any() for pool in pools):
+        figures["object_homes"] = result.plot.object_homes
+    if any(pool.visible().any() for pool in pools):
+        figures["object_visible"] = result.plot.object_visible
+    return figures

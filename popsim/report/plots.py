@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
-from numpy.typing import NDArray
 
 from popsim.engine.outputs import PHASES, bucket_value
-from popsim.report import kv_plots
+from popsim.report import kv_plots, object_plots
+from popsim.report.land import draw_land
 from popsim.report.style import Chart, colours, ms_text
 from popsim.results.pooled import Pool
-from popsim.scenario.bundled import bundled_folder
 from popsim.world.clients import load_clients
 
 if TYPE_CHECKING:
@@ -36,6 +32,7 @@ PHASE_COLOURS = {
     "cold_start": "#D55E00",
     "execute": "#009E73",
     "kv": "#7F3FBF",
+    "object": "#8C564B",
     "fetch": "#CC79A7",
     "sleep": "#BBBBBB",
 }
@@ -119,7 +116,7 @@ class Plots:
         scale = self._map_scale(names)
         shades: Any = None
         for axes, name in zip(panels, names, strict=False):
-            _land(axes)
+            draw_land(axes)
             shades = self._map_clients(axes, name, scale) or shades
             positions = self.result.runs[name][0].site_positions
             axes.scatter(
@@ -175,6 +172,22 @@ class Plots:
         """Draw how many sites see a write after how long."""
         return kv_plots.visibility(self.result)
 
+    def object_parts(self) -> Figure:
+        """Draw where the time of calls of objects goes, one bar per platform."""
+        return object_plots.parts(self.result)
+
+    def object_distance(self) -> Figure:
+        """Draw the cumulative distribution of how far calls go to an object's home."""
+        return object_plots.distance(self.result)
+
+    def object_homes(self) -> Figure:
+        """Draw the world: how many objects were made at which host, one map per platform."""
+        return object_plots.homes(self.result)
+
+    def object_visible(self) -> Figure:
+        """Draw the cumulative distribution of how long until others see a message, by how far they are spread."""
+        return object_plots.visible(self.result)
+
     def timeline(self) -> Figure:
         """Draw median, p95 and failed requests over time, marked with what the control plane did."""
         frame, log = self.result.timeline(), self.result.log()
@@ -221,30 +234,3 @@ def _medians(pool: Pool) -> tuple[Any, Any]:
     rows = np.flatnonzero(counts)
     reached = np.cumsum(dense[rows], axis=1) >= (counts[rows, None] + 1) // 2
     return rows, bucket_value(reached.argmax(axis=1), buckets=histograms.n_buckets)
-
-
-def _land(axes: Axes) -> None:
-    axes.add_collection(
-        PolyCollection(
-            _polygons(), facecolors="#EDEDED", edgecolors="#C8C8C8", linewidths=0.4, zorder=1
-        )
-    )
-    axes.set(xlim=(-170.0, 190.0), ylim=(-57.0, 75.0), xticks=[], yticks=[], aspect=1.2)
-    axes.spines[:].set_visible(False)
-
-
-@cache
-def _polygons() -> list[Any]:
-    """Outer rings of Natural Earth's land, 1:110m, public domain (https://www.naturalearthdata.com)."""
-    path = bundled_folder("topologies") / "graph" / "land.geojson"
-    return [
-        _unwrapped(polygon[0]) for polygon in json.loads(path.read_text("utf-8"))["coordinates"]
-    ]
-
-
-def _unwrapped(ring: list[list[float]]) -> NDArray[np.float64]:
-    """Return a ring in one piece, also where it crosses the date line."""
-    points = np.asarray(ring, dtype=np.float64)
-    points[:, 0] = np.unwrap(points[:, 0], period=360.0)
-    points[:, 0] -= 360.0 * np.round(points[:, 0].mean() / 360.0)
-    return points

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from popsim.engine.kv_layout import TIERS
+from popsim.engine.object_layout import PARTS
 from popsim.engine.outputs import PHASES
 from popsim.results.groups import continent_name, group_frame
+from popsim.results.objects import ERRORS, ObjectPool
+from popsim.results.pooled import Pool
 from popsim.results.result import Result
 from popsim.results.statistics import Estimate
 from popsim.results.verdict import Verdict
@@ -35,7 +38,8 @@ def print_summary(result: Result, console: Console) -> None:
     many = f"{result.replications} replication{'s' if result.replications != 1 else ''}"
     console.print(Text(scenario.name, style="bold"))
     console.print(f"id {scenario.id}, {result.engine} engine, {many}, {result.elapsed_s:.1f} s\n")
-    for table in (_latencies(result), _phases(result), _continents(result), *_stores(result)):
+    tables = (_latencies(result), _phases(result), _continents(result))
+    for table in (*tables, *_stores(result), *_objects(result)):
         if table is not None:
             _print_table(table, console)
     print_verdicts(result.verdicts, console)
@@ -140,6 +144,85 @@ def _stores(result: Result) -> list[Table]:
             f"{usd:.2f}",
         )
     return [answered, aged]
+
+
+def _objects(result: Result) -> list[Table]:
+    """Return what objects did: calls and their parts, homes, sessions and replicas, counts and cost; or nothing."""
+    pools = {name: pool for name, pool in result.pools.items() if pool.objects.is_used}
+    if not pools:
+        return []
+    tables = [_calls(pools), _homes(pools)]
+    objects = {name: pool.objects for name, pool in pools.items()}
+    if any(each.acknowledged().any() or each.visible().any() for each in objects.values()):
+        tables.append(_sessions(objects))
+    return tables
+
+
+def _calls(pools: Mapping[str, Pool]) -> Table:
+    used = [
+        part
+        for part in PARTS
+        if any(pool.objects.part_mean(part) >= 0.05 for pool in pools.values())
+    ]
+    title = "Objects: how long calls take in ms, and the mean of each part; which calls fail"
+    names = (part.replace("_", " ") for part in used)
+    table = _table(title, "platform", "calls", "p50", "p95", "p99", "mean", *names, *ERRORS)
+    for name, pool in pools.items():
+        objects = pool.objects
+        times = [
+            _plus_minus(pool.estimate(lambda runs, p=p: runs.objects.call_p(p)))  # type: ignore[misc]
+            for p in (50.0, 95.0, 99.0)
+        ]
+        means = [_number(objects.call_mean), *(_number(objects.part_mean(part)) for part in used)]
+        errors = [_percent(objects.error_ratio(error)) for error in ERRORS]
+        table.add_row(name, f"{objects.calls:,}", *times, *means, *errors)
+    return table
+
+
+def _homes(pools: Mapping[str, Pool]) -> Table:
+    title = "Objects: where they live, what happens to them, what a million requests cost in USD"
+    counts = ("activations", "moves", "failovers", "restarts", "commits")
+    names = ("made", "hosts", "km p50", "km p95", "in region", *counts, "stale", "USD", "awake")
+    table = _table(title, "platform", *names)
+    for name, pool in pools.items():
+        objects = pool.objects
+        created = objects.created_by()
+        usd = [
+            objects.cost_usd_per_million_requests(pool.object_prices, hibernates=hibernates)
+            for hibernates in (True, False)
+        ]
+        table.add_row(
+            name,
+            f"{created.sum():,}",
+            f"{int(created.any(axis=0).sum()):,}",
+            *(_number(objects.distance_p(p)) for p in (50.0, 95.0)),
+            _percent(objects.in_region_ratio),
+            *(f"{objects.count(each):,}" for each in counts),
+            _percent(objects.stale_ratio),
+            *(f"{each:.2f}" for each in usd),
+        )
+    return table
+
+
+def _sessions(pools: Mapping[str, ObjectPool]) -> Table:
+    title = (
+        "Sessions: ms until a message is answered, until others see it, until a cut session is back"
+    )
+    names = ("messages", "p50", "p95", "delivered", "seen p50", "p95", "p99", "missed")
+    table = _table(title, "platform", *names, "cut", "back p50", "p95", "at most")
+    for name, objects in pools.items():
+        table.add_row(
+            name,
+            f"{objects.acknowledged().sum():,}",
+            *(_number(objects.ack_p(p)) for p in (50.0, 95.0)),
+            f"{objects.count('delivered'):,}",
+            *(_number(objects.visible_p(p)) for p in (50.0, 95.0, 99.0)),
+            _percent(objects.missed_ratio),
+            f"{objects.count('cut'):,}",
+            *(_number(objects.reconnect_p(p)) for p in (50.0, 95.0)),
+            _number(objects.reconnect_max),
+        )
+    return table
 
 
 def _seconds(ms: float) -> str:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 
 import popsim
 from popsim.results import Result
+
+sys.path.insert(0, str(Path(__file__).parent))  # made_runs
 
 SMALL = {
     "name": "small",

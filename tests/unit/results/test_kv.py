@@ -11,19 +11,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_runs import COUNTRIES, SITES, made
 
 import popsim
 from popsim.engine import kv_layout as kvl
 from popsim.engine.kv_books import KvRows
 from popsim.engine.kv_layout import KV_COLUMNS, TIERS
-from popsim.engine.object_layout import HOST_COLUMNS, OBJECT_COLUMNS
 from popsim.engine.outputs import (
     BUCKETS,
-    COARSE,
-    COLD_PHASES,
     PHASES,
-    REASONS,
-    TIMELINE_COLUMNS,
     Ints,
     PlatformRun,
     SparseHist,
@@ -35,8 +31,6 @@ from popsim.results import Result
 from popsim.results.kv import KvPool
 
 SPACES = ("users", "flags")
-COUNTRIES = ("US", "DE", "FR")
-SITES = ("IAD", "FRA", "CDG", "NRT")
 ROWS = KvRows.of(len(SPACES), len(COUNTRIES))
 BUCKET = 0.008  # a bucket's width
 PRICES = Prices(read=0.5, write=5.0, delete=4.0, list=3.0)
@@ -79,58 +73,6 @@ def histogram(rows: Mapping[int, Mapping[float, int]]) -> SparseHist:
         for ms, count in counts.items():
             dense[row, bucket_index(np.array([ms]))] += count
     return SparseHist.from_dense(dense)
-
-
-def nothing(rows: int, buckets: int = BUCKETS) -> SparseHist:
-    return SparseHist.from_dense(np.zeros((rows, buckets), np.int64))
-
-
-def made(**changes: Any) -> PlatformRun:
-    """Return a run that answered no request, with what is given instead of a store not in use."""
-    values: dict[str, Any] = {
-        "platform": "workers",
-        "replication": 0,
-        "engine": "compiled",
-        "requests": 0,
-        "failed": np.zeros(len(REASONS), np.int64),
-        "latency": np.zeros(BUCKETS, np.int64),
-        "by": {"country": nothing(3), "site": nothing(4), "network": nothing(1)},
-        "cells": nothing(1, COARSE),
-        "phase_hist": np.zeros((len(PHASES), BUCKETS), np.int64),
-        "phase_sum_ns": np.zeros((BUCKETS, len(PHASES)), np.int64),
-        "latency_sum_ns": 0,
-        "cold_starts": 0,
-        "starts": 0,
-        "evictions": 0,
-        "cold_phase_sum_ns": np.zeros(len(COLD_PHASES), np.int64),
-        "busy_us": 0,
-        "idle_us": 0,
-        "timeline": np.zeros((1, len(TIMELINE_COLUMNS)), np.int64),
-        "timeline_hist": nothing(1, COARSE),
-        "timeline_bin_ms": 1e3,
-        "arrivals": 0,
-        "events": 0,
-        "sample": np.zeros(0, SAMPLE_DTYPE),
-        "sample_phases": np.zeros((0, len(PHASES))),
-        "kv_histogram": nothing(0),
-        "kv_by_space": np.zeros((0, KV_COLUMNS), np.int64),
-        "kv_by_site": np.zeros((0, KV_COLUMNS), np.int64),
-        "kv_watched": np.zeros((0, 2)),
-        "kv_seen": np.zeros((0, 0, 2)),
-        "kv_stale_max_ms": np.zeros(0),
-        "objects_histogram": nothing(0),
-        "objects_by_class": np.zeros((0, OBJECT_COLUMNS), np.int64),
-        "objects_by_host": np.zeros((0, HOST_COLUMNS), np.int64),
-        "objects_created": np.zeros((0, 1), np.int64),
-        "objects_spawn_ns": np.zeros(0, np.int64),
-        "labels": {
-            "country": COUNTRIES, "site": SITES, "network": ("cable",), "client": ("here",),
-            "function": ("f",), "space": (), "store": (), "object_class": (), "host": (),
-        },
-        "site_positions": np.zeros((len(SITES), 2)),
-        "log": [],
-    }  # fmt: skip
-    return PlatformRun(**(values | changes))
 
 
 def stored(**changes: Any) -> PlatformRun:

@@ -1,0 +1,42 @@
+"""The world as a background."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from numpy.typing import NDArray
+
+from popsim.scenario.bundled import bundled_folder
+
+
+def draw_land(axes: Axes) -> None:
+    """Draw the continents, longitude to the right and latitude upwards, without the poles."""
+    axes.add_collection(
+        PolyCollection(
+            _polygons(), facecolors="#EDEDED", edgecolors="#C8C8C8", linewidths=0.4, zorder=1
+        )
+    )
+    axes.set(xlim=(-170.0, 190.0), ylim=(-57.0, 75.0), xticks=[], yticks=[], aspect=1.2)
+    axes.spines[:].set_visible(False)
+
+
+@cache
+def _polygons() -> list[Any]:
+    """Outer rings of Natural Earth's land, 1:110m, public domain (https://www.naturalearthdata.com)."""
+    path = bundled_folder("topologies") / "graph" / "land.geojson"
+    return [
+        _unwrapped(polygon[0]) for polygon in json.loads(path.read_text("utf-8"))["coordinates"]
+    ]
+
+
+def _unwrapped(ring: list[list[float]]) -> NDArray[np.float64]:
+    """Return a ring in one piece, also where it crosses the date line."""
+    points = np.asarray(ring, dtype=np.float64)
+    points[:, 0] = np.unwrap(points[:, 0], period=360.0)
+    points[:, 0] -= 360.0 * np.round(points[:, 0].mean() / 360.0)
+    return points

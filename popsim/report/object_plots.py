@@ -1,0 +1,271 @@
+"""Figures of objects: where the time of calls goes, how far they go, where homes are, how soon others see a message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from popsim.engine.object_layout import H_CREATED, PARTS, SPREADS
+from popsim.engine.outputs import Ints, bucket_edges
+from popsim.report.land import draw_land
+from popsim.report.style import Chart, colours, ms_text
+from popsim.results.objects import ObjectPool
+
+if TYPE_CHECKING:
+    from popsim.results.result import Result
+
+PART_COLOURS = {
+    "to_home": "#0072B2",
+    "queue": "#F0E442",
+    "open": "#D55E00",
+    "execute": "#009E73",
+    "storage": "#CC79A7",
+    "await": "#BBBBBB",
+    "gate": "#E69F00",
+    "back": "#56B4E9",
+}
+PART_NAMES = {
+    "to_home": "way to the home",
+    "queue": "waiting for the thread",
+    "open": "opening the object",
+    "execute": "computing",
+    "storage": "reading storage",
+    "await": "waiting for others",
+    "gate": "waiting for confirmation",
+    "back": "way back",
+}
+SPREAD_NAMES = {
+    "city": "in one city",
+    "country": "in one country",
+    "continent": "on one continent",
+    "world": "all over the world",
+}
+SPREAD_COLOURS = dict(zip(SPREADS, ("#009E73", "#56B4E9", "#0072B2", "#D55E00"), strict=True))
+READABLE = 0.07  # share of the longest bar that has room for a number
+NAMED_HOSTS = 6
+GRID = "#E5E5E5"
+
+
+def objects_of(result: Result) -> dict[str, ObjectPool]:
+    """Return the objects of the platforms whose handler calls some.
+
+    Raises:
+        ValueError: there is none.
+    """
+    found = {name: pool.objects for name, pool in result.pools.items() if pool.objects.is_used}
+    if not found:
+        raise ValueError("no step of the handler calls an object")
+    return found
+
+
+# --- where the time goes --------------------------------------------------------------------------------
+
+
+def parts(result: Result) -> Figure:
+    """Draw the mean of each part of a call, stacked, one bar per platform."""
+    pools = objects_of(result)
+    figure = Chart(figsize=(8.5, 2.1 + 0.42 * len(pools)), layout="constrained")
+    axes = figure.subplots()
+    means = {
+        part: np.nan_to_num([pool.part_mean(part) for pool in pools.values()]) for part in PARTS
+    }
+    totals = np.sum(list(means.values()), axis=0)
+    longest, left = float(totals.max()), np.zeros(len(pools))
+    for part, ms in means.items():
+        if ms.sum() <= 0.001 * totals.sum():
+            left += ms
+            continue
+        axes.barh(
+            range(len(pools)), ms, left=left, color=PART_COLOURS[part], label=PART_NAMES[part],
+            height=0.7,
+        )  # fmt: skip
+        for row, (start, width) in enumerate(zip(left, ms, strict=True)):
+            if width >= READABLE * longest:
+                _inside(axes, start + width / 2, row, width, dark=part in ("to_home", "execute"))
+        left += ms
+    for row, pool in enumerate(pools.values()):
+        text = f"  p50 {ms_text(pool.call_p(50))}, p95 {ms_text(pool.call_p(95))}"
+        axes.text(totals[row], row, text if pool.calls else "  no calls", va="center", fontsize=8)
+    axes.set_yticks(range(len(pools)), list(pools))
+    axes.invert_yaxis()
+    axes.set(xlim=(0, longest * 1.35 or 1.0), xlabel="mean of all answered calls in ms")
+    axes.spines[["top", "right"]].set_visible(False)
+    _title(figure, result, _parts_finding(pools, means, totals))
+    _legend(figure, 4)
+    return figure
+
+
+def _inside(axes: Axes, x: float, row: int, ms: float, *, dark: bool) -> None:
+    colour = "white" if dark else "black"
+    axes.text(x, row, f"{ms:.3g}", ha="center", va="center", fontsize=8, color=colour)
+
+
+def _parts_finding(
+    pools: Mapping[str, ObjectPool], means: Mapping[str, np.ndarray], totals: np.ndarray
+) -> str:
+    called = [row for row, pool in enumerate(pools.values()) if pool.calls]
+    if not called or totals.max() <= 0.0:
+        return "No call of an object was answered"
+    largest = max(means, key=lambda part: float(means[part].sum()))
+    shares = means[largest][called] / totals[called]
+    low, high = (f"{100 * share:.0f}" for share in (shares.min(), shares.max()))
+    span = low if low == high else f"{low} to {high}"
+    return f"{PART_NAMES[largest].capitalize()}: {span} % of a call's time"
+
+
+# --- how far ----------------------------------------------------------------------------------------------
+
+
+def distance(result: Result) -> Figure:
+    """Draw the cumulative distribution of the distance from callers' sites to homes, one line per platform."""
+    pools = objects_of(result)
+    figure = Chart(figsize=(8.0, 5.2), layout="constrained")
+    axes = figure.subplots()
+    for (name, pool), colour in zip(pools.items(), colours(), strict=False):
+        label = f"{name}  (p50 {_km(pool.distance_p(50))}, p95 {_km(pool.distance_p(95))})"
+        if pool.distance.any():
+            _curve(axes, pool.distance, colour, label)
+    axes.set(xlabel="distance from the caller's site to the object's home in km")
+    axes.set(ylabel="share of calls in %", ylim=(0, 100))
+    axes.set_xlim(left=0.0)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
+    axes.grid(visible=True, which="major", color=GRID)
+    half = {name: pool.distance_p(50) for name, pool in pools.items() if pool.distance.any()}
+    finding = _extremes(half, _km, "Half of the calls go less than {}", "less than")
+    _title(figure, result, finding)
+    _legend(figure, 2)
+    return figure
+
+
+def _km(km: float) -> str:
+    return f"{km:.3g} km" if km < 100.0 else f"{km:,.0f} km"
+
+
+# --- where homes are --------------------------------------------------------------------------------------
+
+
+def homes(result: Result) -> Figure:
+    """Draw the world: a disc per host, its area the share of objects made there; one map per platform."""
+    pools = objects_of(result)
+    rows, columns = -(-len(pools) // 2), min(2, len(pools))
+    figure = Chart(figsize=(7.0 * columns, 3.1 * rows + 0.5), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).reshape(-1)
+    shares = {name: _shares(pool) for name, pool in pools.items()}
+    for axes, (name, pool), colour in zip(panels, pools.items(), colours(), strict=False):
+        draw_land(axes)
+        _discs(axes, pool, shares[name], colour)
+        used = int(np.count_nonzero(shares[name]))
+        hosts = "1 host" if used == 1 else f"{used} hosts"
+        axes.set_title(f"{name}: {pool.created_by().sum():,} objects at {hosts}", fontsize=10)
+    for axes in panels[len(pools) :]:
+        axes.remove()
+    _title(figure, result, _homes_finding(pools, shares))
+    return figure
+
+
+def _shares(pool: ObjectPool) -> np.ndarray:
+    """Return which share of the objects was made at each host, shape (H,); zeros if there is none."""
+    created = pool.by_host()[:, H_CREATED]
+    return np.asarray(created / max(int(created.sum()), 1))
+
+
+def _discs(axes: Axes, pool: ObjectPool, shares: np.ndarray, colour: str) -> None:
+    places = dict(zip(pool.runs[0].labels["site"], pool.runs[0].site_positions, strict=True))
+    order = [row for row in np.argsort(-shares, kind="stable") if shares[row] > 0.0]
+    known = [row for row in order if pool.hosts[row] in places]
+    if not known:
+        return
+    lat, lon = np.array([places[pool.hosts[row]] for row in known]).T
+    axes.scatter(
+        lon, lat, s=8.0 + 900.0 * shares[known], color=colour, alpha=0.6, linewidths=0.5,
+        edgecolors="white", zorder=2,
+    )  # fmt: skip
+    for row, x, y in list(zip(known, lon, lat, strict=True))[:NAMED_HOSTS]:
+        axes.annotate(
+            f"{pool.hosts[row]} {100 * shares[row]:.0f} %", (x, y), fontsize=7, ha="center",
+            va="center", zorder=3,
+        )  # fmt: skip
+
+
+def _homes_finding(pools: Mapping[str, ObjectPool], shares: Mapping[str, np.ndarray]) -> str:
+    if not any(share.any() for share in shares.values()):
+        return "No object was made"
+    name = max(pools, key=lambda each: float(shares[each].max()))
+    top = int(shares[name].argmax())
+    where = f" with {name}" if len(pools) > 1 else ""
+    share = 100 * shares[name][top]
+    return f"{pools[name].hosts[top]} is home to {share:.0f} % of the objects{where}"
+
+
+# --- how soon others see a message ------------------------------------------------------------------------
+
+
+def visible(result: Result) -> Figure:
+    """Draw the cumulative distribution of ms from a message to each other participant, one panel per platform."""
+    pools = {name: pool for name, pool in objects_of(result).items() if pool.visible().any()}
+    rows, columns = -(-len(pools) // 2) or 1, min(2, len(pools)) or 1
+    figure = Chart(figsize=(3.0 + 5.0 * columns, 1.4 + 3.6 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).reshape(-1)
+    for axes, (name, pool) in zip(panels, pools.items(), strict=False):
+        for spread in SPREADS:
+            if pool.visible(spread).any():
+                times = [ms_text(pool.visible_p(p, spread)) for p in (50, 95)]
+                label = f"{SPREAD_NAMES[spread]}  (p50 {times[0]}, p95 {times[1]})"
+                _curve(axes, pool.visible(spread), SPREAD_COLOURS[spread], label)
+        axes.set(xscale="log", ylim=(0, 100), ylabel="seen, in %")
+        axes.set_xlabel("time since the message was sent in ms")
+        axes.set_title(name, fontsize=10)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        axes.grid(visible=True, which="major", color=GRID)
+        axes.legend(loc="lower right", frameon=False, fontsize=7, title="participants")
+    if pools:
+        panels[0].set_xlim(
+            0.8 * min(pool.visible_p(0.5) for pool in pools.values()),
+            1.25 * max(pool.visible_p(99.5) for pool in pools.values()),
+        )
+    for axes in panels[len(pools) :]:
+        axes.remove()
+    half = {name: pool.visible_p(50) for name, pool in pools.items()}
+    _title(figure, result, _extremes(half, ms_text, "Half of the others see a message after {}"))
+    return figure
+
+
+# --- what they have in common -----------------------------------------------------------------------------
+
+
+def _curve(axes: Axes, histogram: Ints, colour: str, label: str) -> None:
+    """Draw a cumulative distribution in % from a histogram."""
+    found = np.flatnonzero(histogram)
+    share = np.cumsum(histogram[found]) / histogram.sum()
+    values = bucket_edges(found)[1]
+    axes.step(
+        [values[0], *values], [0.0, *(100 * share)], where="post", color=colour, label=label,
+        linewidth=1.8,
+    )  # fmt: skip
+
+
+def _extremes(
+    values: Mapping[str, float], text: Callable[[float], str], sentence: str, again: str = "after"
+) -> str:
+    """Return a sentence with the least of the platforms' values and, if there are several, the largest."""
+    if not values:
+        return "No data"
+    least, most = min(values, key=lambda n: values[n]), max(values, key=lambda n: values[n])
+    if len(values) == 1:
+        return sentence.format(text(values[least]))
+    best = f"{text(values[least])} with {least}"
+    return f"{sentence.format(best)}, {again} {text(values[most])} with {most}"
+
+
+def _title(figure: Figure, result: Result, finding: str) -> None:
+    figure.suptitle(f"{finding}\n{result.scenario.name}", fontsize=11)
+
+
+def _legend(figure: Figure, columns: int) -> None:
+    if any(axes.get_legend_handles_labels()[1] for axes in figure.axes):
+        figure.legend(loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
