@@ -111,11 +111,15 @@ def _parts_finding(
     called = [row for row, pool in enumerate(pools.values()) if pool.calls]
     if not called or totals.max() <= 0.0:
         return "No call of an object was answered"
-    largest = max(means, key=lambda part: float(means[part].sum()))
-    shares = means[largest][called] / totals[called]
+    way = means["to_home"] + means["back"]
+    kinds = {"way to the home and back": way} | {
+        PART_NAMES[part]: ms for part, ms in means.items() if part not in ("to_home", "back")
+    }
+    largest = max(kinds, key=lambda kind: float(kinds[kind].sum()))
+    shares = kinds[largest][called] / totals[called]
     low, high = (f"{100 * share:.0f}" for share in (shares.min(), shares.max()))
     span = low if low == high else f"{low} to {high}"
-    return f"{PART_NAMES[largest].capitalize()}: {span} % of a call's time"
+    return f"{largest.capitalize()}: {span} % of a call's time"
 
 
 # --- how far ----------------------------------------------------------------------------------------------
@@ -132,12 +136,12 @@ def distance(result: Result) -> Figure:
             _curve(axes, pool.distance, colour, label)
     axes.set(xlabel="distance from the caller's site to the object's home in km")
     axes.set(ylabel="share of calls in %", ylim=(0, 100))
-    axes.set_xlim(left=0.0)
+    most = max((pool.distance_p(99.9) for pool in pools.values() if pool.distance.any()), default=1)
+    axes.set_xlim(0.0, max(1.05 * most, 1.0))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
     axes.grid(visible=True, which="major", color=GRID)
-    half = {name: pool.distance_p(50) for name, pool in pools.items() if pool.distance.any()}
-    finding = _extremes(half, _km, "Half of the calls go less than {}", "less than")
-    _title(figure, result, finding)
+    half = {f"with {n}": pool.distance_p(50) for n, pool in pools.items() if pool.distance.any()}
+    _title(figure, result, _extremes(half, _km, "Half of the calls go", "less than"))
     _legend(figure, 2)
     return figure
 
@@ -181,14 +185,14 @@ def _discs(axes: Axes, pool: ObjectPool, shares: np.ndarray, colour: str) -> Non
     if not known:
         return
     lat, lon = np.array([places[pool.hosts[row]] for row in known]).T
+    area = 8.0 + 900.0 * shares[known]  # points squared
     axes.scatter(
-        lon, lat, s=8.0 + 900.0 * shares[known], color=colour, alpha=0.6, linewidths=0.5,
-        edgecolors="white", zorder=2,
-    )  # fmt: skip
-    for row, x, y in list(zip(known, lon, lat, strict=True))[:NAMED_HOSTS]:
+        lon, lat, s=area, color=colour, alpha=0.6, linewidths=0.5, edgecolors="white", zorder=2
+    )
+    for row, x, y, size in list(zip(known, lon, lat, area, strict=True))[:NAMED_HOSTS]:
         axes.annotate(
-            f"{pool.hosts[row]} {100 * shares[row]:.0f} %", (x, y), fontsize=7, ha="center",
-            va="center", zorder=3,
+            f"{pool.hosts[row]} {100 * shares[row]:.3g} %", (x, y), fontsize=7, va="center",
+            xytext=(np.sqrt(size / np.pi) + 2.0, 0.0), textcoords="offset points", zorder=3,
         )  # fmt: skip
 
 
@@ -209,7 +213,7 @@ def visible(result: Result) -> Figure:
     """Draw the cumulative distribution of ms from a message to each other participant, one panel per platform."""
     pools = {name: pool for name, pool in objects_of(result).items() if pool.visible().any()}
     rows, columns = -(-len(pools) // 2) or 1, min(2, len(pools)) or 1
-    figure = Chart(figsize=(3.0 + 5.0 * columns, 1.4 + 3.6 * rows), layout="constrained")
+    figure = Chart(figsize=(2.0 + 5.5 * columns, 1.2 + 4.0 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).reshape(-1)
     for axes, (name, pool) in zip(panels, pools.items(), strict=False):
         for spread in SPREADS:
@@ -222,7 +226,9 @@ def visible(result: Result) -> Figure:
         axes.set_title(name, fontsize=10)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
         axes.grid(visible=True, which="major", color=GRID)
-        axes.legend(loc="lower right", frameon=False, fontsize=7, title="participants")
+        axes.tick_params(labelbottom=True, labelleft=True)
+        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.17)}
+        axes.legend(**below, frameon=False, fontsize=8, ncols=2)
     if pools:
         panels[0].set_xlim(
             0.8 * min(pool.visible_p(0.5) for pool in pools.values()),
@@ -230,9 +236,18 @@ def visible(result: Result) -> Figure:
         )
     for axes in panels[len(pools) :]:
         axes.remove()
-    half = {name: pool.visible_p(50) for name, pool in pools.items()}
-    _title(figure, result, _extremes(half, ms_text, "Half of the others see a message after {}"))
+    _title(figure, result, _visible_finding(pools))
     return figure
+
+
+def _visible_finding(pools: Mapping[str, ObjectPool]) -> str:
+    """Compare platforms; if there is one, compare how far participants are spread."""
+    half = {f"with {name}": pool.visible_p(50) for name, pool in pools.items()}
+    if len(pools) == 1:
+        (pool,) = pools.values()
+        used = [spread for spread in SPREADS if pool.visible(spread).any()]
+        half = {SPREAD_NAMES[spread]: pool.visible_p(50, spread) for spread in used}
+    return _extremes(half, ms_text, "Half of the others see a message", "after")
 
 
 # --- what they have in common -----------------------------------------------------------------------------
@@ -250,16 +265,14 @@ def _curve(axes: Axes, histogram: Ints, colour: str, label: str) -> None:
 
 
 def _extremes(
-    values: Mapping[str, float], text: Callable[[float], str], sentence: str, again: str = "after"
+    values: Mapping[str, float], text: Callable[[float], str], begin: str, link: str
 ) -> str:
-    """Return a sentence with the least of the platforms' values and, if there are several, the largest."""
+    """Return a sentence with the least of some named values and, if there are several, the largest."""
     if not values:
         return "No data"
     least, most = min(values, key=lambda n: values[n]), max(values, key=lambda n: values[n])
-    if len(values) == 1:
-        return sentence.format(text(values[least]))
-    best = f"{text(values[least])} with {least}"
-    return f"{sentence.format(best)}, {again} {text(values[most])} with {most}"
+    first = f"{begin} {link} {text(values[least])}"
+    return first if len(values) == 1 else f"{first} {least}, {link} {text(values[most])} {most}"
 
 
 def _title(figure: Figure, result: Result, finding: str) -> None:

@@ -182,7 +182,7 @@ def _calls(pools: Mapping[str, Pool]) -> Table:
 def _homes(pools: Mapping[str, Pool]) -> Table:
     title = "Objects: where they live, what happens to them, what a million requests cost in USD"
     counts = ("activations", "moves", "failovers", "restarts", "commits")
-    names = ("made", "hosts", "km p50", "km p95", "in region", *counts, "stale", "USD", "awake")
+    names = ("made", "hosts", "km p50", "km p95", "in region", *counts, "stale", "USD", "USD awake")
     table = _table(title, "platform", *names)
     for name, pool in pools.items():
         objects = pool.objects

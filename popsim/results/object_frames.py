@@ -232,4 +232,5 @@ def objects_json(pool: Pool) -> dict[str, Any] | None:
 
 
 def _finite(record: Mapping[str, float]) -> dict[str, float | None]:
-    return {name: finite(value) for name, value in record.items()}
+    """Return numbers for JSON; counts stay whole."""
+    return {k: value if isinstance(value, int) else finite(value) for k, value in record.items()}
