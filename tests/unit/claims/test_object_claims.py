@@ -1,0 +1,244 @@
+"""Expectations about objects: how they are read, and what they observe."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from made_runs import DOCUMENT, ROOM, made, object_columns, with_objects
+
+import popsim
+from popsim.claims import ClaimSyntaxError, judge, parse_expectation
+from popsim.claims.expression import Metric, Number
+from popsim.claims.object_metric import NUMBERS, QUANTITIES, ObjectMetric
+from popsim.engine.object_layout import PARTS
+from popsim.results.objects import FreeObjects, ObjectPool
+from popsim.results.pooled import Pool
+
+PLATFORMS = ["workers", "lambda"]
+PRICES = FreeObjects(request=0.15, duration=12.5, read=0.2, write=1.0, message_share=0.05)
+
+
+def metric(
+    name: str,
+    statistic: str = "",
+    percent: float = 0.0,
+    *,
+    object_class: str | None = None,
+    spread: str | None = None,
+) -> ObjectMetric:
+    power = 1 if statistic and name != "distance" else 0
+    return ObjectMetric("workers", object_class, name, statistic, percent, spread, power)
+
+
+# --- reading --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("objects.call.p(95)", metric("call", "p", 95.0)),
+        ("objects.call.p99", metric("call", "p", 99.0)),
+        ("objects.call.mean", metric("call", "mean")),
+        *((f"objects.{part}.p(50)", metric(part, "p", 50.0)) for part in PARTS),
+        ("objects.queue.mean", metric("queue", "mean")),
+        ("objects.spawn.p(99.9)", metric("spawn", "p", 99.9)),
+        ("objects.visible.p(95)", metric("visible", "p", 95.0)),
+        ("objects.visible.continent.p(95)", metric("visible", "p", 95.0, spread="continent")),
+        ("objects.visible.world.mean", metric("visible", "mean", spread="world")),
+        ("objects.ack.p(50)", metric("ack", "p", 50.0)),
+        ("objects.ack.city.p50", metric("ack", "p", 50.0, spread="city")),
+        ("objects.reconnect.p(95)", metric("reconnect", "p", 95.0)),
+        ("objects.reconnect.max", metric("reconnect", "max")),
+        ("objects.staleness.p(99)", metric("staleness", "p", 99.0)),
+        ("objects[document].call.p(95)", metric("call", "p", 95.0, object_class="document")),
+        (
+            "objects [ document ] . ack . city . mean",
+            metric("ack", "mean", object_class="document", spread="city"),
+        ),
+    ],
+)
+def test_times(text: str, expected: ObjectMetric) -> None:
+    found = parse_expectation(f"workers.{text} < 5ms", PLATFORMS)
+    assert found.left == expected
+    assert found.unit == "ms"
+
+
+@pytest.mark.parametrize("object_class", [None, "document"])
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_without_a_unit(name: str, object_class: str | None) -> None:
+    objects = "objects" if object_class is None else f"objects[{object_class}]"
+    found = parse_expectation(f"workers.{objects}.{name} >= 5%", PLATFORMS)
+    assert found.left == metric(name, object_class=object_class)
+    assert found.bounds == ((">=", Number(0.05, 0)),)
+    assert found.unit == ""
+
+
+def test_distances_are_bare_numbers_of_km() -> None:
+    found = parse_expectation("workers.objects.distance.p(50) < 300", PLATFORMS)
+    assert found.left == metric("distance", "p", 50.0)
+    assert found.unit == ""
+    ratio = "workers.objects.distance.mean / lambda.objects.distance.mean < 1"
+    assert parse_expectation(ratio, PLATFORMS).unit == ""
+
+
+def test_the_phase_is_of_whole_requests() -> None:
+    found = parse_expectation("workers.object.p(95) < 5ms", PLATFORMS).left
+    assert found == Metric("workers", "object", "p", 95.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "message", "hint"),
+    [
+        ("workers.objects.call.p(95) < 5", 0, "the units differ: a time and a bare", "13ms"),
+        ("workers.objects.distance.p(50) < 5ms", 0, "the units differ: a bare number", "13ms"),
+        ("workers.objects.cost < 1ms", 0, "the units differ", "13ms"),
+        ("workers.objects.call.mean + workers.objects.distance.mean < 1ms", 26, "differ", "13ms"),
+        ("workers.objects.cal.p(95) < 1ms", 16, "no metric 'cal' of objects", "'call'?"),
+        ("workers.objects.lost_ratoi < 1%", 16, "no metric 'lost_ratoi' of", "'lost_ratio'?"),
+        ("workers.objects[room].mvoes < 1", 22, "no metric 'mvoes' of", "'moves'?"),
+        ("workers.objects.zzz < 1", 16, "no metric 'zzz' of", "expected call, to_home, queue"),
+        ("workers.objects.p(95) < 1ms", 16, "no metric 'p' of", "the phase is called object"),
+        ("workers.objects.mean < 1ms", 16, "no metric 'mean' of", "the phase is called object"),
+        ("workers.object.call.p(95) < 1ms", 15, "there is no metric 'call'", None),
+        ("workers.objets.call.p(95) < 1ms", 8, "no metric 'objets'", "did you mean 'object"),
+        ("workers.objects.call.max < 1ms", 21, "call has no 'max'", "known: mean, p(95)"),
+        ("workers.objects.call.city.p(5) < 1ms", 21, "call has no 'city'", "known: mean, p(95)"),
+        ("workers.objects.visible.town.p(5) < 1s", 24, "visible has no 'town'", "city, continent"),
+        ("workers.objects.visible.contient.p(5) < 1s", 24, "has no 'contient'", "'continent'?"),
+        ("workers.objects.visible.city.max < 1s", 29, "visible has no 'max'", "known: mean, p(95)"),
+        ("workers.objects.reconnect.mean < 1s", 26, "reconnect has no 'mean'", "max, p(95)"),
+        ("workers.objects.staleness.mean < 1s", 26, "staleness has no 'mean'", "p(95)"),
+        ("workers.objects.call < 1ms", 21, "expected '.'", None),
+        ("workers.objects.visible.city < 1ms", 29, "expected '.'", None),
+        ("workers.objects < 1ms", 16, "expected '.'", None),
+        ("workers.objects[room.call.p(95) < 1ms", 20, "expected ']'", None),
+        ("workers.objects[] < 1ms", 18, "expected ']'", None),
+        ("workers.objects.call.p(100) < 1s", 23, "between 0 and 100, got '100'", None),
+        ("workers.objects.ack.p(0) < 1s", 22, "between 0 and 100, got '0'", None),
+    ],
+)
+def test_mistakes_have_a_column_and_a_hint(
+    text: str, column: int, message: str, hint: str | None
+) -> None:
+    with pytest.raises(ClaimSyntaxError, match=re.escape(message)) as caught:
+        parse_expectation(text, PLATFORMS)
+    assert caught.value.column == column
+    if hint is not None:
+        assert hint in (caught.value.hint or "")
+
+
+# --- observing ------------------------------------------------------------------------------------------
+
+
+def pools(*runs: Any) -> dict[str, Pool]:
+    return {"workers": Pool(runs or [with_objects()], object_prices=PRICES)}
+
+
+def observed(text: str, *runs: Any) -> float:
+    """Return what an expectation's metric is, whatever its unit."""
+    for unit in ("ms", ""):
+        try:
+            found = parse_expectation(f"workers.{text} >= 0{unit}", PLATFORMS)
+        except ClaimSyntaxError:
+            continue
+        return found.left.evaluate(pools(*runs))
+    raise AssertionError(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("objects[document].call.p(95)", 40.0),
+        ("objects[document].call.mean", 25.0),
+        ("objects[room].call.p(95)", 5.0),
+        ("objects[document].gate.p(95)", 20.0),
+        ("objects[document].gate.p(50)", 0.0),
+        ("objects[document].gate.mean", 10.0),
+        ("objects[document].distance.p(70)", 1_000.0),
+        ("objects[document].distance.mean", 1_500.0),
+        ("objects.spawn.p(50)", 30.0),
+        ("objects.spawn.mean", 30.0),
+        ("objects.ack.city.p(50)", 20.0),
+        ("objects.ack.mean", 52.5),
+        ("objects.visible.world.p(95)", 100.0),
+        ("objects.visible.p(50)", 15.0),
+        ("objects.visible.city.mean", 15.0),
+        ("objects.reconnect.p(90)", 3_000.0),
+        ("objects.reconnect.max", 3_000.0),
+        ("objects.staleness.p(99)", 500.0),
+        ("objects.staleness.p(50)", 0.0),
+        ("objects.in_region_ratio", 65 / 120),
+        ("objects.lost_ratio", 5 / 140),
+        ("objects.overloaded_ratio", 10 / 140),
+        ("objects[document].unavailable_ratio", 3 / 120),
+        ("objects[document].failed_ratio", 2 / 120),
+        ("objects.stale_ratio", 0.1),
+        ("objects.missed_ratio", 0.1),
+        ("objects.calls", 120.0),
+        ("objects.calls_per_request", 120 / 50),
+        ("objects[room].calls_per_request", 20 / 50),
+        ("objects.moves", 4.0),
+        ("objects.activations", 22.0),
+        ("objects.failovers", 1.0),
+        ("objects.commits", 25.0),
+        ("objects[document].cost", 1.434),  # see the tests of costs by kind
+        ("objects[document].cost_without_hibernation", 1.754),
+    ],
+)
+def test_claims_observe_what_happened(text: str, expected: float) -> None:
+    assert observed(text) == pytest.approx(expected, rel=0.008)
+
+
+def test_every_metric_can_be_evaluated() -> None:
+    for name, statistics in QUANTITIES.items():
+        for statistic in statistics:
+            text = "p(50)" if statistic == "p" else statistic
+            assert math.isfinite(observed(f"objects.{name}.{text}")), name
+    for name in NUMBERS:
+        assert math.isfinite(observed(f"objects.{name}")), name
+
+
+def test_counts_are_per_replication() -> None:
+    runs = [with_objects(), with_objects(replication=1)]
+    assert ObjectPool(runs).count("moves") == 8
+    assert observed("objects.moves", *runs) == 4.0
+    assert observed("objects.calls_per_request", *runs) == 240 / 100
+
+
+@pytest.mark.parametrize("text", ["objects.moves", "objects.call.p(50)", "objects.cost"])
+def test_without_objects_there_is_no_value(text: str) -> None:
+    assert math.isnan(observed(text, made()))
+
+
+def test_without_the_class_there_is_no_value() -> None:
+    assert math.isnan(observed("objects[chat].moves"))
+
+
+def test_claims_are_judged_by_the_replications() -> None:
+    scenario = popsim.load(
+        {
+            "name": "made",
+            "duration": "1min",
+            "workload": {"arrivals": {"rate": "1/s"}, "handler": [{"cpu": "1ms"}]},
+            "platforms": {"workers": {"preset": "cloudflare-workers"}},
+        }
+    )
+    expect = {
+        "workers.objects.call.p(95) < 50ms": "holds",
+        "workers.objects.moves > 100": "fails",
+        "workers.objects.moves > 6": "undecided",  # 4 and 10
+        "workers.objects[document].distance.p(70) < 1100": "holds",
+    }
+    claims = [{"id": "it", "says": "it", "expect": list(expect)}]
+    restless = with_objects(
+        replication=1,
+        objects_by_class=np.array([object_columns(DOCUMENT | {"moves": 10}), object_columns(ROOM)]),
+    )
+    (verdict,) = judge(scenario.changed(claims=claims), pools(with_objects(), restless))
+    assert [each.verdict for each in verdict.expectations] == list(expect.values())
+    assert [each.unit for each in verdict.expectations] == ["ms", "", "", ""]
+    assert verdict.expectations[2].observed.value == 7.0
