@@ -66,7 +66,8 @@ class Plots:
             axes.axhline(percent, color="#BBBBBB", linewidth=0.8, linestyle=":")
         axes.grid(visible=True, which="major", axis="x", color="#E5E5E5")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-        figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+        if axes.get_legend_handles_labels()[1]:
+            figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
         axes.set_title(self.result.scenario.name, fontsize=11)
         return figure
 
