@@ -307,12 +307,13 @@ class ObjectPool:
     def costs(self, prices: ObjectPrices) -> dict[str, float]:
         """Return what a million requests cost in USD by kind: requests, duration, idle, reads, writes.
 
-        ``idle`` is due only for objects that don't hibernate. ASSUMPTION: a transaction reads one row and writes one,
-        setting an alarm writes one row; failed calls cost nothing.
+        ``idle`` is due only for objects that don't hibernate. Answered calls, alarms and connections made anew are
+        requests; a participant's message is ``message_share`` of one.
         """
         messages = int(self.acknowledged().sum())
         billed = self.calls - messages * (1.0 - prices.message_share)
         gb = prices.memory / BYTES_PER_GB
+        # ASSUMPTION: a transaction reads one row and writes one, an alarm writes one; failed calls cost nothing.
         transactions, alarms = self.count("transactions"), self.count("alarms")
         usd = {
             "requests": (billed + alarms + self.count("reconnected")) * prices.request,

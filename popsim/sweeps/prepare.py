@@ -9,6 +9,7 @@ import numpy as np
 
 from popsim.claims.expression import Comparison
 from popsim.claims.kv_metric import KvMetric
+from popsim.claims.object_metric import ObjectMetric
 from popsim.claims.parse import ClaimSyntaxError, parse_expectation
 from popsim.engine.network import select_sites
 from popsim.models.arrivals import hourly_profile
@@ -190,6 +191,7 @@ class _Check:
                     )
                     self.problems.add(path, message)
                 self._kv_claim(path, comparison, claim.where)
+                self._object_claim(path, comparison)
 
     def _kv_claim(self, path: Key, comparison: Comparison, where: Where) -> None:
         """Check that the stores and key spaces are there that an expectation is about."""
@@ -205,6 +207,19 @@ class _Check:
             elif metric.space is not None and metric.space not in workload.keys:
                 hint = did_you_mean(metric.space, list(workload.keys))
                 message = f"there is no key space {metric.space!r}"
+                self.problems.add(path, message, hint)
+
+    def _object_claim(self, path: Key, comparison: Comparison) -> None:
+        """Check that the objects are there that an expectation is about."""
+        classes = getattr(self.scenario.workload, "objects", {})
+        for metric in comparison.metrics():
+            if not isinstance(metric, ObjectMetric):
+                continue
+            if not classes:
+                self.problems.add(path, "no step of the handler calls an object")
+            elif metric.object_class is not None and metric.object_class not in classes:
+                hint = did_you_mean(metric.object_class, list(classes))
+                message = f"there is no class of objects {metric.object_class!r}"
                 self.problems.add(path, message, hint)
 
     def _in_text(self, path: Key, error: ClaimSyntaxError) -> Problem:
