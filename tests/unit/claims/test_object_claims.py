@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from made_runs import DOCUMENT, ROOM, made, object_columns, with_objects
 
 import popsim
@@ -242,3 +244,25 @@ def test_claims_are_judged_by_the_replications() -> None:
     assert [each.verdict for each in verdict.expectations] == list(expect.values())
     assert [each.unit for each in verdict.expectations] == ["ms", "", "", ""]
     assert verdict.expectations[2].observed.value == 7.0
+
+
+# --- refusing -------------------------------------------------------------------------------------------
+
+
+def test_claims_about_objects_that_nobody_calls(tmp_path: Path) -> None:
+    text = "workers.objects.moves > 1"
+    path = tmp_path / "it.yaml"
+    content = {
+        "name": "it",
+        "duration": "1min",
+        "workload": {"arrivals": {"rate": "1/s"}, "handler": [{"cpu": "1ms"}]},
+        "platforms": {"workers": {"preset": "cloudflare-workers"}},
+        "claims": [{"id": "it", "says": "it", "expect": [text]}],
+    }
+    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    with pytest.raises(popsim.InputError) as caught:
+        popsim.load(path)
+    (problem,) = caught.value.problems
+    assert problem.message == "no step of the handler calls an object"
+    assert problem.path == ("claims", 0, "expect", 0)
+    assert text in path.read_text(encoding="utf-8").splitlines()[(problem.line or 0) - 1]
