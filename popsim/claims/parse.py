@@ -193,6 +193,8 @@ class _Parser:
             return Metric(platform.text, None, name.text, 0.0, 0)
         known = METRICS[:2] if phase else (*METRICS, *PHASES, "objects")
         hint = did_you_mean(name.text, known) or f"expected {', '.join(METRICS)}"
+        if phase == "object" and name.text in object_metric.QUANTITIES:
+            hint = f"did you mean objects.{name.text}?"
         raise ClaimSyntaxError(f"there is no metric {name.text!r}", name.column, hint)
 
     def is_phase(self) -> bool:

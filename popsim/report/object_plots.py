@@ -191,19 +191,29 @@ def _discs(axes: Axes, pool: ObjectPool, shares: np.ndarray, colour: str) -> Non
     )
     for row, x, y, size in list(zip(known, lon, lat, area, strict=True))[:NAMED_HOSTS]:
         axes.annotate(
-            f"{pool.hosts[row]} {100 * shares[row]:.3g} %", (x, y), fontsize=7, va="center",
+            f"{pool.hosts[row]} {_percent(shares[row])}", (x, y), fontsize=7, va="center",
             xytext=(np.sqrt(size / np.pi) + 2.0, 0.0), textcoords="offset points", zorder=3,
         )  # fmt: skip
 
 
 def _homes_finding(pools: Mapping[str, ObjectPool], shares: Mapping[str, np.ndarray]) -> str:
-    if not any(share.any() for share in shares.values()):
+    largest = {name: float(share.max()) for name, share in shares.items() if share.any()}
+    if not largest:
         return "No object was made"
-    name = max(pools, key=lambda each: float(shares[each].max()))
-    top = int(shares[name].argmax())
-    where = f" with {name}" if len(pools) > 1 else ""
-    share = 100 * shares[name][top]
-    return f"{pools[name].hosts[top]} is home to {share:.0f} % of the objects{where}"
+    if len(pools) == 1:
+        ((name, share),) = largest.items()
+        host = pools[name].hosts[int(shares[name].argmax())]
+        return f"{host} is home to {_of_objects(share)}"
+    named = {f"with {name}": share for name, share in largest.items()}
+    return _extremes(named, _of_objects, "The largest host is home", "to")
+
+
+def _of_objects(share: float) -> str:
+    return f"{_percent(share)} of the objects"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.{0 if share >= 0.1 else 1}f} %"
 
 
 # --- how soon others see a message ------------------------------------------------------------------------
@@ -267,12 +277,14 @@ def _curve(axes: Axes, histogram: Ints, colour: str, label: str) -> None:
 def _extremes(
     values: Mapping[str, float], text: Callable[[float], str], begin: str, link: str
 ) -> str:
-    """Return a sentence with the least of some named values and, if there are several, the largest."""
+    """Return a sentence with the least of some named values and, if it is another, the largest."""
     if not values:
         return "No data"
     least, most = min(values, key=lambda n: values[n]), max(values, key=lambda n: values[n])
-    first = f"{begin} {link} {text(values[least])}"
-    return first if len(values) == 1 else f"{first} {least}, {link} {text(values[most])} {most}"
+    low, high = text(values[least]), text(values[most])
+    if low == high:
+        return f"{begin} {link} {low}"
+    return f"{begin} {link} {low} {least}, {link} {high} {most}"
 
 
 def _title(figure: Figure, result: Result, finding: str) -> None:

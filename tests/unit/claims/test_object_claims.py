@@ -105,7 +105,7 @@ def test_the_phase_is_of_whole_requests() -> None:
         ("workers.objects.zzz < 1", 16, "no metric 'zzz' of", "expected call, to_home, queue"),
         ("workers.objects.p(95) < 1ms", 16, "no metric 'p' of", "the phase is called object"),
         ("workers.objects.mean < 1ms", 16, "no metric 'mean' of", "the phase is called object"),
-        ("workers.object.call.p(95) < 1ms", 15, "there is no metric 'call'", None),
+        ("workers.object.call.p(95) < 1ms", 15, "there is no metric 'call'", "mean objects.call?"),
         ("workers.objets.call.p(95) < 1ms", 8, "no metric 'objets'", "did you mean 'object"),
         ("workers.objects.call.max < 1ms", 21, "call has no 'max'", "known: mean, p(95)"),
         ("workers.objects.call.city.p(5) < 1ms", 21, "call has no 'city'", "known: mean, p(95)"),
