@@ -57,7 +57,7 @@ def route(st, slot):
     request.network = network
     access = quantile(st, ACCESS + network, access_word)
     jitter = quantile(st, JITTER, jitter_word)
-    base = ingress(st, slot, uniform(route_word))
+    request.ingress, base = pick(st, request.client, uniform(route_word))
     if request.ingress < 0:
         return False
     request.rtt = (base + access) + jitter
@@ -74,11 +74,10 @@ def route(st, slot):
 
 
 @helper
-def ingress(st, slot, position):
-    """Choose the ingress by the client's shares, passing over withdrawn sites; return its RTT."""
-    request = st.slots[slot]
+def pick(st, client, position):
+    """Return the ingress that a client uses, passing over withdrawn ones, and its RTT; -1 if none is left."""
     count = st.integers[I_ROUTES]
-    first = request.client * count
+    first = client * count
     preferred = np.int64(0)
     while preferred < count - 1 and position >= st.routes[first + preferred].cumulative:
         preferred += 1
@@ -88,9 +87,8 @@ def ingress(st, slot, position):
             index -= count
         site = st.routes[first + index].site
         if site >= 0 and st.sites[site].withdrawn == 0:
-            request.ingress = site
-            return st.routes[first + index].rtt
-    return 0.0
+            return site, st.routes[first + index].rtt
+    return np.int64(-1), 0.0
 
 
 @helper

@@ -8,18 +8,29 @@ notice a change in an imported module.
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core.imputils import impl_ret_borrowed, lower_getattr_generic
+from numba.core.typing.templates import AttributeTemplate, infer_getattr
+from numba.extending import NativeValue, intrinsic, models, register_model, unbox
 
 F = TypeVar("F", bound=Callable[..., Any])
+# What a kernel asks of Python: (object, class, site, ms) -> host. A kernel holds the interpreter's lock while it runs.
+ASKED_FROM_KERNELS = ctypes.CFUNCTYPE(
+    ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_double
+)
 ENGINE = Path(__file__).resolve().parent.parent
 
 
@@ -66,6 +77,104 @@ def helper(function: F) -> F:
     return numba.njit(  # type: ignore[no-any-return]
         no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True, **_COMMON
     )(function)
+
+
+# --- the state, as kernels see it -----------------------------------------------------------------------------
+#
+# A tuple of a hundred arrays as an argument costs a minute of compiling: each function takes each array apart. So kernels
+# get a pointer to a table of arrays. Nothing in it changes while a kernel runs, and LLVM is told so.
+
+
+class Boxed:
+    """The arrays of a state at an address: what kernels take in place of the state itself."""
+
+    def __init__(self, state: Any) -> None:
+        """Note where each array of a NamedTuple lies."""
+        names, arrays = state._fields, tuple(state)
+        self._numba_type_ = _state_type(tuple((n, numba.typeof(a)) for n, a in zip(names, arrays, strict=True)))
+        words: list[int] = []
+        for array in arrays:
+            words += [0, 0, array.size, array.itemsize, array.ctypes.data, *array.shape, *array.strides]
+        self.table = np.array(words, dtype=np.int64)
+        self.address = int(self.table.ctypes.data)
+        self.state = state  # keeps the arrays alive
+
+
+class StateType(types.Type):  # type: ignore[misc]
+    """The type of a pointer to a table of arrays with names."""
+
+    def __init__(self, fields: tuple[tuple[str, Any], ...]) -> None:
+        self.fields = fields
+        digest = hashlib.sha256(repr([(name, str(kind)) for name, kind in fields]).encode())
+        super().__init__(name=f"State{digest.hexdigest()[:12]}")
+
+
+@cache
+def _state_type(fields: tuple[tuple[str, Any], ...]) -> StateType:
+    return StateType(fields)
+
+
+@register_model(StateType)  # type: ignore[untyped-decorator]
+class _StateModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, kind: StateType) -> None:
+        arrays = [manager.lookup(array).get_value_type() for _, array in kind.fields]
+        super().__init__(manager, kind, ir.LiteralStructType(arrays).as_pointer())
+
+
+@infer_getattr
+class _StateAttributes(AttributeTemplate):  # type: ignore[misc]
+    key = StateType
+
+    def generic_resolve(self, kind: StateType, name: str) -> Any:
+        return dict(kind.fields).get(name)
+
+
+@lower_getattr_generic(StateType)  # type: ignore[untyped-decorator]
+def _load_array(context: Any, builder: Any, kind: StateType, pointer: Any, name: str) -> Any:
+    """Load an array's members one by one, as what never changes."""
+    row = [field for field, _ in kind.fields].index(name)
+    array = dict(kind.fields)[name]
+    whole = context.get_value_type(array)
+    value = ir.Constant(whole, ir.Undefined)
+    word = ir.IntType(32)
+    unchanging = builder.module.add_metadata([])
+    for member in range(len(whole.elements)):
+        place = builder.gep(pointer, [word(0), word(row), word(member)], inbounds=True)
+        loaded = builder.load(place)
+        loaded.set_metadata("invariant.load", unchanging)
+        value = builder.insert_value(value, loaded, member)
+    return impl_ret_borrowed(context, builder, array, value)
+
+
+@unbox(StateType)  # type: ignore[untyped-decorator]
+def _unbox_state(kind: StateType, boxed: Any, call: Any) -> NativeValue:
+    address = call.pyapi.object_getattr_string(boxed, "address")
+    number = call.pyapi.number_as_ssize_t(address)
+    call.pyapi.decref(address)
+    return NativeValue(call.builder.inttoptr(number, call.context.get_value_type(kind)))
+
+
+if IS_COMPILED:
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def call_back(typing_context, address, number, kind, site, time):  # type: ignore[no-untyped-def]
+        """Call the Python function at an address, made by :func:`callable_from_kernels`."""
+        whole, real = types.int64, types.float64
+        signature = whole(whole, whole, whole, whole, real)
+
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            word = ir.IntType(64)
+            kind_of_function = ir.FunctionType(word, [word, word, word, ir.DoubleType()])
+            function = builder.inttoptr(arguments[0], kind_of_function.as_pointer())
+            return builder.call(function, arguments[1:])
+
+        return signature, generate
+
+else:
+
+    def call_back(address: int, number: int, kind: int, site: int, time: float) -> int:
+        """Call the Python function at an address, made by :func:`callable_from_kernels`."""
+        return int(ASKED_FROM_KERNELS(int(address))(int(number), int(kind), int(site), float(time)))
 
 
 def is_cached() -> bool:

@@ -49,7 +49,16 @@ from popsim.engine.compiled.stages import (
 from popsim.engine.compiled.stores import choose_store, service
 from popsim.engine.compiled.versions import at_store, is_absent_at_start, size_of
 from popsim.engine.kv_layout import COALESCED, EDGE, MEMORY, REGION, STORE
-from popsim.engine.layout import KILLED, KV_UNAVAILABLE, ORDINARY, RANK, REFRESH, WAKE
+from popsim.engine.layout import (
+    ALARM,
+    KILLED,
+    KV_UNAVAILABLE,
+    ORDINARY,
+    RANK,
+    RECONNECT,
+    REFRESH,
+    WAKE,
+)
 
 KEY, SERVICE = np.uint64(draws.KEY), np.uint64(draws.KV_SERVICE)
 AT_EDGE, AT_REGION = np.int64(draws.AT_EDGE), np.int64(draws.AT_REGION)
@@ -58,21 +67,24 @@ LOCALITY, STEP_SHIFT = np.int64(draws.KEY_LOCALITY), np.int64(draws.STEP_SHIFT)
 REFRESH_SHIFT = np.int64(draws.REFRESH_SHIFT)
 KEY_ORDINARY, KEY_WAKE = np.int64(ORDINARY * RANK), np.int64(WAKE * RANK)
 KEY_REFRESH = np.int64(REFRESH * RANK)
+KEY_ALARM, KEY_RECONNECT = np.int64(ALARM * RANK), np.int64(RECONNECT * RANK)
 NONE, ZERO, ONE = np.int64(-1), np.int64(0), np.int64(1)
 IN_MEMORY, AT_THE_EDGE, TOGETHER = np.int64(MEMORY), np.int64(EDGE), np.int64(COALESCED)
 IN_REGION, IN_STORE = np.int64(REGION), np.int64(STORE)
 NO_EPOCH = np.int64(0)
 
-# Whose read a slot carries
-A_REQUEST, EDGE_REFRESH, REGION_REFRESH = 0, 1, 2
+# Whose a slot is
+A_REQUEST, EDGE_REFRESH, REGION_REFRESH, AN_ALARM, A_SESSION = 0, 1, 2, 3, 4
 
 
 @helper
 def event_key(st, slot):
-    """Return the key of a slot's events: a request's, or a refresh's (rule 35)."""
+    """Return the key of a slot's events: a request's, a refresh's (rule 35), or of an object's own doing (rule 47)."""
     request = st.slots[slot]
     if request.job == A_REQUEST:
         return KEY_ORDINARY + request.number
+    if request.job > REGION_REFRESH:
+        return (KEY_ALARM if request.job == AN_ALARM else KEY_RECONNECT) + request.number
     level = request.job - EDGE_REFRESH
     return KEY_REFRESH + ((request.number << REFRESH_SHIFT) + (request.pc << 1) + level)
 

@@ -27,6 +27,7 @@ from popsim.engine.compiled.stages import (
     BIND,
     FAILED,
     NOTHING,
+    RESUME,
     RUN,
     S_COMPUTE,
     S_DEAD,
@@ -34,6 +35,7 @@ from popsim.engine.compiled.stages import (
     S_INGRESS,
     S_STEP,
     SEND,
+    SEND_MESSAGE,
 )
 from popsim.engine.compiled.state import (
     F_DURATION,
@@ -57,6 +59,7 @@ from popsim.engine.layout import (
     CPU,
     JUMP,
     KILLED,
+    MESSAGES,
     NO_ROUTE,
     P_EXECUTE,
     P_FETCH,
@@ -88,7 +91,11 @@ def next_candidate(st):
     integers, floats = st.integers, st.floats
     number = integers[I_NEXT_NUMBER] + 1
     integers[I_NEXT_NUMBER] = number
-    if integers[I_ARRIVAL_KIND] == POISSON:
+    if integers[I_ARRIVAL_KIND] == MESSAGES:
+        gap_word, _ = two_words(st, ARRIVAL, number, ZERO)
+        floats[F_NEXT_TIME] = floats[F_NEXT_TIME] + quantile(st, GAP, gap_word)
+        integers[I_NEXT_CLIENT] = 0  # until it is known whose message it is
+    elif integers[I_ARRIVAL_KIND] == POISSON:
         gap_word, _ = two_words(st, ARRIVAL, number, ZERO)
         floats[F_NEXT_TIME] = floats[F_NEXT_TIME] + quantile(st, GAP, gap_word)
         client_word, _ = two_words(st, USER, number, CLIENT_FUNCTION)
@@ -140,8 +147,14 @@ def begin(st, slot, number, client, time):
     request.kv_tier, request.kv_version = NONE, ZERO
     request.kv_age, request.kv_stale = 0.0, 0.0
     request.object, request.object_version = NONE, ZERO
+    request.entity, request.depth = number, ZERO
+    request.is_placed, request.makes = ZERO, ZERO
+    request.seen_object, request.seen_version = NONE, ZERO
+    request.addressee, request.member = NONE, NONE
     for phase in range(PHASE_COUNT):
         st.phases[slot, phase] = 0.0
+    if st.integers[I_ARRIVAL_KIND] == MESSAGES:
+        return time, SEND_MESSAGE
     if st.integers[I_FUNCTIONS] > 1:
         _, word = two_words(st, USER, number, CLIENT_FUNCTION)
         request.function = choose(st.functions, word)
@@ -160,6 +173,9 @@ def at_ingress(st, slot, time):
     st.phases[slot, P_NETWORK] += (time - request.start) - request.setup
     if st.sites[request.ingress].up == 0:
         return time, FAILED + SITE_DOWN
+    if request.member >= 0:
+        request.epoch = st.sites[request.ingress].epoch
+        return time, RUN
     if request.compute == request.ingress and st.integers[I_FRONT_DOOR] == 0:
         return time, at_compute(st, slot)
     front = 0.0
@@ -236,9 +252,12 @@ def after_wait(st, slot, time):
 def after_step(st, slot):
     """A step of the handler is over."""
     request = st.slots[slot]
+    request.pc += 1
+    if request.depth > 0:
+        request.failed = ZERO
+        return RESUME
     if st.sites[request.compute].epoch != request.epoch:
         return FAILED + KILLED  # it releases nothing there (rule 22)
-    request.pc += 1
     return RUN
 
 
@@ -251,7 +270,7 @@ def branch(st, slot):
         if step.kind == JUMP:
             request.pc = step.target
         elif step.kind == CHOOSE:
-            drawn = uniform(two_words(st, STEP, request.number, request.pc)[0])
+            drawn = uniform(two_words(st, STEP, request.entity, request.pc)[0])
             row = step.target + st.clients[request.client].kind * step.count
             while not drawn < st.branches[row].cumulative:
                 row += 1
@@ -266,14 +285,15 @@ def run_step(st, slot, time):
     request = st.slots[slot]
     step = st.steps[request.pc]
     request.stage = S_STEP
-    duration = quantile(st, step.table, two_words(st, STEP, request.number, request.pc)[0])
+    duration = quantile(st, step.table, two_words(st, STEP, request.entity, request.pc)[0])
     if step.kind == CPU:
         started, finished = run_cpu(st, slot, duration, time)
         st.phases[slot, P_EXECUTE] += finished - started
         return finished
     if step.kind == SLEEP:
         finished = time + duration
-        st.phases[slot, P_SLEEP] += finished - time
+        if request.depth == 0:
+            st.phases[slot, P_SLEEP] += finished - time
         return finished
     link = st.fetches[request.compute * st.integers[I_ORIGINS] + step.origin]
     trips = step.round_trips
@@ -281,7 +301,8 @@ def run_step(st, slot, time):
         trips = trips + step.handshakes
     link.used = time
     finished = time + (np.float64(trips) * link.rtt + duration)
-    st.phases[slot, P_FETCH] += finished - time
+    if request.depth == 0:
+        st.phases[slot, P_FETCH] += finished - time
     return finished
 
 

@@ -2,35 +2,61 @@
 
 from __future__ import annotations
 
+import ctypes
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 import numpy as np
 
 from popsim.engine.arrays import Floats, Records, records
-from popsim.engine.compiled import caches, draw, kernel, kv_state, kv_write
-from popsim.engine.compiled.jit import IS_COMPILED
+from popsim.engine.compiled import caches, draw, kernel, kv_state, kv_write, object_state
+from popsim.engine.compiled.jit import ASKED_FROM_KERNELS, IS_COMPILED, Boxed
 from popsim.engine.compiled.state import (
     I_DONE,
     I_IN_FLIGHT,
     I_NEXT_NUMBER,
     I_SAMPLED,
+    I_SLOT_TOP,
+    State,
     initial_state,
 )
 from popsim.engine.kv_books import KvBooks
 from popsim.engine.layout import Growth, Inputs
+from popsim.engine.object_books import ObjectBooks
 from popsim.engine.recorder import COUNTER_COUNT, Books
 
 SHIFTS = {"fetching": kv_state.FETCHING_SHIFT, "written": kv_state.WRITTEN_SHIFT}
 COPIES_ROOM = 3  # places in the table of copies for each living one, at least
 
+Ask = Callable[[int, int, int, float], int]  # (object, class, site, ms) -> host
+
 
 class CompiledPlane:
     """The same requests as the specification's, run by a compiled event loop."""
 
-    def __init__(self, inputs: Inputs, growth: Growth | None = None) -> None:
+    def __init__(
+        self, inputs: Inputs, growth: Growth | None = None, ask: Ask | None = None
+    ) -> None:
         self.state = initial_state(inputs, growth or Growth())
+        self.error: BaseException | None = None  # of what Python was asked
+        self.tallied: dict[tuple[int, int], int] | None = None
+        if ask is not None:
+            self._answer = ASKED_FROM_KERNELS(partial(self._ask, ask))
+            address = ctypes.cast(self._answer, ctypes.c_void_p).value
+            self.state.object_ints[object_state.ASK_ADDRESS] = address
         self.chunks: list[tuple[Records, Floats]] = []  # filled pages of the sample
         self.advance(-np.inf)  # finds the first arrival
+
+    @property
+    def state(self) -> State:
+        """All arrays of the run."""
+        return self._state
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self._state = state
+        self.boxed = Boxed(state) if IS_COMPILED else state
 
     @property
     def is_drained(self) -> bool:
@@ -44,9 +70,11 @@ class CompiledPlane:
         """Run every event before ``until`` (ms), or until no request is left (rule 5)."""
         with _quiet():
             while True:
-                reason = kernel.advance(self.state, np.float64(until))
+                reason = kernel.advance(self.boxed, np.float64(until))
+                if self.error is not None:
+                    raise self.error
                 if reason == kernel.NEED_SLOTS:
-                    self._grow("slots", "phases", "heap", "parcels")
+                    self._grow_slots()
                 elif reason == kernel.NEED_INSTANCES:
                     self._grow("instances")
                 elif reason == kernel.NEED_SAMPLE:
@@ -59,8 +87,46 @@ class CompiledPlane:
                     self._rehash("written")
                 elif reason == kernel.NEED_VERSIONS:
                     self._grow("versions")
+                elif reason == kernel.NEED_ACTORS:
+                    self._grow("actors", *self._with_replicas("commits"))
+                elif reason == kernel.NEED_MEMBERS:
+                    self._grow("members")
+                elif reason == kernel.NEED_INDEX:
+                    self._rehash_index()
+                elif reason == kernel.NEED_TALLY:
+                    self._read_tally()
                 else:
                     return
+
+    def _ask(self, ask: Ask, number: int, object_class: int, site: int, time: float) -> int:
+        """Answer a kernel; an error waits until the kernel is left."""
+        try:
+            return ask(number, object_class, site, time)
+        except BaseException as error:  # even an interrupt cannot pass through compiled code
+            self.error = self.error or error
+            return -1
+
+    def start_tally(self) -> None:
+        """Count who calls which object, in ``tallied``: {(number, site): calls}."""
+        self.tallied = {}
+        self.state.object_ints[object_state.TALLIES] = 1
+        self.state = self.state._replace(tally=np.zeros(object_state.TALLY_PAGE, np.int64))
+
+    def _read_tally(self) -> None:
+        assert self.tallied is not None
+        count = int(self.state.object_ints[object_state.N_TALLIED])
+        pairs, calls = np.unique(self.state.tally[:count], return_counts=True)
+        for pair, more in zip(pairs.tolist(), calls.tolist(), strict=True):
+            key = (pair >> 16, pair & 0xFFFF)
+            self.tallied[key] = self.tallied.get(key, 0) + more
+        self.state.object_ints[object_state.N_TALLIED] = 0
+
+    def _grow_slots(self) -> None:
+        calls = ("calls", "parts") if int(self.state.object_ints[object_state.DEPTH]) > 0 else ()
+        self._grow("slots", "phases", "heap", "parcels", *calls)
+
+    def _with_replicas(self, name: str) -> tuple[str, ...]:
+        return (name,) if len(self.state.replica_hosts) > 0 else ()
 
     def _grow(self, *names: str) -> None:
         """Double arrays of the state; new instance records are marked free."""
@@ -79,7 +145,7 @@ class CompiledPlane:
         state = self.state
         old_tags, old, old_order = state.tags, state.copies, state.order
         most = 2 * int(self.state.kv_ints[kv_state.WIDTH]) + 2
-        needed = (int(caches.count_living(self.state)) + most) * COPIES_ROOM
+        needed = (int(caches.count_living(self.boxed)) + most) * COPIES_ROOM
         length = 1 << int(needed - 1).bit_length()
         self.state = state._replace(
             tags=np.zeros(length, np.int64),
@@ -87,7 +153,7 @@ class CompiledPlane:
             order=records(kv_state.ORDER_DTYPE, length if len(old_order) > 1 else 1),
         )
         state.kv_ints[kv_state.COPY_SHIFT] = kv_state.shift_of(length)
-        caches.rebuild(self.state, old_tags, old, old_order)
+        caches.rebuild(self.boxed, old_tags, old, old_order)
 
     def _rehash(self, name: str) -> None:
         """Double one of the smaller tables."""
@@ -95,9 +161,16 @@ class CompiledPlane:
         self.state = self.state._replace(**{name: records(old.dtype, 2 * len(old))})
         self.state.kv_ints[SHIFTS[name]] -= 1
         if name == "fetching":
-            caches.rehash_fetching(self.state, old)
+            caches.rehash_fetching(self.boxed, old)
         else:
-            caches.rehash_written(self.state, old)
+            caches.rehash_written(self.boxed, old)
+
+    def _rehash_index(self) -> None:
+        """Double the index of objects."""
+        old = self.state.object_index
+        self.state = self.state._replace(object_index=records(old.dtype, 2 * len(old)))
+        self.state.object_ints[object_state.INDEX_SHIFT] -= 1
+        kernel.rehash_index(self.boxed, old)
 
     def _turn_page(self) -> None:
         state = self.state
@@ -107,8 +180,23 @@ class CompiledPlane:
 
     def fail_site(self, index: int, time: float) -> None:
         """Lose all that runs at a site; requests waiting there die now (rule 21)."""
+        self._make_room_for_sessions()
         with _quiet():
-            kernel.fail_site(self.state, np.int64(index), np.float64(time))
+            kernel.fail_site(self.boxed, np.int64(index), np.float64(time))
+
+    def restart_class(self, index: int, time: float) -> None:
+        """Restart every object of a class at ``time`` = now."""
+        if int(self.state.object_ints[object_state.DEPTH]) == 0:
+            return
+        self._make_room_for_sessions()
+        with _quiet():
+            kernel.restart_class(self.boxed, np.int64(index), np.float64(time))
+
+    def _make_room_for_sessions(self) -> None:
+        """Make room for all sessions that there are: so many may connect again at most."""
+        needed = int(self.state.object_ints[object_state.N_MEMBERS])
+        while len(self.state.slots) - int(self.state.integers[I_SLOT_TOP]) < needed:
+            self._grow_slots()
 
     def restore_site(self, index: int) -> None:
         """Let a site serve again, with nothing running."""
@@ -128,7 +216,7 @@ class CompiledPlane:
         numbers = (np.int64(n) for n in (key, store, entity, is_absent))
         key_, store_, entity_, absent_ = numbers
         with _quiet():
-            kv_write.write_now(self.state, key_, np.float64(time), store_, entity_, absent_)
+            kv_write.write_now(self.boxed, key_, np.float64(time), store_, entity_, absent_)
 
     def set_withdrawn(self, index: int, withdrawn: bool) -> None:
         """Announce a site to the routing, or withdraw it."""
@@ -141,8 +229,10 @@ class CompiledPlane:
     def close(self) -> Books:
         """Return what was recorded."""
         with _quiet():
-            kernel.count_remaining(self.state)
+            kernel.count_remaining(self.boxed)
         self._turn_page()
+        if self.tallied is not None:
+            self._read_tally()
         state = self.state
         books = Books(
             counters=state.integers[:COUNTER_COUNT].copy(),
@@ -157,6 +247,13 @@ class CompiledPlane:
                 watched=state.kv_watched,
                 seen=state.kv_seen,
                 stale_max=state.kv_stale_max,
+            ),
+            objects=ObjectBooks(
+                histogram=state.object_histogram,
+                by_class=state.object_by_class,
+                by_host=state.object_by_host,
+                created=state.object_created,
+                spawn_ns=state.object_spawn_ns,
             ),
         )
         books.set_sample(

@@ -7,9 +7,13 @@ from popsim.engine.compiled.state import I_SLOT_FREE, I_SLOT_TOP
 
 # What follows an event
 NOTHING, SEND, ACQUIRE, BIND, RUN, MOVE, ENDED, NEXT_STEP = 0, 1, 2, 3, 4, 5, 6, 7
-FAILED = 16  # FAILED + outcome: the request ends where it is
-FAILED_STEP = 32  # FAILED_STEP + outcome: a step failed
-GIVE_UP = 48  # GIVE_UP + outcome: the request leaves its instance and ends
+DONE, START = 8, 9  # the program is at its end; a step begins
+# ... in a call of an object
+CALL, CREATE, PLACE, SET_OUT, RESUME, GET_THREAD, GRANTED, END_CALL, LOST_CALL = range(10, 19)
+SEND_MESSAGE, RING, CONNECT_AGAIN, CONNECTED, GET_REPLICA = 19, 20, 21, 22, 23
+FAILED = 32  # FAILED + outcome: the request ends where it is
+FAILED_STEP = 64  # FAILED_STEP + outcome: a step failed
+GIVE_UP = 96  # GIVE_UP + outcome: the request leaves its instance and ends
 
 # Stages: which event a slot waits for
 S_INGRESS, S_COMPUTE, S_STEP, S_GRANTED, S_DEAD = 0, 1, 2, 3, 4
@@ -22,6 +26,8 @@ S_KV_EDGE_GIVEN, S_KV_REGION_GIVEN, S_KV_COMMIT, S_KV_WRITTEN, S_KV_LIST, S_KV_L
     14,
     15,
 )
+S_OBJECT_ARRIVE, S_OBJECT_CAUGHT_UP, S_OBJECT_GRANTED, S_OBJECT_OPEN = 16, 17, 18, 19
+S_OBJECT_STEP, S_OBJECT_GATED, S_OBJECT_BACK, S_ALARM, S_CONNECT = 20, 21, 22, 23, 24
 
 
 @helper

@@ -12,6 +12,7 @@ import numpy as np
 
 from popsim.engine.arrays import Floats, Ints, Records, records
 from popsim.engine.compiled.kv_state import kv_arrays
+from popsim.engine.compiled.object_state import object_arrays
 from popsim.engine.draws import NODES
 from popsim.engine.layout import PHASE_COUNT, Growth, Inputs
 from popsim.engine.recorder import COUNTER_COUNT, SAMPLE_DTYPE, Books, HistogramRows
@@ -58,9 +59,23 @@ SLOT_DTYPE = np.dtype(
         ("kv_version", "i8"),
         ("kv_age", "f8"),
         ("kv_stale", "f8"),
-        # a call of an object
+        # calls of objects
         ("object", "i8"),  # number of the one that answered last
         ("object_version", "i8"),
+        ("entity", "i8"),  # what names its draws
+        ("depth", "i8"),  # calls within calls
+        ("due", "f8"),
+        ("actor", "i8"),  # whom it is about to call
+        ("seek", "i8"),  # number, class and replica of the actor that is looked for
+        ("seek_class", "i8"),
+        ("seek_replica", "i8"),
+        ("is_placed", "i8"),  # a home was asked for
+        ("makes", "i8"),  # and it is a new object's
+        ("seen_object", "i8"),
+        ("seen_version", "i8"),
+        ("addressee", "i8"),  # number of the object whose participant sends this message
+        ("member", "i8"),  # which participant
+        ("attempt", "i8"),  # to connect again
     ]
 )
 INSTANCE_DTYPE = np.dtype(
@@ -239,6 +254,35 @@ class State(NamedTuple):
     kv_watched: Floats
     kv_seen: Floats
     kv_stale_max: Floats
+    # objects, see object_state.py
+    object_ints: Ints
+    object_floats: Floats
+    actors: Records
+    commits: Floats  # [actor, version % HISTORY]
+    object_index: Records  # actors by number and replica
+    members: Records
+    calls: Records  # [slot * depth + level]
+    parts: Floats  # [slot * depth + level, part]
+    classes: Records
+    spreads: Records
+    host_sites: Ints
+    host_rtt: Floats
+    host_km: Floats
+    site_regions: Ints
+    nearest_host: Ints
+    home_choices: Records
+    known_numbers: Ints
+    known_homes: Ints
+    followers: Records
+    replica_hosts: Ints
+    member_cells: Records
+    messages: Records
+    tally: Ints
+    object_histogram: Ints
+    object_by_class: Ints
+    object_by_host: Ints
+    object_created: Ints
+    object_spawn_ns: Ints
 
 
 def initial_state(inputs: Inputs, growth: Growth) -> State:
@@ -294,6 +338,7 @@ def initial_state(inputs: Inputs, growth: Growth) -> State:
         sample=records(SAMPLE_DTYPE, growth.sample),
         sample_phases=np.zeros((growth.sample, PHASE_COUNT)),
         **kv_arrays(inputs, growth, books.kv),
+        **object_arrays(inputs, growth, books.objects),
     )
 
 

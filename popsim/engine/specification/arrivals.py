@@ -7,7 +7,7 @@ from math import floor
 
 from popsim.engine import draws
 from popsim.engine.arrays import Floats
-from popsim.engine.layout import PERIODIC, POISSON, T_GAP, Inputs
+from popsim.engine.layout import MESSAGES, PERIODIC, POISSON, T_GAP, Inputs
 from popsim.engine.specification.lookups import Lookups
 
 HOURS_PER_MS = 1.0 / 3_600_000.0
@@ -19,7 +19,11 @@ def candidates(inputs: Inputs, lookups: Lookups) -> Iterator[tuple[float, int, i
     time, number = 0.0, 0
     probes = len(inputs.probe_offset)
     while True:
-        if rules.arrivals == POISSON:
+        if rules.arrivals == MESSAGES:
+            gap_word, _ = lookups.words(draws.ARRIVAL, number, 0)
+            time = time + lookups.table(T_GAP, gap_word)
+            client = 0  # until it is known whose message it is
+        elif rules.arrivals == POISSON:
             gap_word, _ = lookups.words(draws.ARRIVAL, number, 0)
             time = time + lookups.table(T_GAP, gap_word)
             client_word, _ = lookups.words(draws.USER, number, draws.USER_CLIENT_FUNCTION)

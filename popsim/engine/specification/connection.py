@@ -43,7 +43,7 @@ class Connections:
         request.network = self.lookups.network(network_word)
         access = self.lookups.table(T_ACCESS + request.network, access_word)
         jitter = self.lookups.table(T_JITTER, jitter_word)
-        base = self._ingress(request, draws.uniform(route_word))
+        request.ingress, base = self.pick(request.client, draws.uniform(route_word))
         if request.ingress < 0:
             return False
         request.rtt = (base + access) + jitter
@@ -55,17 +55,17 @@ class Connections:
                 return True
         return False
 
-    def _ingress(self, request: Request, position: float) -> float:
-        first = request.client * self.route_count
+    def pick(self, client: int, position: float) -> tuple[int, float]:
+        """Return the ingress that a client uses, passing over withdrawn ones, and its RTT; -1 if none is left."""
+        first = client * self.route_count
         preferred = 0
         while preferred < self.route_count - 1 and position >= self.routes[first + preferred][1]:
             preferred += 1
         for step in range(self.route_count):
             site, _, rtt = self.routes[first + (preferred + step) % self.route_count]
             if site >= 0 and not self.sites[site].withdrawn:
-                request.ingress = site
-                return float(rtt)
-        return 0.0
+                return int(site), float(rtt)
+        return -1, 0.0
 
     def connect(self, request: Request, time: float) -> float:
         """Return the setup time in ms before the request is sent: dns + (connect + tls) (rule 6)."""

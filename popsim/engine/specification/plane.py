@@ -20,6 +20,7 @@ from popsim.engine.layout import (
     CHOOSE,
     CPU,
     DEAD,
+    DISCONNECTED,
     END,
     ENTER,
     JUMP,
@@ -28,8 +29,10 @@ from popsim.engine.layout import (
     KV_GET,
     KV_LIST,
     KV_TRACE,
+    MESSAGES,
     NEW,
     NO_ROUTE,
+    OBJECT_CALL,
     OK,
     ORDINARY,
     P_EXECUTE,
@@ -49,11 +52,15 @@ from popsim.engine.recorder import C_ARRIVALS, C_EVENTS, Books, Recorder
 from popsim.engine.specification.arrivals import candidates, is_accepted
 from popsim.engine.specification.clock import at, trigger_at
 from popsim.engine.specification.connection import Connections
+from popsim.engine.specification.homes import Ask, Homes
 from popsim.engine.specification.instances import Instances
 from popsim.engine.specification.kv import KeyValue
 from popsim.engine.specification.kv_recorder import KvRecorder
 from popsim.engine.specification.kv_write import Writes
 from popsim.engine.specification.lookups import Lookups
+from popsim.engine.specification.object_recorder import ObjectRecorder
+from popsim.engine.specification.objects import Calls
+from popsim.engine.specification.sessions import Sessions
 from popsim.engine.specification.state import NEVER, Pool, Request, Site, Step
 
 Life = Generator[simpy.Event, Any, None]
@@ -63,7 +70,11 @@ class SpecificationPlane:
     """Requests as SimPy processes in the environment that also runs the control plane."""
 
     def __init__(
-        self, env: simpy.Environment, inputs: Inputs, word_source: WordSource = draws.words
+        self,
+        env: simpy.Environment,
+        inputs: Inputs,
+        word_source: WordSource = draws.words,
+        ask: Ask | None = None,
     ) -> None:
         self.env = env
         self.inputs = inputs
@@ -79,6 +90,15 @@ class SpecificationPlane:
         self.kv = KeyValue(env, inputs, self.lookups, self.sites, kv_recorder, self.count_event)
         kv_recorder.versions = self.kv.versions
         self.kv_writes = Writes(self.kv)
+        self.calls: Calls | None = None
+        self.sessions: Sessions | None = None
+        self.tallied: dict[tuple[int, int], int] | None = None  # calls by (object, site)
+        if inputs.objects.is_used:
+            recorder = ObjectRecorder(inputs, self.recorder.books.objects)
+            homes = Homes(inputs, self.lookups, self.sites, recorder, ask)
+            keys = self.kv.keys
+            self.calls = Calls(env, inputs, self.lookups, homes, keys, recorder, self)
+            self.sessions = Sessions(inputs, self.calls, self.connections)
         self.surge: Floats = np.ones(len(inputs.clients))
         self.upstream_used = [NEVER] * len(inputs.upstreams)
         self.fetch_used = [NEVER] * len(inputs.origin_rtt)
@@ -115,6 +135,8 @@ class SpecificationPlane:
         """From the client to the ingress, through the platform, and back."""
         start = request.start
         self.recorder.count(C_EVENTS)
+        if self.rules.arrivals == MESSAGES:
+            return (yield from self.message(request))
         if self.inputs.rules.function_count > 1:
             _, word = self.lookups.words(draws.USER, request.number, draws.USER_CLIENT_FUNCTION)
             request.function = self.lookups.function(word)
@@ -136,7 +158,23 @@ class SpecificationPlane:
         granted = yield from self.acquire(request, site)
         if not granted:
             return self.fail(request, KILLED if request.killed else THROTTLED)
-        pc = self.branch(request, 0)
+        yield from self.handle(request, site, epoch, 0)
+
+    def message(self, request: Request) -> Life:
+        """From a participant over its session to the object and back; no instance is needed (rule 52)."""
+        assert self.sessions is not None
+        if not self.sessions.send(request):
+            return self.end(request, 0.0, DISCONNECTED)
+        yield from self.pause(request, request.start + request.rtt * 0.5, ENTER)
+        request.phases[P_NETWORK] += self.env.now - request.start
+        site = self.sites[request.ingress]
+        if not site.up:
+            return self.fail(request, SITE_DOWN)
+        yield from self.handle(request, site, site.epoch, request.entry)
+
+    def handle(self, request: Request, site: Site, epoch: int, pc: int) -> Life:
+        """Run the handler's program, and answer."""
+        pc = self.branch(request, pc)
         while self.steps[pc].kind != END:
             step = self.steps[pc]
             outcome = yield from self.run(request, pc, step)
@@ -166,7 +204,7 @@ class SpecificationPlane:
             if step.kind == JUMP:
                 pc = step.target
                 continue
-            word, _ = self.lookups.words(draws.STEP, request.number, pc)
+            word, _ = self.lookups.words(draws.STEP, request.entity, pc)
             kind = int(self.inputs.clients[request.client].kind)
             row = step.target + kind * step.count
             while not draws.uniform(word) < self.branches[row][0]:
@@ -213,10 +251,13 @@ class SpecificationPlane:
 
     def run(self, request: Request, pc: int, step: Step) -> Generator[simpy.Event, Any, int]:
         """Run one step of the handler; return its outcome."""
+        if step.kind == OBJECT_CALL:
+            assert self.calls is not None
+            return (yield from self.calls.call(request, pc, step, 0))
         if step.kind >= KV_GET:
             return (yield from self.run_kv(request, pc, step))
         now, round_trips, idle_timeout = self.env.now, step.round_trips, step.idle_timeout
-        duration = self.lookups.draw(step.table, draws.STEP, request.number, pc)
+        duration = self.lookups.draw(step.table, draws.STEP, request.entity, pc)
         if step.kind == CPU:
             start, finish = self.instances.run_cpu(request, duration, now)
             request.phases[P_EXECUTE] += finish - start
@@ -259,6 +300,8 @@ class SpecificationPlane:
 
     def release(self, request: Request, site: Site) -> None:
         """Leave the instance and wake the first waiter at this same time (rule 16)."""
+        if request.instance is None:
+            return  # a message needs none
         heir = self.instances.release(request, site, self.env.now)
         if heir is not None:
             assert heir.wake is not None
@@ -279,6 +322,8 @@ class SpecificationPlane:
     def end(self, request: Request, total: float, outcome: int) -> None:
         """Record a request and forget it."""
         self.in_flight -= 1
+        if request.member >= 0 and outcome == OK and self.sessions is not None:
+            self.sessions.acknowledge(request, total)
         threshold = self.rules.sample_threshold
         sampled = threshold >= 1.0
         if not sampled:
@@ -298,6 +343,9 @@ class SpecificationPlane:
                 waiter.killed = True
                 assert waiter.wake is not None
                 trigger_at(waiter.wake, time, DEAD, waiter.number)
+        if self.calls is not None and self.sessions is not None:
+            self.calls.fail_site(index)
+            self.sessions.cut_at(index)
         self.instances.destroy_all(site, time)
         upstreams, origins = self.inputs.upstream_count, self.inputs.origin_count
         self.upstream_used[index * upstreams : (index + 1) * upstreams] = [NEVER] * upstreams
@@ -306,6 +354,16 @@ class SpecificationPlane:
     def restore_site(self, index: int) -> None:
         """Let a site serve again, with nothing running."""
         self.sites[index].up = True
+
+    def restart_class(self, index: int, time: float) -> None:
+        """Restart every object of a class at ``time`` = now."""
+        if self.calls is not None:
+            self.calls.restart_class(index)
+
+    def tally(self, number: int, site: int) -> None:
+        """Count who calls an object, in a rehearsal."""
+        if self.tallied is not None:
+            self.tallied[number, site] = self.tallied.get((number, site), 0) + 1
 
     def set_store(self, index: int, *, is_up: bool) -> None:
         """Let a central store answer, or not."""
@@ -327,4 +385,6 @@ class SpecificationPlane:
         """Return what was recorded."""
         for site in self.sites:
             self.instances.count_remaining(site)
+        if self.calls is not None:
+            self.calls.close()
         return self.recorder.close()

@@ -59,9 +59,19 @@ class Request:
     kv_stale: float = 0.0
     object: int = -1  # number of the one that answered last
     object_version: int = 0
+    addressee: int = -1  # number of the object whose participant sends this message
+    member: int = -1  # which participant
+    entry: int = 0  # where its program begins
+    makes: bool = False  # its call gives an object its first home
+    bookmark: tuple[int, int] = (-1, 0)  # object and version that it has seen
     instance: Instance | None = None
     wake: simpy.Event | None = None
     phases: list[float] = field(default_factory=lambda: [0.0] * PHASE_COUNT)
+
+    @property
+    def entity(self) -> int:
+        """What names its draws."""
+        return self.number
 
 
 @dataclass(eq=False)

@@ -1,0 +1,188 @@
+"""Where objects live: who decides it, what happens when a home is lost, who confirms; twin of specification/homes.py."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from popsim.engine import draws
+from popsim.engine.compiled.draw import quantile, two_words, uniform
+from popsim.engine.compiled.hashing import home_of
+from popsim.engine.compiled.jit import call_back, helper
+from popsim.engine.compiled.object_record import count_object, record_created
+from popsim.engine.compiled.object_state import (
+    ASK_ADDRESS,
+    INDEX_SHIFT,
+    MODE,
+    N_FOLLOWERS,
+    N_HOME_CHOICES,
+    N_HOSTS,
+    N_REPLICAS,
+    QUORUM,
+    SCRATCH,
+    TABLE_COMMIT,
+    TABLE_LAG_OF_REPLICA,
+    TABLE_TAKEOVER,
+)
+from popsim.engine.object_layout import (
+    ASKED,
+    BY_TABLE,
+    HISTORY,
+    O_FAILOVERS,
+    REPLICA_BITS,
+)
+
+PLACE, CONFIRM = np.uint64(draws.PLACE), np.uint64(draws.CONFIRM)
+TAKEOVER, LAG = np.uint64(draws.TAKEOVER), np.uint64(draws.LAG)
+BITS, KEPT = np.int64(REPLICA_BITS), np.int64(HISTORY)
+FAILOVERS = np.int64(O_FAILOVERS)
+NONE, ZERO, ONE = np.int64(-1), np.int64(0), np.int64(1)
+
+
+@helper
+def find_actor(st, number, replica):
+    """Return the row of an object or replica, -1 if nobody has called it yet."""
+    index, length = st.object_index, st.object_index.shape[0]
+    tag = ((number << BITS) | replica) + ONE
+    position = home_of(tag, st.object_ints[INDEX_SHIFT])
+    while index[position].tag != 0:
+        if index[position].tag == tag:
+            return index[position].row
+        position = (position + 1) & (length - 1)
+    return NONE
+
+
+@helper
+def index_actor(st, tag, row):
+    """Note where an actor is."""
+    index, length = st.object_index, st.object_index.shape[0]
+    position = home_of(tag, st.object_ints[INDEX_SHIFT])
+    while index[position].tag != 0:
+        position = (position + 1) & (length - 1)
+    index[position].tag, index[position].row = tag, row
+
+
+@helper
+def distance(st, site, host):
+    """Return the RTT in ms between a site and a host."""
+    return st.host_rtt[site * st.object_ints[N_HOSTS] + host]
+
+
+@helper
+def is_host_up(st, host):
+    """Tell whether a host's site is up."""
+    return st.sites[st.host_sites[host]].up != 0
+
+
+@helper
+def give_home(st, slot, row, site, time):
+    """Give an actor a home, asked for from a site; False if no host can be it (rule 39)."""
+    actor = st.actors[row]
+    host = wanted_home(st, row, site, time)
+    if host >= 0 and not is_host_up(st, host):
+        host = substitute(st, host)
+    if host < 0:
+        return False
+    if actor.lost_from >= 0:
+        word = two_words(st, TAKEOVER, actor.number, actor.generation)[0]
+        actor.available = actor.available + quantile(st, st.object_ints[TABLE_TAKEOVER], word)
+        count_object(st, slot, actor.object_class, FAILOVERS)
+    else:
+        record_created(st, slot, actor.object_class, site, host)
+    actor.home, actor.lost_from = host, NONE
+    return True
+
+
+@helper
+def wanted_home(st, row, site, time):
+    """Ask the placement model's table, list or Python code."""
+    actor = st.actors[row]
+    mode = st.object_ints[MODE]
+    if mode == BY_TABLE:
+        position = uniform(two_words(st, PLACE, actor.number, actor.generation)[0])
+        choice = site * st.object_ints[N_HOME_CHOICES]
+        while not position < st.home_choices[choice].cumulative:
+            choice += 1
+        return st.home_choices[choice].host
+    if mode == ASKED:
+        address = st.object_ints[ASK_ADDRESS]
+        return call_back(address, actor.number, actor.object_class, site, time)
+    low, high = ZERO, np.int64(st.known_numbers.shape[0])
+    while low < high:
+        middle = (low + high) >> 1
+        if st.known_numbers[middle] < actor.number:
+            low = middle + 1
+        else:
+            high = middle
+    if low < st.known_numbers.shape[0] and st.known_numbers[low] == actor.number:
+        return st.known_homes[low]
+    return st.nearest_host[site]
+
+
+@helper
+def substitute(st, host):
+    """Return the first follower of a host that is up, -1 if there is none."""
+    first = host * st.object_ints[N_FOLLOWERS]
+    for number in range(first, first + st.object_ints[N_FOLLOWERS]):
+        follower = st.followers[number].host
+        if follower >= 0 and is_host_up(st, follower):
+            return follower
+    return NONE
+
+
+@helper
+def confirmation(st, entity, host, place):
+    """Return how long until a quorum of followers has a write, in ms; inf if too few are up (rule 45)."""
+    first, times = host * st.object_ints[N_FOLLOWERS], st.object_floats
+    count = ZERO
+    for row in range(st.object_ints[N_FOLLOWERS]):
+        follower = st.followers[first + row]
+        if follower.host < 0 or not is_host_up(st, follower.host):
+            continue
+        word = two_words(st, CONFIRM, entity, place + row)[0]
+        time = follower.rtt + quantile(st, st.object_ints[TABLE_COMMIT], word)
+        hole = count
+        while hole > 0 and times[SCRATCH + hole - 1] > time:
+            times[SCRATCH + hole] = times[SCRATCH + hole - 1]
+            hole -= 1
+        times[SCRATCH + hole] = time
+        count += 1
+    quorum = st.object_ints[QUORUM]
+    return times[SCRATCH + quorum - 1] if count >= quorum else np.inf
+
+
+# --- replicas -------------------------------------------------------------------------------------------------
+
+
+@helper
+def nearest_replica(st, site):
+    """Return which replica is nearest to a site and up, from 1; 0 if there is none."""
+    best, best_rtt = ZERO, np.inf
+    for row in range(st.object_ints[N_REPLICAS]):
+        host = st.replica_hosts[row]
+        if is_host_up(st, host) and distance(st, site, host) < best_rtt:
+            best, best_rtt = np.int64(row + 1), distance(st, site, host)
+    return best
+
+
+@helper
+def arrival_at(st, primary, replica, version):
+    """Return when a replica has a version of its primary, in ms (rule 49)."""
+    first, copy = st.actors[primary], st.actors[replica]
+    home = first.home if first.home >= 0 else first.lost_from
+    way = distance(st, st.host_sites[copy.home], home) * 0.5
+    word = two_words(st, LAG, first.number, (version << BITS) | copy.replica)[0]
+    lag = quantile(st, st.object_ints[TABLE_LAG_OF_REPLICA], word)
+    return st.commits[primary, version % KEPT] + (way + lag)
+
+
+@helper
+def visible(st, primary, replica, time):
+    """Return the newest version of its primary that a replica has."""
+    newest = st.actors[primary].version
+    oldest = max(newest - KEPT, ZERO)
+    version = newest
+    while version > oldest:
+        if arrival_at(st, primary, replica, version) <= time:
+            return version
+        version -= 1
+    return oldest

@@ -1,0 +1,139 @@
+"""Bookkeeping of objects, compiled; the specification's twin is specification/object_recorder.py."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from popsim.engine import object_books as ob
+from popsim.engine.compiled.jit import helper
+from popsim.engine.compiled.object_state import N_HOSTS
+from popsim.engine.compiled.record import bucket_of, nanoseconds
+from popsim.engine.compiled.state import F_DURATION, F_WARMUP
+from popsim.engine.object_layout import (
+    H_ACTIVE_US,
+    H_CALLS,
+    H_COMMITS,
+    H_CREATED,
+    O_ACTIVE_US,
+    O_CALLS,
+    O_COMMITS,
+    O_CREATED,
+    O_IDLE_US,
+    O_IN_REGION,
+    O_REPLICA_READS,
+    O_STALE,
+    OPEN,
+    PARTS,
+    TO_HOME,
+)
+
+ROWS = np.int64(ob.ROWS_PER_CLASS)
+CALL, FIRST_PART, DISTANCE = np.int64(ob.CALL), np.int64(ob.FIRST_PART), np.int64(ob.DISTANCE)
+SPAWN, STALENESS = np.int64(ob.SPAWN), np.int64(ob.STALENESS)
+N_PARTS = np.int64(len(PARTS))
+
+
+@helper
+def is_measured(st, slot):
+    """Tell whether a request or job began after the warm-up."""
+    return st.slots[slot].start >= st.floats[F_WARMUP]
+
+
+@helper
+def count_object(st, slot, object_class, column):
+    """Count something that a request or job did."""
+    if is_measured(st, slot):
+        st.object_by_class[object_class, column] += 1
+
+
+@helper
+def count_at(st, time, object_class, column):
+    """Count something that happens without a request."""
+    if time >= st.floats[F_WARMUP]:
+        st.object_by_class[object_class, column] += 1
+
+
+@helper
+def add_value(st, object_class, row, amount):
+    """Add to a histogram of a class."""
+    st.object_histogram[object_class * ROWS + row, bucket_of(amount)] += 1
+
+
+@helper
+def record_created(st, slot, object_class, site, host):
+    """Count a new object by who asked first and its home."""
+    if is_measured(st, slot):
+        st.object_by_class[object_class, O_CREATED] += 1
+        st.object_created[site, host] += 1
+        st.object_by_host[host, H_CREATED] += 1
+
+
+@helper
+def record_commit(st, slot, object_class, host):
+    """Count a commit."""
+    if is_measured(st, slot):
+        st.object_by_class[object_class, O_COMMITS] += 1
+        st.object_by_host[host, H_COMMITS] += 1
+
+
+@helper
+def record_spawn(st, slot, number):
+    """Record how long it took until a new object was open."""
+    if is_measured(st, slot):
+        call = st.calls[number]
+        time = st.parts[number, TO_HOME] + st.parts[number, OPEN]
+        add_value(st, st.actors[call.actor].object_class, SPAWN, time)
+        st.object_spawn_ns[call.site] += nanoseconds(time)
+
+
+@helper
+def record_replica_read(st, slot, object_class, stale):
+    """Record a read that a replica answers; ``stale`` ms, negative = fresh."""
+    if is_measured(st, slot):
+        st.object_by_class[object_class, O_REPLICA_READS] += 1
+        if stale >= 0.0:
+            st.object_by_class[object_class, O_STALE] += 1
+            add_value(st, object_class, STALENESS, stale)
+
+
+@helper
+def record_answer(st, slot, number, time):
+    """Record a call that was answered."""
+    if not is_measured(st, slot):
+        return
+    call = st.calls[number]
+    row, hosts = st.actors[call.actor].object_class, st.object_ints[N_HOSTS]
+    st.object_by_class[row, O_CALLS] += 1
+    st.object_by_host[call.host, H_CALLS] += 1
+    if st.site_regions[call.site] == st.site_regions[st.host_sites[call.host]]:
+        st.object_by_class[row, O_IN_REGION] += 1
+    add_value(st, row, CALL, time - call.began)
+    add_value(st, row, DISTANCE, st.host_km[call.site * hosts + call.host])
+    for part in range(N_PARTS):
+        ms = st.parts[number, part]
+        if ms > 0.0:
+            add_value(st, row, FIRST_PART + part, ms)
+
+
+@helper
+def window_us(st, start, end):
+    """Return the microseconds of [start, end) that lie in the measured window."""
+    low, high = max(start, st.floats[F_WARMUP]), min(end, st.floats[F_DURATION])
+    return np.int64((high - low) * 1e3 + 0.5) if high > low else np.int64(0)
+
+
+@helper
+def record_active(st, row, end):
+    """Count the time with work in progress."""
+    actor = st.actors[row]
+    amount = window_us(st, actor.active_since, end)
+    st.object_by_class[actor.object_class, O_ACTIVE_US] += amount
+    st.object_by_host[actor.home, H_ACTIVE_US] += amount
+
+
+@helper
+def record_idle(st, row, end):
+    """Count the time in memory without work."""
+    actor = st.actors[row]
+    amount = window_us(st, actor.idle_since, min(end, actor.deadline))
+    st.object_by_class[actor.object_class, O_IDLE_US] += amount

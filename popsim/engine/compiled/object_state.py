@@ -1,0 +1,187 @@
+"""The kernel's state of objects: actors, their participants, calls in progress, and the constants of their classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from popsim.engine.arrays import Ints, records
+from popsim.engine.compiled.kv_state import shift_of
+from popsim.engine.layout import Growth, Inputs
+from popsim.engine.object_books import ObjectBooks
+from popsim.engine.object_layout import HISTORY, PARTS
+
+ACTOR_DTYPE = np.dtype(
+    [
+        ("number", "i8"),
+        ("object_class", "i8"),
+        ("replica", "i8"),  # 0 = the object itself
+        ("home", "i8"),  # host; -1 = none
+        ("generation", "i8"),
+        ("lost_from", "i8"),
+        ("available", "f8"),
+        ("ready", "f8"),
+        ("busy", "i8"),
+        ("wait_head", "i8"),
+        ("wait_tail", "i8"),
+        ("waiting", "i8"),
+        ("calls", "i8"),
+        ("gate", "f8"),
+        ("idle_since", "f8"),
+        ("deadline", "f8"),
+        ("active_since", "f8"),
+        ("version", "i8"),
+        ("candidate", "i8"),
+        ("votes", "i8"),
+        ("alarm_at", "f8"),
+        ("alarm_turn", "i8"),
+        ("alarm_runs", "i8"),
+        ("alarm_is_late", "i8"),
+        ("spread", "i8"),
+        ("members", "i8"),  # row of the first; -1 = none
+    ]
+)
+MEMBER_DTYPE = np.dtype(
+    [
+        ("client", "i8"),
+        ("network", "i8"),
+        ("position", "f8"),
+        ("ingress", "i8"),
+        ("path", "f8"),
+        ("since", "f8"),
+        ("actor", "i8"),
+    ]
+)
+INDEX_DTYPE = np.dtype([("tag", "i8"), ("row", "i8")])  # tag 0 = empty
+CALL_DTYPE = np.dtype(  # [slot * depth + level]
+    [
+        ("actor", "i8"),
+        ("site", "i8"),  # of the caller
+        ("epoch", "i8"),  # of the caller's site
+        ("pc", "i8"),  # where the caller goes on
+        ("entry", "i8"),
+        ("host", "i8"),
+        ("generation", "i8"),
+        ("began", "f8"),
+        ("rtt", "f8"),
+        ("home", "f8"),  # more of the way back
+        ("mark", "f8"),
+        ("version", "i8"),
+        ("gate", "f8"),
+        ("is_dirty", "i8"),
+        ("is_new", "i8"),
+        ("is_answer", "i8"),
+        ("has_begun", "i8"),
+        ("has_thread", "i8"),
+        ("outcome", "i8"),
+    ]
+)
+
+(
+    N_ACTORS,
+    N_INDEXED,
+    N_MEMBERS,
+    N_TALLIED,
+    TALLIES,
+    INDEX_SHIFT,
+    N_HOSTS,
+    N_HOME_CHOICES,
+    N_FOLLOWERS,
+    N_REPLICAS,
+    N_CLIENTS,
+    DEPTH,
+    MODE,
+    IS_SERIAL,
+    QUEUE_LIMIT,
+    QUORUM,
+    VOTES,
+    TABLE_ACTIVATION,
+    TABLE_COMMIT,
+    TABLE_EVICT,
+    TABLE_TAKEOVER,
+    TABLE_MOVE,
+    TABLE_RECONNECT,
+    TABLE_LAG_OF_REPLICA,
+    MESSAGE_CLASS,
+    MOST_PARTICIPANTS,
+    BASE,
+    ASK_ADDRESS,
+) = range(28)
+HIBERNATE_AFTER, SCRATCH = 0, 1  # SCRATCH: times of followers, while a commit sorts them
+
+SPARE_SLOTS = 8  # of one event: its own, a refresh, alarms that it sets
+SPARE_ACTORS = 4
+TALLY_PAGE = 1 << 16
+
+
+def object_arrays(inputs: Inputs, growth: Growth, books: ObjectBooks) -> dict[str, Any]:
+    """Return the arrays of the state that belong to objects, at time 0."""
+    objects = inputs.objects
+    used = objects.is_used
+    depth = objects.depth
+    has_replicas = len(objects.replica_hosts) > 0
+    return {
+        "object_ints": _ints(inputs, growth),
+        "object_floats": np.concatenate(
+            [[objects.scalars.hibernate_after], np.zeros(objects.scalars.followers)]
+        ),
+        "actors": records(ACTOR_DTYPE, growth.objects if used else 1),
+        "commits": np.full((growth.objects if has_replicas else 1, HISTORY), -np.inf),
+        "object_index": records(INDEX_DTYPE, growth.object_index if used else 1),
+        "members": records(MEMBER_DTYPE, growth.members if used else 1),
+        "calls": records(CALL_DTYPE, growth.slots * depth if used else 1),
+        "parts": np.zeros((growth.slots * depth if used else 1, len(PARTS))),
+        "classes": objects.classes.copy(),
+        "spreads": objects.spreads.copy(),
+        "host_sites": objects.host_sites.copy(),
+        "host_rtt": objects.rtt.copy(),
+        "host_km": objects.distance_km.copy(),
+        "site_regions": objects.site_regions.copy(),
+        "nearest_host": objects.nearest_host.copy(),
+        "home_choices": objects.home_choices.copy(),
+        "known_numbers": objects.known_numbers.copy(),
+        "known_homes": objects.known_homes.copy(),
+        "followers": objects.followers.copy(),
+        "replica_hosts": objects.replica_hosts.copy(),
+        "member_cells": objects.member_cells.copy(),
+        "messages": objects.messages.copy(),
+        "tally": np.zeros(1, np.int64),
+        "object_histogram": books.histogram,
+        "object_by_class": books.by_class,
+        "object_by_host": books.by_host,
+        "object_created": books.created,
+        "object_spawn_ns": books.spawn_ns,
+    }
+
+
+def _ints(inputs: Inputs, growth: Growth) -> Ints:
+    objects, rules = inputs.objects, inputs.objects.scalars
+    ints = np.zeros(28, np.int64)
+    base = inputs.kv.spaces.first[objects.classes.space[0]] if objects.is_used else 0
+    for index, value in {
+        INDEX_SHIFT: shift_of(growth.object_index),
+        N_HOSTS: len(objects.host_sites),
+        N_HOME_CHOICES: objects.choices,
+        N_FOLLOWERS: rules.followers,
+        N_REPLICAS: len(objects.replica_hosts),
+        N_CLIENTS: len(inputs.clients),
+        DEPTH: objects.depth,
+        MODE: rules.mode,
+        IS_SERIAL: rules.is_serial,
+        QUEUE_LIMIT: rules.queue_limit,
+        QUORUM: rules.quorum,
+        VOTES: rules.votes,
+        TABLE_ACTIVATION: rules.activation_table,
+        TABLE_COMMIT: rules.commit_table,
+        TABLE_EVICT: rules.evict_table,
+        TABLE_TAKEOVER: rules.takeover_table,
+        TABLE_MOVE: rules.move_table,
+        TABLE_RECONNECT: rules.reconnect_table,
+        TABLE_LAG_OF_REPLICA: rules.lag_table,
+        MESSAGE_CLASS: rules.message_class,
+        MOST_PARTICIPANTS: int(objects.classes.participants.max()),
+        BASE: int(base),
+    }.items():
+        ints[index] = value
+    return ints

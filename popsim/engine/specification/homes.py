@@ -1,0 +1,128 @@
+"""Where objects live: who decides it, what happens when a home is lost, who confirms a write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from popsim.engine import draws
+from popsim.engine.layout import Inputs
+from popsim.engine.object_layout import (
+    ASKED,
+    BY_TABLE,
+    HISTORY,
+    O_CREATED,
+    O_FAILOVERS,
+)
+from popsim.engine.specification.actors import FOREVER, Actor
+from popsim.engine.specification.lookups import Lookups
+from popsim.engine.specification.object_recorder import ObjectRecorder
+from popsim.engine.specification.state import Site
+
+Ask = Callable[[int, int, int, float], int]  # (object, class, site, ms) -> host
+
+
+class Homes:
+    """The hosts of a platform and the rules of placement."""
+
+    def __init__(
+        self,
+        inputs: Inputs,
+        lookups: Lookups,
+        sites: list[Site],
+        recorder: ObjectRecorder,
+        ask: Ask | None,
+    ) -> None:
+        objects = inputs.objects
+        self.lookups, self.sites, self.recorder, self.ask = lookups, sites, recorder, ask
+        self.rules = objects.scalars
+        self.host_sites: list[int] = objects.host_sites.tolist()
+        self.rtt: list[float] = objects.rtt.tolist()
+        self.nearest: list[int] = objects.nearest_host.tolist()
+        self.choices, self.width = objects.home_choices.tolist(), objects.choices
+        known = zip(objects.known_numbers.tolist(), objects.known_homes.tolist(), strict=True)
+        self.known: dict[int, int] = dict(known)
+        self.followers = objects.followers.tolist()
+        self.replica_hosts: list[int] = objects.replica_hosts.tolist()
+
+    def distance(self, site: int, host: int) -> float:
+        """Return the RTT in ms between a site and a host."""
+        return self.rtt[site * len(self.host_sites) + host]
+
+    def is_up(self, host: int) -> bool:
+        """Tell whether a host's site is up."""
+        return self.sites[self.host_sites[host]].up
+
+    def place(self, task: Any, actor: Actor, site: int, now: float) -> bool:
+        """Give an actor a home, asked for from a site; False if no host can be it (rule 39)."""
+        host = self._wanted(actor, site, now)
+        if not self.is_up(host):
+            host = self._substitute(host)
+        if host < 0:
+            return False
+        if actor.lost_from >= 0:
+            takeover = self.rules.takeover_table
+            wait = self.lookups.draw(takeover, draws.TAKEOVER, actor.number, actor.generation)
+            actor.available = actor.available + wait
+            self.recorder.count(task, actor.object_class, O_FAILOVERS)
+        else:
+            self.recorder.count(task, actor.object_class, O_CREATED)
+            self.recorder.created(task, site, host)
+        actor.home, actor.lost_from = host, -1
+        return True
+
+    def _wanted(self, actor: Actor, site: int, now: float) -> int:
+        if self.rules.mode == BY_TABLE:
+            word, _ = self.lookups.words(draws.PLACE, actor.number, actor.generation)
+            row = site * self.width
+            while not draws.uniform(word) < self.choices[row][0]:
+                row += 1
+            return int(self.choices[row][1])
+        if self.rules.mode == ASKED:
+            assert self.ask is not None
+            return self.ask(actor.number, actor.object_class, site, now)
+        return self.known.get(actor.number, self.nearest[site])
+
+    def _substitute(self, host: int) -> int:
+        first = host * self.rules.followers
+        for follower, _ in self.followers[first : first + self.rules.followers]:
+            if follower >= 0 and self.is_up(follower):
+                return int(follower)
+        return -1
+
+    def confirmation(self, entity: int, host: int, place: int) -> float:
+        """Return how long until a quorum of followers has a write, in ms; inf if too few are up (rule 45)."""
+        first, times = host * self.rules.followers, []
+        for row in range(self.rules.followers):
+            follower, rtt = self.followers[first + row]
+            if follower < 0 or not self.is_up(follower):
+                continue
+            index = place + row
+            drawn = self.lookups.draw(self.rules.commit_table, draws.CONFIRM, entity, index)
+            times.append(rtt + drawn)
+        return sorted(times)[self.rules.quorum - 1] if len(times) >= self.rules.quorum else FOREVER
+
+    # --- replicas -------------------------------------------------------------------------------------------
+
+    def nearest_replica(self, site: int) -> int:
+        """Return which replica is nearest to a site and up, from 1; 0 if there is none."""
+        best, best_rtt = 0, FOREVER
+        for row, host in enumerate(self.replica_hosts):
+            if self.is_up(host) and self.distance(site, host) < best_rtt:
+                best, best_rtt = row + 1, self.distance(site, host)
+        return best
+
+    def arrival(self, primary: Actor, replica: Actor, version: int) -> float:
+        """Return when a replica has a version of its primary, in ms (rule 49)."""
+        home = primary.home if primary.home >= 0 else primary.lost_from
+        way = self.distance(self.host_sites[replica.home], home) * 0.5
+        index = (version << 6) | replica.replica
+        lag = self.lookups.draw(self.rules.lag_table, draws.LAG, primary.number, index)
+        return primary.commits[version % HISTORY] + (way + lag)
+
+    def visible(self, primary: Actor, replica: Actor, now: float) -> int:
+        """Return the newest version of its primary that a replica has."""
+        for version in range(primary.version, max(primary.version - HISTORY, 0), -1):
+            if self.arrival(primary, replica, version) <= now:
+                return version
+        return max(primary.version - HISTORY, 0)

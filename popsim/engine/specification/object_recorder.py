@@ -1,0 +1,109 @@
+"""The specification's bookkeeping of objects; the compiled engine has the same in ``compiled/object_record.py``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from popsim.engine import object_books as ob
+from popsim.engine.layout import Inputs
+from popsim.engine.object_layout import (
+    H_ACTIVE_US,
+    H_CALLS,
+    H_COMMITS,
+    H_CREATED,
+    O_ACTIVE_US,
+    O_CALLS,
+    O_COMMITS,
+    O_IDLE_US,
+    O_IN_REGION,
+    O_REPLICA_READS,
+    O_STALE,
+    OPEN,
+    TO_HOME,
+)
+from popsim.engine.recorder import bucket_of, nanoseconds, window_us
+from popsim.engine.specification.actors import Actor, Call
+
+
+class ObjectRecorder:
+    """What calls and objects leave in the books, if their request began after the warm-up."""
+
+    def __init__(self, inputs: Inputs, books: ob.ObjectBooks) -> None:
+        self.inputs, self.books = inputs, books
+        objects = inputs.objects
+        self.hosts = len(objects.host_sites)
+        self.host_sites: list[int] = objects.host_sites.tolist()
+        self.distance_km: list[float] = objects.distance_km.tolist()
+        self.regions: list[int] = objects.site_regions.tolist()
+
+    def is_measured(self, task: Any) -> bool:
+        """Tell whether a request or job began after the warm-up."""
+        return bool(task.start >= self.inputs.rules.warmup)
+
+    def count(self, task: Any, object_class: int, column: int) -> None:
+        """Count something that a request or job did."""
+        if self.is_measured(task):
+            self.books.by_class[object_class, column] += 1
+
+    def value(self, object_class: int, row: int, amount: float) -> None:
+        """Add to a histogram of a class."""
+        self.books.histogram[object_class * ob.ROWS_PER_CLASS + row, bucket_of(amount)] += 1
+
+    def created(self, task: Any, site: int, host: int) -> None:
+        """Count a new object by who asked first and its home."""
+        if self.is_measured(task):
+            self.books.created[site, host] += 1
+            self.books.by_host[host, H_CREATED] += 1
+
+    def committed(self, call: Call) -> None:
+        """Count a commit."""
+        if self.is_measured(call.task):
+            self.books.by_class[call.actor.object_class, O_COMMITS] += 1
+            self.books.by_host[call.host, H_COMMITS] += 1
+
+    def spawned(self, call: Call) -> None:
+        """Record how long it took until a new object was open."""
+        if self.is_measured(call.task):
+            time = call.parts[TO_HOME] + call.parts[OPEN]
+            self.value(call.actor.object_class, ob.SPAWN, time)
+            self.books.spawn_ns[call.site] += nanoseconds(time)
+
+    def replica_read(self, call: Call, stale: float) -> None:
+        """Record a read that a replica answers; ``stale`` ms, negative = fresh."""
+        if self.is_measured(call.task):
+            self.books.by_class[call.actor.object_class, O_REPLICA_READS] += 1
+            if stale >= 0.0:
+                self.books.by_class[call.actor.object_class, O_STALE] += 1
+                self.value(call.actor.object_class, ob.STALENESS, stale)
+
+    def answered(self, call: Call, now: float) -> None:
+        """Record a call that was answered."""
+        if not self.is_measured(call.task):
+            return
+        row = call.actor.object_class
+        self.books.by_class[row, O_CALLS] += 1
+        self.books.by_host[call.host, H_CALLS] += 1
+        if self.regions[call.site] == self.regions[self.host_sites[call.host]]:
+            self.books.by_class[row, O_IN_REGION] += 1
+        self.value(row, ob.CALL, now - call.began)
+        self.value(row, ob.DISTANCE, self.distance_km[call.site * self.hosts + call.host])
+        for part, ms in enumerate(call.parts):
+            if ms > 0.0:
+                self.value(row, ob.FIRST_PART + part, ms)
+
+    def count_at(self, time: float, object_class: int, column: int) -> None:
+        """Count something that happens without a request."""
+        if time >= self.inputs.rules.warmup:
+            self.books.by_class[object_class, column] += 1
+
+    def active(self, actor: Actor, end: float) -> None:
+        """Count the time with work in progress."""
+        amount = window_us(actor.active_since, end, self.inputs)
+        self.books.by_class[actor.object_class, O_ACTIVE_US] += amount
+        self.books.by_host[actor.home, H_ACTIVE_US] += amount
+
+    def idle(self, actor: Actor, end: float) -> None:
+        """Count the time in memory without work."""
+        end = min(end, actor.deadline)
+        amount = window_us(actor.idle_since, end, self.inputs)
+        self.books.by_class[actor.object_class, O_IDLE_US] += amount
