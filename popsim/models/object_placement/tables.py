@@ -1,0 +1,55 @@
+"""Tables of likelihoods that several models share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from popsim.models.object_placement.contract import Floats, Geography
+from popsim.scenario.errors import InputError
+from popsim.world.places import unknown_id
+
+if TYPE_CHECKING:
+    from popsim.world.sites import Sites
+
+
+def nearest_table(rtt: Floats) -> Floats:
+    """Return 1 for the nearest host of each site, the first of equals, and 0 elsewhere, [S, H]."""
+    return np.asarray(np.eye(rtt.shape[1])[rtt.argmin(axis=1)])
+
+
+def single_table(geography: Geography, host: str) -> Floats:
+    """Return 1 for one host whatever the site, [S, H]; raises ValueError if it is none."""
+    table = np.zeros(geography.rtt.shape)
+    table[:, geography.hosts.index(host)] = 1.0
+    return table
+
+
+def slot_table(rtt: Floats, capacity: Floats, slots: int, reach: float, pull: float) -> Floats:
+    """Fill the slots of each site from hosts in reach, the nearest first, each up to its capacity; [S, H] slots taken.
+
+    A host is in reach within ``reach`` ms of the nearest one; each slot of its capacity makes it seem ``pull`` ms nearer.
+    ``rtt`` is [S, H] in ms, ``capacity`` [H] in slots. Equals keep the hosts' order.
+    """
+    order = np.argsort(rtt - pull * capacity, axis=1, kind="stable")
+    in_reach = rtt <= rtt.min(axis=1, keepdims=True) + reach
+    offered = np.take_along_axis(np.where(in_reach, capacity, 0.0), order, axis=1)
+    before = np.cumsum(offered, axis=1) - offered
+    taken = np.clip(slots - before, 0.0, offered)
+    table = np.zeros(rtt.shape)
+    np.put_along_axis(table, order, taken, axis=1)
+    return table
+
+
+def check_hosts(named: Iterable[tuple[str, tuple[str | int, ...]]], hosts: Sites) -> None:
+    """Raise InputError for names, each with its path, that are none of the platform's hosts."""
+    problems = [
+        replace(problem, path=path)
+        for name, path in named
+        if (problem := unknown_id("host", name, hosts.ids)) is not None
+    ]
+    if problems:
+        raise InputError(problems)
