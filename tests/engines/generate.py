@@ -11,6 +11,7 @@ from itertools import accumulate
 
 import numpy as np
 from generate_kv import COUNTRIES, DURATION, KINDS, Laws, Verb, program, with_kv
+from generate_objects import with_objects
 
 from popsim.engine import draws
 from popsim.engine import layout as lay
@@ -68,9 +69,11 @@ def case(seed: int) -> Case:
         country_count=COUNTRIES,
     )
     inputs, kv_verbs = with_kv(rng, law, inputs, tables, spaces)
+    inputs, object_verbs = with_objects(rng, law, inputs, tables)
     is_step = np.full(len(tables), int(ties), np.int64)
     inputs = replace(inputs, tables=np.stack(tables), is_step=is_step)
-    verbs = sorted([*_verbs(rng, law, sites, clients), *kv_verbs], key=lambda verb: verb.time)
+    verbs = [*_verbs(rng, law, sites, clients), *kv_verbs, *object_verbs]
+    verbs.sort(key=lambda verb: verb.time)
     return Case(seed, inputs, tuple(verbs))
 
 

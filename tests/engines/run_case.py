@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 
 import numpy as np
 import simpy
 from generate import Case, Verb
+from generate_objects import ask
 
 from popsim.engine.compiled.plane import CompiledPlane, words
 from popsim.engine.cosimulation import DataPlane, cosimulate
 from popsim.engine.kv_books import KvBooks
 from popsim.engine.layout import Growth
+from popsim.engine.object_books import ObjectBooks
 from popsim.engine.recorder import Books
 from popsim.engine.specification.plane import SpecificationPlane
 
 TINY = Growth(  # forces every array to grow
-    slots=2, instances=2, sample=2, copies=2, fetching=2, written=2, versions=1
-)
+    slots=2, instances=2, sample=2, copies=2, fetching=2, written=2, versions=1,
+    objects=1, object_index=2, members=1,
+)  # fmt: skip
 
 
 def run_specification(
@@ -25,12 +30,16 @@ def run_specification(
 ) -> Books:
     """Run a case on the SimPy engine, or on a variant of it."""
     env = simpy.Environment()
-    return _run(env, plane_class(env, case.inputs, words), case.verbs)
+    return _run(env, plane_class(env, case.inputs, words, _ask(case)), case.verbs)
 
 
 def run_compiled(case: Case, growth: Growth = TINY) -> Books:
     """Run a case on the compiled engine."""
-    return _run(simpy.Environment(), CompiledPlane(case.inputs, growth), case.verbs)
+    return _run(simpy.Environment(), CompiledPlane(case.inputs, growth, _ask(case)), case.verbs)
+
+
+def _ask(case: Case) -> Callable[[int, int, int, float], int]:
+    return partial(ask, hosts=len(case.inputs.objects.host_sites))
 
 
 def _run(env: simpy.Environment, plane: DataPlane, verbs: tuple[Verb, ...]) -> Books:
@@ -50,10 +59,15 @@ def _control(env: simpy.Environment, plane: DataPlane, verbs: tuple[Verb, ...]):
             plane.set_store(verb.site, is_up=verb.name == "start")
         elif verb.name == "write":
             plane.write(verb.key, verb.site, verb.entity, env.now, is_absent=verb.entity % 2 == 1)
+        elif verb.name == "restart":
+            plane.restart_class(verb.site, env.now)
         elif verb.name in ("withdraw", "announce"):
             plane.set_withdrawn(verb.site, verb.name == "withdraw")
         else:
             plane.set_surge(np.array(verb.factors))
+
+
+BY_STORE = {"kv": KvBooks, "objects": ObjectBooks}
 
 
 def differences(one: Books, other: Books) -> list[str]:
@@ -61,11 +75,14 @@ def differences(one: Books, other: Books) -> list[str]:
     found = [
         field.name
         for field in fields(Books)
-        if field.name != "kv"
+        if field.name not in BY_STORE
         and not np.array_equal(getattr(one, field.name), getattr(other, field.name))
     ]
     return found + [
-        f"kv.{field.name}"
-        for field in fields(KvBooks)
-        if not np.array_equal(getattr(one.kv, field.name), getattr(other.kv, field.name))
+        f"{part}.{field.name}"
+        for part, books in BY_STORE.items()
+        for field in fields(books)
+        if not np.array_equal(
+            getattr(getattr(one, part), field.name), getattr(getattr(other, part), field.name)
+        )
     ]

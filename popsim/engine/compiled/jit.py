@@ -91,10 +91,20 @@ class Boxed:
     def __init__(self, state: Any) -> None:
         """Note where each array of a NamedTuple lies."""
         names, arrays = state._fields, tuple(state)
-        self._numba_type_ = _state_type(tuple((n, numba.typeof(a)) for n, a in zip(names, arrays, strict=True)))
+        self._numba_type_ = _state_type(
+            tuple((n, numba.typeof(a)) for n, a in zip(names, arrays, strict=True))
+        )
         words: list[int] = []
         for array in arrays:
-            words += [0, 0, array.size, array.itemsize, array.ctypes.data, *array.shape, *array.strides]
+            words += [
+                0,
+                0,
+                array.size,
+                array.itemsize,
+                array.ctypes.data,
+                *array.shape,
+                *array.strides,
+            ]
         self.table = np.array(words, dtype=np.int64)
         self.address = int(self.table.ctypes.data)
         self.state = state  # keeps the arrays alive

@@ -325,7 +325,7 @@ def happen_in_object(st, slot, time, stage):
     elif stage == S_OBJECT_CAUGHT_UP:
         what = GET_REPLICA
     elif stage == S_ALARM:
-        what = ring(st, slot, time)
+        what = ring(st, slot)
     else:
         what = np.int64(CONNECT_AGAIN)
     return (st.slots[slot].due if what == MOVE else time), what

@@ -56,7 +56,8 @@ def record_read(st, slot, time):
     """Record a request's read that is over."""
     request, width = st.slots[slot], st.kv_ints[WIDTH]
     took = time - request.began
-    st.phases[slot, P_KV] += took
+    if st.slots[slot].depth == 0:
+        st.phases[slot, P_KV] += took
     if request.start < st.floats[F_WARMUP]:
         return
     count(st, slot, np.int64(K_GETS), np.int64(1))
@@ -147,7 +148,8 @@ def record_write(st, slot, time, size):
     """Record a write that is over."""
     request = st.slots[slot]
     took = time - request.began
-    st.phases[slot, P_KV] += took
+    if st.slots[slot].depth == 0:
+        st.phases[slot, P_KV] += took
     if request.start < st.floats[F_WARMUP]:
         return
     if request.failed != OK:
@@ -165,7 +167,8 @@ def record_write(st, slot, time, size):
 def record_list(st, slot, time):
     """Record a listing."""
     request = st.slots[slot]
-    st.phases[slot, P_KV] += time - request.began
+    if request.depth == 0:
+        st.phases[slot, P_KV] += time - request.began
     if request.start >= st.floats[F_WARMUP]:
         count(st, slot, np.int64(K_LISTS), np.int64(1))
 

@@ -34,8 +34,7 @@ ACTOR_DTYPE = np.dtype(
         ("version", "i8"),
         ("candidate", "i8"),
         ("votes", "i8"),
-        ("alarm_at", "f8"),
-        ("alarm_turn", "i8"),
+        ("alarm_turn", "i8"),  # of the alarm that was set last
         ("alarm_runs", "i8"),
         ("alarm_is_late", "i8"),
         ("spread", "i8"),

@@ -33,6 +33,7 @@ from popsim.engine.compiled.object_record import (
     record_spawn,
 )
 from popsim.engine.compiled.object_state import (
+    BASE,
     DEPTH,
     HIBERNATE_AFTER,
     IS_SERIAL,
@@ -621,13 +622,13 @@ def rest(st, slot, time):
 
 
 @helper
-def ring(st, slot, time):
+def ring(st, slot):
     """An alarm goes off, unless another has taken its place (rule 47)."""
     request = st.slots[slot]
     actor = st.actors[request.actor]
-    if actor.alarm_at != time:
+    if actor.alarm_turn != request.attempt:
         return ENDED
-    actor.alarm_at = np.inf
+    request.number += 1  # it does not ring any more, it runs
     if actor.alarm_runs != 0:
         actor.alarm_is_late = ONE
         return ENDED
@@ -668,8 +669,9 @@ def stop_ringing(st, slot, time):
 def name_alarm(st, slot, row, time):
     """Let an alarm go off at a time, in this slot."""
     actor, job = st.actors[row], st.slots[slot]
-    actor.alarm_at = time
     actor.alarm_turn += 1
+    job.attempt = actor.alarm_turn
+    job.number = (actor.number - st.object_ints[BASE]) << 1
     job.entity = ALARM_ENTITY + (actor.number << TURN_BITS) + (actor.alarm_turn & TURN_MASK)
     job.start = time
     job.stage = S_ALARM

@@ -101,7 +101,7 @@ def create_actor(st, slot):
     actor.wait_head, actor.wait_tail = NONE, NONE
     actor.idle_since, actor.deadline, actor.active_since = np.inf, -np.inf, 0.0
     actor.version, actor.candidate, actor.votes = ZERO, NONE, ZERO
-    actor.alarm_at, actor.alarm_turn = np.inf, ZERO
+    actor.alarm_turn = ZERO
     actor.alarm_runs, actor.alarm_is_late = ZERO, ZERO
     actor.spread, actor.members = ZERO, NONE
     index_actor(st, ((actor.number << BITS) | actor.replica) + ONE, row)
@@ -346,7 +346,6 @@ def set_alarm(st, slot, time):
     job.actor, job.client = row, ZERO
     if actor.members >= 0:
         job.client = st.members[actor.members].client
-    job.number = actor.number - st.object_ints[BASE]
     job.depth, job.makes, job.is_placed, job.member = ZERO, ZERO, ZERO, NONE
     job.addressee, job.seen_object, job.ingress = NONE, NONE, NONE
     after = quantile(

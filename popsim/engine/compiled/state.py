@@ -75,7 +75,7 @@ SLOT_DTYPE = np.dtype(
         ("seen_version", "i8"),
         ("addressee", "i8"),  # number of the object whose participant sends this message
         ("member", "i8"),  # which participant
-        ("attempt", "i8"),  # to connect again
+        ("attempt", "i8"),  # to connect again; turn of an alarm
     ]
 )
 INSTANCE_DTYPE = np.dtype(

@@ -49,8 +49,7 @@ class Actor:
     commits: list[float] = field(default_factory=lambda: [NEVER] * HISTORY)  # by version % HISTORY
     candidate: int = -1  # host that the votes are for
     votes: int = 0
-    alarm_at: float = FOREVER
-    alarm_turn: int = 0
+    alarm_turn: int = 0  # of the alarm that was set last, which replaces all others
     alarm_runs: bool = False
     alarm_is_late: bool = False
     spread: int = 0

@@ -6,7 +6,7 @@ something elsewhere, others may begin. Nothing leaves before what was written be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any
 
 import simpy
@@ -25,7 +25,6 @@ from popsim.engine.layout import (
     OBJECT_OVERLOADED,
     OBJECT_UNAVAILABLE,
     OK,
-    ORDINARY,
     P_OBJECT,
     SET_ALARM,
     SLEEP,
@@ -94,9 +93,7 @@ class Calls:
         self.classes = inputs.objects.classes.tolist()
         self.base = int(inputs.kv.spaces[self.classes[0][0]].first)
         self.actors: dict[tuple[int, int], Actor] = {}
-        self.begin_sessions: Callable[[Actor], None] = lambda actor: None
-        self.cut_sessions: Callable[[Actor], None] = lambda actor: None
-        self.tell: Callable[[Any, Actor, int, float], None] = lambda task, actor, pc, leave: None
+        self.sessions: Any = None  # sets itself
 
     # --- calling ------------------------------------------------------------------------------------------
 
@@ -108,7 +105,7 @@ class Calls:
             if replica > 0:
                 actor.home = self.homes.replica_hosts[replica - 1]
             else:
-                self.begin_sessions(actor)
+                self.sessions.begin(actor)
         return self.actors[number, replica]
 
     def call(self, request: Any, pc: int, step: Step, level: int) -> Outcome:
@@ -137,11 +134,9 @@ class Calls:
         """Return who answers: the object at its home, or a replica that is nearer; home -1 if nobody can."""
         replica = self.homes.nearest_replica(site) if step.only_reads else 0
         is_known = actor.home >= 0 or actor.lost_from >= 0
-        if replica == 0 or not is_known:
-            if actor.home < 0:
-                actor_is_new = actor.lost_from < 0
-                placed = self.homes.place(task, actor, site, self.env.now)
-                task.makes = actor_is_new and placed
+        if actor.home < 0 and (replica == 0 or not is_known):
+            is_new = actor.lost_from < 0
+            task.makes = self.homes.place(task, actor, site, self.env.now) and is_new
         if replica == 0:
             return actor
         host = self.homes.replica_hosts[replica - 1]
@@ -366,7 +361,7 @@ class Calls:
             if not self._commit(call, pc):
                 return OBJECT_UNAVAILABLE
             self.recorder.count(task, actor.object_class, O_BROADCASTS)
-            self.tell(call, actor, pc, max(self.env.now, self._gate(call)))
+            self.sessions.tell(call, actor, pc, max(self.env.now, self._gate(call)))
         return OK
 
     def _wait(self, call: Call, pc: int, step: Step) -> Outcome:
@@ -444,20 +439,19 @@ class Calls:
 
     def set_alarm(self, actor: Actor, time: float) -> None:
         """Let an object's alarm go off at a time, instead of any other (rule 47)."""
-        actor.alarm_at = time
         actor.alarm_turn += 1
         entity = (
             draws.ALARM_ENTITY + (actor.number << draws.TURN_BITS) + (actor.alarm_turn & 0xFFFFF)
         )
         client = actor.members[0].client if actor.members else 0
-        job = Job(ALARM, actor.number - self.base, entity, time, client)
-        self.env.process(self._alarm(job, actor))
+        job = Job(ALARM, (actor.number - self.base) << 1, entity, time, client)
+        self.env.process(self._alarm(job, actor, actor.alarm_turn))
 
-    def _alarm(self, job: Job, actor: Actor) -> Life:
+    def _alarm(self, job: Job, actor: Actor, turn: int) -> Life:
         yield from self._pause(job, job.start)
-        if actor.alarm_at != self.env.now:
+        if actor.alarm_turn != turn:
             return  # another took its place
-        actor.alarm_at = FOREVER
+        job.number += 1  # it does not ring any more, it runs
         if actor.alarm_runs:
             actor.alarm_is_late = True
             return
@@ -521,13 +515,12 @@ class Calls:
             self.recorder.idle(actor, now)
         actor.is_busy, actor.calls, actor.votes = False, 0, 0
         actor.gate, actor.deadline, actor.idle_since = NEVER, NEVER, FOREVER
-        self.cut_sessions(actor)
+        self.sessions.cut(actor)
 
     # --- the clock ------------------------------------------------------------------------------------------
 
     def _pause(self, task: Any, time: float) -> Life:
-        rank = task.rank if isinstance(task, Job) else ORDINARY
-        yield at(self.env, time, rank, task.number)
+        yield at(self.env, time, task.rank, task.number)
         self.plane.count_event()
 
     def close(self) -> None:

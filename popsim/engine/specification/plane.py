@@ -34,7 +34,6 @@ from popsim.engine.layout import (
     NO_ROUTE,
     OBJECT_CALL,
     OK,
-    ORDINARY,
     P_EXECUTE,
     P_FETCH,
     P_FRONT_DOOR,
@@ -272,7 +271,7 @@ class SpecificationPlane:
             self.fetch_used[pool] = now
             finish = now + (round_trips * rtt + duration)
             request.phases[P_FETCH] += finish - now
-        yield from self.pause(request, finish, ORDINARY)
+        yield from self.pause(request, finish, request.rank)
         return OK
 
     def run_kv(self, request: Request, pc: int, step: Step) -> Generator[simpy.Event, Any, int]:

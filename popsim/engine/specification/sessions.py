@@ -42,8 +42,7 @@ class Sessions:
         self.cells = objects.member_cells.tolist()
         self.clients = len(inputs.clients)
         self.messages = objects.messages.tolist()
-        calls.begin_sessions, calls.cut_sessions = self.begin, self.cut
-        calls.tell = self.tell
+        calls.sessions = self
 
     # --- who they are ---------------------------------------------------------------------------------------
 
@@ -76,8 +75,9 @@ class Sessions:
             client = self.cells[base + first + cell][2]
         network = self.lookups.network(network_word)
         member = Member(client, network, draws.uniform(route_word), -1, 0.0, NEVER)
-        if not self._route(member):
-            member.since = FOREVER
+        self._route(member)
+        if member.ingress < 0:
+            member.since = FOREVER  # nobody can reach it
         return member
 
     def _route(self, member: Member) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import simpy
 
-from popsim.engine.layout import PHASE_COUNT
+from popsim.engine.layout import ORDINARY, PHASE_COUNT
 
 NEVER = float("-inf")
 
@@ -67,6 +67,8 @@ class Request:
     instance: Instance | None = None
     wake: simpy.Event | None = None
     phases: list[float] = field(default_factory=lambda: [0.0] * PHASE_COUNT)
+
+    rank = ORDINARY  # of its events at a site
 
     @property
     def entity(self) -> int:

@@ -1,0 +1,282 @@
+"""The objects of generated runs: classes that call each other, hosts, participants, messages."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+from generate_kv import COUNTRIES, DURATION, Laws, Verb
+
+from popsim.engine import kv_layout as kvl
+from popsim.engine import layout as lay
+from popsim.engine import object_layout as obl
+from popsim.engine.arrays import Floats, Records, records
+from popsim.engine.layout import Inputs
+from popsim.engine.object_layout import ObjectInputs, ObjectScalars
+from popsim.engine.tables import alias_table
+
+ALONE = [lay.CPU, lay.STORAGE_GET, lay.TRANSACTION, lay.STORAGE_PUT, lay.SLEEP, lay.FETCH]
+WRITES = (lay.TRANSACTION, lay.STORAGE_PUT, lay.SET_ALARM, lay.BROADCAST, lay.OBJECT_CALL)
+
+
+def ask(number: int, object_class: int, site: int, time: float, hosts: int = 0) -> int:
+    """Answer as a placement model in Python would."""
+    return (number * 7 + object_class + site + int(time) // 50) % hosts
+
+
+def with_objects(
+    rng: np.random.Generator, law: Laws, inputs: Inputs, tables: list[Floats]
+) -> tuple[Inputs, list[Verb]]:
+    """Add classes of objects to half of the runs, and what the control plane does to them."""
+    if rng.random() < 0.5 or inputs.rules.arrivals == lay.TRACE:
+        return inputs, []
+    count = int(rng.integers(1, 4))
+    participants = [int(rng.choice([0, 1, 3])) for _ in range(count)]
+    inputs, classes, first_space = _spaces(rng, inputs, count)
+    program = _Program(rng, law, tables, inputs, participants)
+    program.main()
+    handlers = program.handlers()
+    messages = records(obl.MESSAGE_DTYPE, 1)
+    message_class = -1
+    talkative = [row for row in range(count) if participants[row] > 0]
+    if talkative and rng.random() < 0.5:
+        message_class = int(rng.choice(talkative))
+        messages = program.messages(handlers[message_class])
+        inputs = replace(inputs, rules=replace(inputs.rules, arrivals=lay.MESSAGES))
+    for row in range(count):
+        classes[row].space = first_space + row
+        classes[row].alarm_entry, classes[row].connect_entry = program.own[row]
+        classes[row].participants = participants[row]
+        classes[row].hibernates = rng.integers(2)
+        classes[row].first_spread = row * 2
+    objects = _places(rng, law, inputs, _add(tables, law))
+    objects = replace(
+        objects,
+        classes=classes,
+        spreads=_spreads(rng, count),
+        member_cells=_member_cells(rng, len(inputs.clients)),
+        messages=messages,
+        depth=count,
+        class_names=tuple(f"class{row}" for row in range(count)),
+        scalars=replace(objects.scalars, message_class=message_class),
+    )
+    inputs = replace(inputs, steps=program.steps(), objects=objects)
+    verbs = [
+        Verb(law.number(DURATION), "restart", int(rng.integers(count)))
+        for _ in range(int(rng.integers(0, 3)))
+    ]
+    return inputs, verbs
+
+
+def _add(tables: list[Floats], law: Laws) -> Any:
+    def add(scale: float) -> int:
+        tables.append(law.draw(scale))
+        return len(tables) - 1
+
+    return add
+
+
+def _spaces(rng: np.random.Generator, inputs: Inputs, count: int) -> tuple[Inputs, Records, int]:
+    """Number the objects behind the keys."""
+    kv = inputs.kv
+    old = kv.spaces if kv.is_used else kv.spaces[:0]
+    first_space, first_cell = len(old), len(kv.cells) if kv.is_used else 0
+    first = int((old.first + 40).max(initial=0))
+    spaces = records(kvl.SPACE_DTYPE, count)
+    cells = records(kvl.CELL_DTYPE, 2 * count)
+    for row in range(count):
+        objects = int(rng.integers(2, 5))
+        spaces[row].first, spaces[row]["count"] = first, objects
+        spaces[row].first_cell, spaces[row].cells = first_cell + 2 * row, 2
+        spaces[row].locality = 0.0
+        own = cells[2 * row : 2 * row + 2]
+        own.threshold, own.alias = alias_table(rng.uniform(0.1, 1.0, 2))
+        own.first, own.width = [0, 1], [1, objects - 1]
+        first += 2 * objects
+    nothing = np.zeros(count * COUNTRIES, np.int64)
+    kept = first_space * COUNTRIES
+    kv = replace(
+        kv,
+        spaces=np.concatenate([old, spaces]).view(np.recarray),
+        cells=np.concatenate([kv.cells[:first_cell], cells]).view(np.recarray),
+        partitions=np.concatenate([kv.partitions[:kept], nothing]),
+        shifts=np.concatenate([kv.shifts[:kept], nothing]),
+    )
+    return replace(inputs, kv=kv), records(obl.CLASS_DTYPE, count), first_space
+
+
+class _Program:
+    """The handler's program with calls in it, and the programs of objects behind it."""
+
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        law: Laws,
+        tables: list[Floats],
+        inputs: Inputs,
+        participants: list[int],
+    ) -> None:
+        self.rng, self.law, self.tables, self.inputs = rng, law, tables, inputs
+        self.participants = participants
+        self.rows = [inputs.steps[row].copy() for row in range(len(inputs.steps))]
+        self.calls: list[tuple[int, int]] = []  # (row, class), entries follow
+        self.entries: list[list[int]] = [[] for _ in participants]
+        self.reads: dict[int, bool] = {}
+        self.own: list[tuple[int, int]] = []
+
+    def main(self) -> None:
+        """Put calls before the handler's end."""
+        self.rows.pop()
+        for _ in range(int(self.rng.integers(1, 4))):
+            self.call(int(self.rng.integers(len(self.participants))))
+        self.step(lay.END)
+
+    def call(self, object_class: int) -> None:
+        self.step(lay.OBJECT_CALL)
+        self.calls.append((len(self.rows) - 1, object_class))
+
+    def step(self, kind: int) -> None:
+        step = records(lay.STEP_DTYPE, 1)[0]
+        step.kind, step.table = kind, len(self.tables)
+        self.tables.append(self.law.draw(float(self.rng.choice([1.0, 3.0, 8.0]))))
+        step.origin = self.rng.integers(self.inputs.origin_count)
+        step.round_trips, step.handshakes = self.rng.integers(0, 3, 2)
+        step.idle_timeout = self.rng.choice([0.0, np.inf])
+        step.expiry_row, step.is_tolerant = -1, self.rng.integers(2)
+        step.target, step["count"] = len(self.rows) + 1, 1
+        self.rows.append(step)
+
+    def handlers(self) -> list[list[int]]:
+        """Append the classes' programs; return where each begins, by class."""
+        for row in range(len(self.participants)):
+            for _ in range(int(self.rng.integers(1, 3))):
+                self.entries[row].append(self.program(row, with_requests=True))
+            alarm = self.program(row, with_requests=False)
+            self.own.append((alarm, self.program(row, with_requests=False)))
+        for place, object_class in self.calls:
+            step = self.rows[place]
+            step.object_class = object_class
+            step.entry = self.rng.choice(self.entries[object_class])
+            step.only_reads = int(self.reads[int(step.entry)])
+        return self.entries
+
+    def program(self, object_class: int, *, with_requests: bool) -> int:
+        entry, kinds = len(self.rows), list(ALONE)
+        kinds += [lay.SET_ALARM] if self.rng.random() < 0.5 else []
+        if self.participants[object_class] > 0:
+            kinds += [lay.BROADCAST] * 3
+        if with_requests and self.inputs.kv.is_used:
+            kinds += [lay.KV_GET, lay.KV_PUT]
+        deeper = object_class + 1 < len(self.participants) and with_requests
+        kinds += [lay.OBJECT_CALL] * 2 if deeper else []
+        if with_requests and self.rng.random() < 0.3:
+            kinds = [lay.CPU, lay.STORAGE_GET, lay.SLEEP]  # a reader
+        chosen = [int(kind) for kind in self.rng.choice(kinds, int(self.rng.integers(0, 5)))]
+        alarms = 0
+        for kind in chosen:
+            alarms += kind == lay.SET_ALARM
+            if kind == lay.OBJECT_CALL:
+                self.call(int(self.rng.integers(object_class + 1, len(self.participants))))
+            elif kind != lay.SET_ALARM or alarms <= 4:
+                self.step(kind)
+        self.step(lay.END)
+        kv_writes = (lay.KV_PUT,)
+        self.reads[entry] = not any(kind in WRITES + kv_writes for kind in chosen)
+        return entry
+
+    def messages(self, entries: list[int]) -> Records:
+        """Append a program per kind of message."""
+        messages = records(obl.MESSAGE_DTYPE, 2)
+        object_class = self.entries.index(entries)
+        for row, share in enumerate((0.4, 1.0)):
+            messages[row].cumulative, messages[row].entry = share, len(self.rows)
+            self.call(object_class)
+            step = self.rows[-1]
+            step.object_class, step.entry = object_class, self.rng.choice(entries)
+            step.only_reads = int(self.reads[int(step.entry)])
+            self.step(lay.END)
+        return messages
+
+    def steps(self) -> Records:
+        rows = records(lay.STEP_DTYPE, len(self.rows))
+        for number, row in enumerate(self.rows):
+            rows[number] = row
+        return rows
+
+
+def _spreads(rng: np.random.Generator, count: int) -> Records:
+    spreads = records(obl.SPREAD_DTYPE, 2 * count)
+    for row in range(count):
+        spreads.cumulative[2 * row : 2 * row + 2] = [rng.uniform(0.2, 0.8), 1.0]
+        spreads.spread[2 * row : 2 * row + 2] = rng.permutation(len(obl.SPREADS))[:2]
+    return spreads
+
+
+def _member_cells(rng: np.random.Generator, clients: int) -> Records:
+    cells = records(obl.MEMBER_CELL_DTYPE, len(obl.SPREADS) * clients)
+    for spread in range(len(obl.SPREADS)):
+        own = cells[spread * clients : (spread + 1) * clients]
+        own.client = rng.permutation(clients)
+        own.threshold, own.alias = alias_table(rng.uniform(0.1, 1.0, clients))
+        own.first, own.width = 0, clients
+    return cells
+
+
+def _places(rng: np.random.Generator, law: Laws, inputs: Inputs, add: Any) -> ObjectInputs:
+    sites = inputs.site_count
+    hosts = int(rng.integers(1, sites + 1))
+    followers = int(rng.integers(1, hosts + 1))
+    width = int(rng.integers(1, hosts + 1))
+    choices = records(obl.HOME_CHOICE_DTYPE, sites * width)
+    for site in range(sites):
+        rows = slice(site * width, (site + 1) * width)
+        shares = list(accumulate(rng.dirichlet(np.ones(width))))
+        choices.cumulative[rows] = [*shares[:-1], 1.0]
+        choices.host[rows] = rng.permutation(hosts)[:width]
+    follower_rows = records(obl.FOLLOWER_DTYPE, hosts * followers)
+    for host in range(hosts):
+        rows = slice(host * followers, (host + 1) * followers)
+        follower_rows.host[rows] = rng.permutation(hosts)[:followers]
+    follower_rows.rtt = law.values(len(follower_rows), 5.0)
+    has_replicas = rng.random() < 0.4
+    first = int(inputs.kv.spaces.first[-1])
+    return ObjectInputs(
+        scalars=_scalars(rng, add, followers),
+        host_sites=rng.permutation(sites)[:hosts].astype(np.int64),
+        rtt=law.values(sites * hosts, 8.0),
+        distance_km=rng.uniform(0.0, 9e3, sites * hosts),
+        site_regions=rng.integers(0, 2, sites),
+        nearest_host=rng.integers(0, hosts, sites),
+        home_choices=choices,
+        choices=width,
+        known_numbers=np.arange(first, first + 3, dtype=np.int64),
+        known_homes=rng.integers(0, hosts, 3),
+        followers=follower_rows,
+        replica_hosts=rng.permutation(hosts)[: 2 if has_replicas else 0].astype(np.int64),
+        host_names=tuple(f"host{row}" for row in range(hosts)),
+    )
+
+
+def _scalars(rng: np.random.Generator, add: Any, followers: int) -> ObjectScalars:
+    def pick(*values: float) -> float:
+        return values[int(rng.integers(len(values)))]
+
+    return ObjectScalars(
+        mode=int(pick(obl.BY_TABLE, obl.KNOWN, obl.ASKED)),
+        is_serial=rng.random() < 0.8,
+        hibernate_after=pick(0.0, 10.0, 60.0),
+        queue_limit=int(pick(-1, 0, 2)),
+        quorum=int(rng.integers(1, followers + 1)),
+        followers=followers,
+        votes=int(pick(0, 0, 2, 5)),
+        activation_table=add(6.0),
+        read_table=add(2.0),
+        commit_table=add(3.0),
+        evict_table=add(20.0),
+        takeover_table=add(20.0),
+        move_table=add(15.0),
+        reconnect_table=add(15.0),
+        lag_table=add(5.0),
+    )
