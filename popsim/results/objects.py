@@ -310,7 +310,7 @@ class ObjectPool:
         ``idle`` is due only for objects that don't hibernate. Answered calls, alarms and connections made anew are
         requests; a participant's message is ``message_share`` of one.
         """
-        messages = int(self.acknowledged().sum())
+        messages = min(int(self.acknowledged().sum()), self.calls)  # some calls' errors are ignored
         billed = self.calls - messages * (1.0 - prices.message_share)
         gb = prices.memory / BYTES_PER_GB
         # ASSUMPTION: a transaction reads one row and writes one, an alarm writes one; failed calls cost nothing.

@@ -209,6 +209,12 @@ def test_costs_are_of_the_requests_of_all_runs() -> None:
     assert math.isnan(ObjectPool([with_objects(requests=0)]).cost_usd_per_million_requests(PRICES))
 
 
+def test_messages_whose_call_failed_give_no_discount() -> None:
+    few = np.array([object_columns({"calls": 10}), object_columns({})])
+    pool = ObjectPool([with_objects(objects_by_class=few)], "document")  # 40 messages were answered
+    assert pool.costs(PRICES)["requests"] == pytest.approx(10 * 0.05 * 0.15 / 50)
+
+
 def test_pools_hand_on_their_prices() -> None:
     pool = Pool([with_objects(), with_objects(replication=1)], object_prices=PRICES)
     assert [each.object_prices for each in pool.each] == [PRICES, PRICES]
