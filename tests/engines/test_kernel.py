@@ -9,7 +9,7 @@ from generate import case
 from run_case import differences, run_compiled, run_specification
 
 from popsim.engine import draws
-from popsim.engine.compiled import kernel
+from popsim.engine.compiled import kernel, verbs
 from popsim.engine.compiled.jit import IS_COMPILED
 from popsim.engine.compiled.plane import words as compiled_words
 from popsim.engine.cosimulation import cosimulate
@@ -17,7 +17,7 @@ from popsim.engine.specification.plane import SpecificationPlane
 
 
 @pytest.mark.skipif(not IS_COMPILED, reason="counts specialisations: needs the JIT")
-@pytest.mark.parametrize("entry", [kernel.advance, kernel.fail_site, kernel.count_remaining])
+@pytest.mark.parametrize("entry", [kernel.advance, verbs.fail_site, verbs.count_remaining])
 def test_one_specialisation_per_entry(entry) -> None:  # type: ignore[no-untyped-def]
     for seed in range(4):
         run_compiled(case(seed))

@@ -135,7 +135,7 @@ class _StateModel(models.PrimitiveModel):  # type: ignore[misc]
 class _StateAttributes(AttributeTemplate):  # type: ignore[misc]
     key = StateType
 
-    def generic_resolve(self, kind: StateType, name: str) -> Any:
+    def generic_resolve(self, kind: StateType, name: str) -> Any:  # type: ignore[override]
         return dict(kind.fields).get(name)
 
 
@@ -164,27 +164,27 @@ def _unbox_state(kind: StateType, boxed: Any, call: Any) -> NativeValue:
     return NativeValue(call.builder.inttoptr(number, call.context.get_value_type(kind)))
 
 
-if IS_COMPILED:
+def _call_in_kernel(
+    _typing: Any, _address: Any, _number: Any, _kind: Any, _site: Any, _time: Any
+) -> Any:
+    """Generate the call of a Python function at an address, made with ``ASKED_FROM_KERNELS``."""
+    whole, real = types.int64, types.float64
 
-    @intrinsic  # type: ignore[untyped-decorator]
-    def call_back(typing_context, address, number, kind, site, time):  # type: ignore[no-untyped-def]
-        """Call the Python function at an address, made by :func:`callable_from_kernels`."""
-        whole, real = types.int64, types.float64
-        signature = whole(whole, whole, whole, whole, real)
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        word = ir.IntType(64)
+        function = ir.FunctionType(word, [word, word, word, ir.DoubleType()])
+        address = builder.inttoptr(arguments[0], function.as_pointer())
+        return builder.call(address, arguments[1:])
 
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            word = ir.IntType(64)
-            kind_of_function = ir.FunctionType(word, [word, word, word, ir.DoubleType()])
-            function = builder.inttoptr(arguments[0], kind_of_function.as_pointer())
-            return builder.call(function, arguments[1:])
+    return whole(whole, whole, whole, whole, real), generate
 
-        return signature, generate
 
-else:
+def _call_in_python(address: int, number: int, kind: int, site: int, time: float) -> int:
+    """Call the same, uncompiled."""
+    return int(ASKED_FROM_KERNELS(int(address))(int(number), int(kind), int(site), float(time)))
 
-    def call_back(address: int, number: int, kind: int, site: int, time: float) -> int:
-        """Call the Python function at an address, made by :func:`callable_from_kernels`."""
-        return int(ASKED_FROM_KERNELS(int(address))(int(number), int(kind), int(site), float(time)))
+
+call_back: Any = intrinsic(_call_in_kernel) if IS_COMPILED else _call_in_python
 
 
 def is_cached() -> bool:

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from popsim.engine.arrays import Floats, Records, records
-from popsim.engine.compiled import caches, draw, kernel, kv_state, kv_write, object_state
+from popsim.engine.compiled import caches, draw, kernel, kv_state, kv_write, object_state, verbs
 from popsim.engine.compiled.jit import ASKED_FROM_KERNELS, IS_COMPILED, Boxed
 from popsim.engine.compiled.state import (
     I_DONE,
@@ -170,7 +170,7 @@ class CompiledPlane:
         old = self.state.object_index
         self.state = self.state._replace(object_index=records(old.dtype, 2 * len(old)))
         self.state.object_ints[object_state.INDEX_SHIFT] -= 1
-        kernel.rehash_index(self.boxed, old)
+        verbs.rehash_index(self.boxed, old)
 
     def _turn_page(self) -> None:
         state = self.state
@@ -182,7 +182,7 @@ class CompiledPlane:
         """Lose all that runs at a site; requests waiting there die now (rule 21)."""
         self._make_room_for_sessions()
         with _quiet():
-            kernel.fail_site(self.boxed, np.int64(index), np.float64(time))
+            verbs.fail_site(self.boxed, np.int64(index), np.float64(time))
 
     def restart_class(self, index: int, time: float) -> None:
         """Restart every object of a class at ``time`` = now."""
@@ -190,7 +190,7 @@ class CompiledPlane:
             return
         self._make_room_for_sessions()
         with _quiet():
-            kernel.restart_class(self.boxed, np.int64(index), np.float64(time))
+            verbs.restart_class(self.boxed, np.int64(index), np.float64(time))
 
     def _make_room_for_sessions(self) -> None:
         """Make room for all sessions that there are: so many may connect again at most."""
@@ -229,7 +229,7 @@ class CompiledPlane:
     def close(self) -> Books:
         """Return what was recorded."""
         with _quiet():
-            kernel.count_remaining(self.boxed)
+            verbs.count_remaining(self.boxed)
         self._turn_page()
         if self.tallied is not None:
             self._read_tally()

@@ -6,8 +6,13 @@ import numpy as np
 
 from popsim.engine import draws
 from popsim.engine import object_books as ob
+from popsim.engine.compiled.alarms import name_alarm
+from popsim.engine.compiled.calls import (
+    current,
+)
 from popsim.engine.compiled.connection import pick
 from popsim.engine.compiled.draw import STEP, USER, choose, quantile, two_words, uniform
+from popsim.engine.compiled.gates import gate_of
 from popsim.engine.compiled.heap import push
 from popsim.engine.compiled.homes import distance, find_actor, index_actor
 from popsim.engine.compiled.jit import helper
@@ -30,12 +35,6 @@ from popsim.engine.compiled.object_state import (
     N_MEMBERS,
     TABLE_RECONNECT,
 )
-from popsim.engine.compiled.objects import (
-    current,
-    gate_of,
-    name_alarm,
-    wake_key,
-)
 from popsim.engine.compiled.stages import (
     CREATE,
     ENDED,
@@ -47,6 +46,9 @@ from popsim.engine.compiled.stages import (
     SEND,
     SET_OUT,
     take_slot,
+)
+from popsim.engine.compiled.threads import (
+    wake_key,
 )
 from popsim.engine.layout import (
     DEAD,

@@ -14,7 +14,7 @@ from popsim.engine.object_layout import (
     O_CREATED,
     O_FAILOVERS,
 )
-from popsim.engine.specification.actors import FOREVER, Actor
+from popsim.engine.specification.actors import FOREVER, Actor, Call
 from popsim.engine.specification.lookups import Lookups
 from popsim.engine.specification.object_recorder import ObjectRecorder
 from popsim.engine.specification.state import Site
@@ -126,3 +126,9 @@ class Homes:
             if self.arrival(primary, replica, version) <= now:
                 return version
         return max(primary.version - HISTORY, 0)
+
+
+def new_call(homes: Homes, now: float, task: Any, actor: Actor, site: int, level: int) -> Call:
+    """Return a call that sets out from a site now."""
+    rtt = homes.distance(site, actor.home)
+    return Call(task, actor, level, site, actor.home, actor.generation, now, rtt, mark=now)

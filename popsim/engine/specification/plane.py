@@ -48,7 +48,9 @@ from popsim.engine.layout import (
     Inputs,
 )
 from popsim.engine.recorder import C_ARRIVALS, C_EVENTS, Books, Recorder
+from popsim.engine.specification.alarms import Alarms
 from popsim.engine.specification.arrivals import candidates, is_accepted
+from popsim.engine.specification.calls import Calls
 from popsim.engine.specification.clock import at, trigger_at
 from popsim.engine.specification.connection import Connections
 from popsim.engine.specification.homes import Ask, Homes
@@ -58,9 +60,9 @@ from popsim.engine.specification.kv_recorder import KvRecorder
 from popsim.engine.specification.kv_write import Writes
 from popsim.engine.specification.lookups import Lookups
 from popsim.engine.specification.object_recorder import ObjectRecorder
-from popsim.engine.specification.objects import Calls
 from popsim.engine.specification.sessions import Sessions
 from popsim.engine.specification.state import NEVER, Pool, Request, Site, Step
+from popsim.engine.specification.threads import Threads
 
 Life = Generator[simpy.Event, Any, None]
 
@@ -95,8 +97,9 @@ class SpecificationPlane:
         if inputs.objects.is_used:
             recorder = ObjectRecorder(inputs, self.recorder.books.objects)
             homes = Homes(inputs, self.lookups, self.sites, recorder, ask)
-            keys = self.kv.keys
-            self.calls = Calls(env, inputs, self.lookups, homes, keys, recorder, self)
+            threads = Threads(env, inputs, self.lookups, homes, recorder, self)
+            self.calls = Calls(inputs, threads, self.kv.keys)
+            Alarms(threads, self.calls.base)
             self.sessions = Sessions(inputs, self.calls, self.connections)
         self.surge: Floats = np.ones(len(inputs.clients))
         self.upstream_used = [NEVER] * len(inputs.upstreams)

@@ -19,9 +19,9 @@ from popsim.engine.object_layout import (
     O_RECONNECTED,
 )
 from popsim.engine.specification.actors import FOREVER, NEVER, Actor, Call, Job, Member
+from popsim.engine.specification.calls import Calls
 from popsim.engine.specification.clock import at
 from popsim.engine.specification.connection import Connections
-from popsim.engine.specification.objects import Calls
 from popsim.engine.specification.state import Request
 
 Life = Generator[simpy.Event, Any, None]
@@ -35,14 +35,14 @@ class Sessions:
     def __init__(self, inputs: Inputs, calls: Calls, connections: Connections) -> None:
         objects = inputs.objects
         self.calls, self.connections = calls, connections
-        self.env, self.lookups, self.recorder = calls.env, calls.lookups, calls.recorder
+        self.env, self.lookups, self.recorder = calls.env, calls.threads.lookups, calls.recorder
         self.homes, self.rules = calls.homes, calls.rules
         self.warmup = inputs.rules.warmup
         self.spreads = objects.spreads.tolist()
         self.cells = objects.member_cells.tolist()
         self.clients = len(inputs.clients)
         self.messages = objects.messages.tolist()
-        calls.sessions = self
+        calls.threads.sessions = self
 
     # --- who they are ---------------------------------------------------------------------------------------
 

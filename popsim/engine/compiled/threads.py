@@ -1,88 +1,61 @@
-"""Calls of objects, event by event: to the home, through its thread and gates, and back; twin of specification/objects.py.
-
-The slot of a request carries its calls, one per level; an alarm and a session that connects again have slots of their
-own. Each function handles one event or decision and says what follows; ``kernel.settle`` strings them together.
-"""
+"""Calls of objects at their home: the thread, the gates, the memory; twin of specification/objects.py."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from popsim.engine import draws
+from popsim.engine.compiled.alarms import stop_ringing
+from popsim.engine.compiled.calls import current, way_back
 from popsim.engine.compiled.draw import STEP, quantile, two_words
+from popsim.engine.compiled.gates import gate_of
 from popsim.engine.compiled.heap import push
 from popsim.engine.compiled.homes import (
     arrival_at,
-    confirmation,
     distance,
     find_actor,
     is_host_up,
-    nearest_replica,
     visible,
 )
 from popsim.engine.compiled.jit import helper
-from popsim.engine.compiled.keys import key_of
-from popsim.engine.compiled.kv import A_SESSION, AN_ALARM, event_key
+from popsim.engine.compiled.kv import AN_ALARM, event_key
 from popsim.engine.compiled.object_record import (
     count_object,
     record_active,
-    record_answer,
-    record_commit,
     record_idle,
     record_replica_read,
     record_spawn,
 )
 from popsim.engine.compiled.object_state import (
-    BASE,
-    DEPTH,
     HIBERNATE_AFTER,
     IS_SERIAL,
-    MESSAGE_CLASS,
-    N_REPLICAS,
-    N_TALLIED,
     QUEUE_LIMIT,
     TABLE_ACTIVATION,
     TABLE_EVICT,
     TABLE_MOVE,
-    TALLIES,
     VOTES,
 )
 from popsim.engine.compiled.stages import (
-    CONNECTED,
-    CREATE,
     END_CALL,
-    ENDED,
-    FAILED,
     GET_REPLICA,
     GET_THREAD,
-    GIVE_UP,
     GRANTED,
     LOST_CALL,
     MOVE,
     NOTHING,
-    PLACE,
-    RESUME,
-    RING,
     RUN,
-    S_ALARM,
-    S_OBJECT_ARRIVE,
     S_OBJECT_BACK,
     S_OBJECT_CAUGHT_UP,
     S_OBJECT_GATED,
     S_OBJECT_GRANTED,
     S_OBJECT_OPEN,
     S_OBJECT_STEP,
-    SET_OUT,
     START,
 )
 from popsim.engine.layout import (
     CPU,
-    KILLED,
-    OBJECT_LOST,
     OBJECT_OVERLOADED,
-    OBJECT_UNAVAILABLE,
     OK,
-    P_OBJECT,
     RANK,
     SLEEP,
     TRANSACTION,
@@ -90,21 +63,15 @@ from popsim.engine.layout import (
 )
 from popsim.engine.object_layout import (
     AWAIT,
-    BACK,
     EXECUTE,
     GATE,
     HISTORY,
     O_ACTIVATIONS,
     O_ALARMS,
-    O_FAILED,
     O_GETS,
-    O_LOST,
     O_MOVES,
-    O_OVERLOADED,
     O_TRANSACTIONS,
-    O_UNAVAILABLE,
     OPEN,
-    PARTS,
     QUEUE,
     STORAGE,
     TO_HOME,
@@ -114,166 +81,10 @@ KEY_WAKE = np.int64(WAKE * RANK)
 ACTIVATION, STORED = np.uint64(draws.ACTIVATION), np.uint64(draws.STORED)
 TAKEOVER = np.uint64(draws.TAKEOVER)
 NONE, ZERO, ONE, KEPT = np.int64(-1), np.int64(0), np.int64(1), np.int64(HISTORY)
-N_PARTS, OF_A_MOVE = np.int64(len(PARTS)), np.int64(1 << 32)
-LOST, OVERLOADED = np.int64(OBJECT_LOST), np.int64(OBJECT_OVERLOADED)
-UNAVAILABLE, FINE = np.int64(OBJECT_UNAVAILABLE), np.int64(OK)
+OF_A_MOVE = np.int64(1 << 32)
+OVERLOADED = np.int64(OBJECT_OVERLOADED)
 C_ACTIVATIONS, C_MOVES, C_ALARMS = np.int64(O_ACTIVATIONS), np.int64(O_MOVES), np.int64(O_ALARMS)
 C_GETS, C_TRANSACTIONS = np.int64(O_GETS), np.int64(O_TRANSACTIONS)
-C_FAILED, C_LOST = np.int64(O_FAILED), np.int64(O_LOST)
-C_OVERLOADED, C_UNAVAILABLE = np.int64(O_OVERLOADED), np.int64(O_UNAVAILABLE)
-
-
-@helper
-def current(st, slot):
-    """Return the row of the innermost call of a slot."""
-    return slot * st.object_ints[DEPTH] + st.slots[slot].depth - 1
-
-
-# --- calling --------------------------------------------------------------------------------------------------
-
-
-@helper
-def begin_call(st, slot, time):
-    """Find out who answers a call: say what is missing, or set out (rule 38)."""
-    request = st.slots[slot]
-    step = st.steps[request.pc]
-    number = request.addressee
-    if number < 0 or step.object_class != st.object_ints[MESSAGE_CLASS]:
-        space = st.classes[step.object_class].space
-        number = key_of(st, request.number, request.client, space, ZERO)
-    request.seek, request.seek_class, request.seek_replica = number, step.object_class, ZERO
-    row = find_actor(st, number, ZERO)
-    if row < 0:
-        return CREATE
-    actor = st.actors[row]
-    request.actor = row
-    replica = ZERO
-    if step.only_reads != 0 and st.object_ints[N_REPLICAS] > 0:
-        replica = nearest_replica(st, request.compute)
-    if actor.home < 0 and (replica == 0 or actor.lost_from < 0) and request.is_placed == 0:
-        return PLACE
-    if replica > 0:
-        nearest = distance(st, request.compute, st.replica_hosts[replica - 1])
-        if actor.home < 0 or not distance(st, request.compute, actor.home) <= nearest:
-            request.seek_replica = replica
-            row = find_actor(st, number, replica)
-            if row < 0:
-                return CREATE
-            request.actor = row
-    return SET_OUT
-
-
-@helper
-def set_out(st, slot, time):
-    """Set out for an object's home."""
-    request = st.slots[slot]
-    row = request.actor
-    actor = st.actors[row]
-    request.depth += 1
-    number = current(st, slot)
-    call = st.calls[number]
-    call.actor, call.site, call.epoch, call.pc = row, request.compute, request.epoch, request.pc
-    call.began, call.mark = time, time
-    call.version, call.gate = ZERO, -np.inf
-    call.is_dirty, call.is_answer, call.has_begun, call.has_thread = ZERO, ZERO, ZERO, ZERO
-    call.outcome = FINE
-    for part in range(N_PARTS):
-        st.parts[number, part] = 0.0
-    call.is_new = request.makes if actor.replica == 0 else ZERO
-    request.makes, request.is_placed = ZERO, ZERO
-    out, call.home = 0.0, 0.0
-    if request.job == 0:
-        call.entry = st.steps[request.pc].entry
-        tally(st, actor.number, call.site)
-        if actor.home < 0:
-            call.outcome, call.host, call.rtt = UNAVAILABLE, NONE, 0.0
-            request.stage = S_OBJECT_BACK
-            request.due = time
-            return MOVE
-    call.host, call.generation = actor.home, actor.generation
-    call.rtt = distance(st, call.site, call.host)
-    if request.job == AN_ALARM:
-        call.entry = st.classes[actor.object_class].alarm_entry
-        return GET_THREAD
-    if request.job == A_SESSION:
-        call.entry = st.classes[actor.object_class].connect_entry
-        out, call.home = request.rtt * 2.0 + request.rtt * 0.5, request.rtt * 0.5
-    request.stage = S_OBJECT_ARRIVE
-    request.due = time + (out + call.rtt * 0.5)
-    return MOVE
-
-
-@helper
-def tally(st, number, site):
-    """Count who calls an object, in a rehearsal."""
-    if st.object_ints[TALLIES] != 0:
-        st.tally[st.object_ints[N_TALLIED]] = (number << 16) | site
-        st.object_ints[N_TALLIED] += 1
-
-
-@helper
-def way_back(st, slot, time, outcome):
-    """Send an error of the runtime back to the caller; an alarm has none."""
-    request = st.slots[slot]
-    call = st.calls[current(st, slot)]
-    if request.job == AN_ALARM:
-        request.depth -= 1
-        return RING if outcome == OBJECT_LOST else stop_ringing(st, slot, time)
-    call.outcome = outcome
-    request.stage = S_OBJECT_BACK
-    request.due = time + (call.rtt * 0.5 + call.home)
-    return MOVE
-
-
-@helper
-def at_caller(st, slot, time):
-    """An answer, or an error, is back where the call came from."""
-    request = st.slots[slot]
-    number = current(st, slot)
-    call = st.calls[number]
-    request.depth -= 1
-    if request.job != 0:
-        return CONNECTED
-    record_call(st, slot, number, time)
-    step = st.steps[call.pc]
-    request.compute, request.epoch, request.pc = call.site, call.epoch, call.pc
-    outcome = call.outcome
-    if outcome == OK or step.is_tolerant != 0:
-        outcome = FINE
-        request.pc += 1
-    if request.depth > 0:
-        request.failed = outcome
-        return RESUME
-    st.phases[slot, P_OBJECT] += time - call.began
-    if st.sites[request.compute].epoch != request.epoch:
-        return FAILED + KILLED
-    return RUN if outcome == OK else GIVE_UP + outcome
-
-
-@helper
-def record_call(st, slot, number, time):
-    """Record how a request's call went."""
-    request, call = st.slots[slot], st.calls[number]
-    actor = st.actors[call.actor]
-    if call.outcome == OK:
-        if call.is_answer != 0 and call.host >= 0:
-            st.parts[number, BACK] += time - call.mark
-        request.object, request.object_version = actor.number, call.version
-        if actor.replica == 0:
-            request.seen_object, request.seen_version = actor.number, call.version
-        record_answer(st, slot, number, time)
-        return
-    column = C_FAILED
-    if call.is_answer == 0:
-        column = C_UNAVAILABLE
-        if call.outcome == OBJECT_LOST:
-            column = C_LOST
-        elif call.outcome == OBJECT_OVERLOADED:
-            column = C_OVERLOADED
-    count_object(st, slot, actor.object_class, column)
-
-
-# --- at the home ------------------------------------------------------------------------------------------------
 
 
 @helper
@@ -496,35 +307,6 @@ def after_thread(st, slot):
 
 
 @helper
-def gate_of(st, number):
-    """Return when all that was written is confirmed."""
-    call = st.calls[number]
-    return st.actors[call.actor].gate if st.object_ints[IS_SERIAL] != 0 else call.gate
-
-
-@helper
-def commit_writes(st, slot, time):
-    """Send what was written to the followers; False if too few are up (rule 45)."""
-    request = st.slots[slot]
-    call = st.calls[current(st, slot)]
-    call.is_dirty = ZERO
-    actor = st.actors[call.actor]
-    place = (request.pc << 20) | ((request.depth - 1) << 16)
-    wait = confirmation(st, request.entity, call.host, place)
-    if wait == np.inf:
-        return False
-    actor.version += 1
-    if st.object_ints[N_REPLICAS] > 0:
-        st.commits[call.actor, actor.version % KEPT] = time
-    record_commit(st, slot, actor.object_class, call.host)
-    if st.object_ints[IS_SERIAL] != 0:
-        actor.gate = max(actor.gate, time + wait)
-    else:
-        call.gate = max(call.gate, time + wait)
-    return True
-
-
-@helper
 def wait_elsewhere(st, slot, time, kind):
     """Let others in, and begin to wait, once nothing unconfirmed could leak (rule 44)."""
     request = st.slots[slot]
@@ -544,15 +326,6 @@ def wait_elsewhere(st, slot, time, kind):
 
 
 @helper
-def after_gate(st, slot, time):
-    """What was written is confirmed: the request that waited for it may leave."""
-    number = current(st, slot)
-    call = st.calls[number]
-    st.parts[number, GATE] += time - call.mark
-    return RUN if call.generation == st.actors[call.actor].generation else LOST_CALL
-
-
-@helper
 def resume(st, slot, time):
     """What a call waited for is over: it needs the thread again (rule 44)."""
     request = st.slots[slot]
@@ -569,7 +342,7 @@ def resume(st, slot, time):
 
 @helper
 def end_call(st, slot, time):
-    """A call is done at the object, which may rest or move; the answer leaves through the gate (rules 46 to 48)."""
+    """A call is done at the object, which may rest; the answer leaves through the gate (rule 46)."""
     request = st.slots[slot]
     number = current(st, slot)
     call = st.calls[number]
@@ -597,7 +370,7 @@ def end_call(st, slot, time):
 
 @helper
 def rest(st, slot, time):
-    """An object has nothing to do: when will it leave the memory, and does it move?"""
+    """An object has nothing to do: note when it will leave the memory; it may move (rules 43, 48)."""
     request = st.slots[slot]
     call = st.calls[current(st, slot)]
     actor = st.actors[call.actor]
@@ -616,66 +389,3 @@ def rest(st, slot, time):
         actor.available = time + quantile(st, st.object_ints[TABLE_MOVE], word)
         actor.deadline, actor.idle_since = -np.inf, np.inf
         count_object(st, slot, actor.object_class, C_MOVES)
-
-
-# --- alarms -----------------------------------------------------------------------------------------------------
-
-
-@helper
-def ring(st, slot):
-    """An alarm goes off, unless another has taken its place (rule 47)."""
-    request = st.slots[slot]
-    actor = st.actors[request.actor]
-    if actor.alarm_turn != request.attempt:
-        return ENDED
-    request.number += 1  # it does not ring any more, it runs
-    if actor.alarm_runs != 0:
-        actor.alarm_is_late = ONE
-        return ENDED
-    actor.alarm_runs = ONE
-    return RING
-
-
-@helper
-def answer_alarm(st, slot, time):
-    """Run an object's alarm where it lives, or give it a home first."""
-    request = st.slots[slot]
-    actor = st.actors[request.actor]
-    host = actor.home if actor.home >= 0 else actor.lost_from
-    request.compute = st.host_sites[host]
-    if actor.home < 0:
-        if request.is_placed != 0:
-            request.is_placed = ZERO
-            return stop_ringing(st, slot, time)
-        return PLACE
-    return SET_OUT
-
-
-@helper
-def stop_ringing(st, slot, time):
-    """An alarm's run is over; one that came meanwhile runs now."""
-    request = st.slots[slot]
-    actor = st.actors[request.actor]
-    actor.alarm_runs = ZERO
-    if actor.alarm_is_late == 0:
-        return ENDED
-    actor.alarm_is_late = ZERO
-    name_alarm(st, slot, request.actor, time)
-    request.due = time
-    return MOVE
-
-
-@helper
-def name_alarm(st, slot, row, time):
-    """Let an alarm go off at a time, in this slot."""
-    actor, job = st.actors[row], st.slots[slot]
-    actor.alarm_turn += 1
-    job.attempt = actor.alarm_turn
-    job.number = (actor.number - st.object_ints[BASE]) << 1
-    job.entity = ALARM_ENTITY + (actor.number << TURN_BITS) + (actor.alarm_turn & TURN_MASK)
-    job.start = time
-    job.stage = S_ALARM
-
-
-ALARM_ENTITY, TURN_BITS = np.int64(draws.ALARM_ENTITY), np.int64(draws.TURN_BITS)
-TURN_MASK = np.int64((1 << draws.TURN_BITS) - 1)

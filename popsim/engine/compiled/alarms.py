@@ -1,0 +1,83 @@
+"""Alarms of objects, compiled; twin of specification/objects.py."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from popsim.engine import draws
+from popsim.engine.compiled.jit import helper
+from popsim.engine.compiled.object_state import (
+    BASE,
+)
+from popsim.engine.compiled.stages import (
+    ENDED,
+    MOVE,
+    PLACE,
+    RING,
+    S_ALARM,
+    SET_OUT,
+)
+
+ACTIVATION, STORED = np.uint64(draws.ACTIVATION), np.uint64(draws.STORED)
+TAKEOVER = np.uint64(draws.TAKEOVER)
+ZERO, ONE = np.int64(0), np.int64(1)
+
+
+ALARM_ENTITY, TURN_BITS = np.int64(draws.ALARM_ENTITY), np.int64(draws.TURN_BITS)
+TURN_MASK = np.int64((1 << draws.TURN_BITS) - 1)
+
+
+@helper
+def ring(st, slot):
+    """An alarm goes off, unless another has taken its place (rule 47)."""
+    request = st.slots[slot]
+    actor = st.actors[request.actor]
+    if actor.alarm_turn != request.attempt:
+        return ENDED
+    request.number += 1  # it does not ring any more, it runs
+    if actor.alarm_runs != 0:
+        actor.alarm_is_late = ONE
+        return ENDED
+    actor.alarm_runs = ONE
+    return RING
+
+
+@helper
+def answer_alarm(st, slot, time):
+    """Run an object's alarm where it lives, or give it a home first."""
+    request = st.slots[slot]
+    actor = st.actors[request.actor]
+    host = actor.home if actor.home >= 0 else actor.lost_from
+    request.compute = st.host_sites[host]
+    if actor.home < 0:
+        if request.is_placed != 0:
+            request.is_placed = ZERO
+            return stop_ringing(st, slot, time)
+        return PLACE
+    return SET_OUT
+
+
+@helper
+def stop_ringing(st, slot, time):
+    """An alarm's run is over; one that came meanwhile runs now."""
+    request = st.slots[slot]
+    actor = st.actors[request.actor]
+    actor.alarm_runs = ZERO
+    if actor.alarm_is_late == 0:
+        return ENDED
+    actor.alarm_is_late = ZERO
+    name_alarm(st, slot, request.actor, time)
+    request.due = time
+    return MOVE
+
+
+@helper
+def name_alarm(st, slot, row, time):
+    """Let an alarm go off at a time, in this slot."""
+    actor, job = st.actors[row], st.slots[slot]
+    actor.alarm_turn += 1
+    job.attempt = actor.alarm_turn
+    job.number = (actor.number - st.object_ints[BASE]) << 1
+    job.entity = ALARM_ENTITY + (actor.number << TURN_BITS) + (actor.alarm_turn & TURN_MASK)
+    job.start = time
+    job.stage = S_ALARM

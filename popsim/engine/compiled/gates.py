@@ -1,0 +1,84 @@
+"""Gates of objects, compiled: nothing leaves before what was written is confirmed; twin of specification/objects.py."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from popsim.engine import draws
+from popsim.engine.compiled.calls import current
+from popsim.engine.compiled.homes import (
+    confirmation,
+)
+from popsim.engine.compiled.jit import helper
+from popsim.engine.compiled.object_record import (
+    record_commit,
+)
+from popsim.engine.compiled.object_state import (
+    IS_SERIAL,
+    N_REPLICAS,
+)
+from popsim.engine.compiled.stages import (
+    LOST_CALL,
+    RUN,
+)
+from popsim.engine.layout import (
+    OBJECT_OVERLOADED,
+    RANK,
+    WAKE,
+)
+from popsim.engine.object_layout import (
+    GATE,
+    HISTORY,
+    O_ACTIVATIONS,
+    O_ALARMS,
+    O_GETS,
+    O_MOVES,
+    O_TRANSACTIONS,
+)
+
+KEY_WAKE = np.int64(WAKE * RANK)
+ACTIVATION, STORED = np.uint64(draws.ACTIVATION), np.uint64(draws.STORED)
+TAKEOVER = np.uint64(draws.TAKEOVER)
+NONE, ZERO, ONE, KEPT = np.int64(-1), np.int64(0), np.int64(1), np.int64(HISTORY)
+OF_A_MOVE = np.int64(1 << 32)
+OVERLOADED = np.int64(OBJECT_OVERLOADED)
+C_ACTIVATIONS, C_MOVES, C_ALARMS = np.int64(O_ACTIVATIONS), np.int64(O_MOVES), np.int64(O_ALARMS)
+C_GETS, C_TRANSACTIONS = np.int64(O_GETS), np.int64(O_TRANSACTIONS)
+
+
+@helper
+def gate_of(st, number):
+    """Return when all that was written is confirmed."""
+    call = st.calls[number]
+    return st.actors[call.actor].gate if st.object_ints[IS_SERIAL] != 0 else call.gate
+
+
+@helper
+def commit_writes(st, slot, time):
+    """Send what was written to the followers; False if too few are up (rule 45)."""
+    request = st.slots[slot]
+    call = st.calls[current(st, slot)]
+    call.is_dirty = ZERO
+    actor = st.actors[call.actor]
+    place = (request.pc << 20) | ((request.depth - 1) << 16)
+    wait = confirmation(st, request.entity, call.host, place)
+    if wait == np.inf:
+        return False
+    actor.version += 1
+    if st.object_ints[N_REPLICAS] > 0:
+        st.commits[call.actor, actor.version % KEPT] = time
+    record_commit(st, slot, actor.object_class, call.host)
+    if st.object_ints[IS_SERIAL] != 0:
+        actor.gate = max(actor.gate, time + wait)
+    else:
+        call.gate = max(call.gate, time + wait)
+    return True
+
+
+@helper
+def after_gate(st, slot, time):
+    """What was written is confirmed: the request that waited for it may leave."""
+    number = current(st, slot)
+    call = st.calls[number]
+    st.parts[number, GATE] += time - call.mark
+    return RUN if call.generation == st.actors[call.actor].generation else LOST_CALL
