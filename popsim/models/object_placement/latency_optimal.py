@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from popsim.models.object_placement.contract import Callers, Geography, Ints, KnowingPlacement
+from popsim.models.object_placement.tables import UNREACHABLE_MS
 from popsim.models.registry import register
-
-UNREACHABLE_MS = 1e9  # stands for infinity, which times no calls is no number
 
 
 @register("object_placement", "latency_optimal")

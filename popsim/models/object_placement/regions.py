@@ -41,7 +41,8 @@ BY_COUNTRY = {
 REGION_OF = {country: region for region, text in BY_COUNTRY.items() for country in text.split()}
 PARTS = {"apac": ("apac-ne", "apac-se")}  # of a region that has some
 
-# Regions to try in turn. Published: sam goes to enam. ASSUMPTION: all others.
+# Regions to try in turn. Published: sam goes to enam. ASSUMPTION: all others; me goes to weur because new objects of the
+# Middle East lived in Milan, Paris, Frankfurt and Marseille (https://where.durableobjects.live, 2025-12).
 NEIGHBOURS: dict[str, tuple[str, ...]] = {
     "wnam": ("enam",),
     "enam": ("wnam",),
@@ -53,7 +54,7 @@ NEIGHBOURS: dict[str, tuple[str, ...]] = {
     "apac-se": ("apac-ne", "oc"),
     "oc": ("apac",),
     "afr": ("weur", "eeur"),
-    "me": ("eeur", "weur"),
+    "me": ("weur", "eeur"),
 }
 
 

@@ -15,6 +15,8 @@ from popsim.world.places import unknown_id
 if TYPE_CHECKING:
     from popsim.world.sites import Sites
 
+UNREACHABLE_MS = 1e9  # stands for infinity, which minus itself, or times nothing, is no number
+
 
 def nearest_table(rtt: Floats) -> Floats:
     """Return 1 for the nearest host of each site, the first of equals, and 0 elsewhere, [S, H]."""
@@ -29,19 +31,20 @@ def single_table(geography: Geography, host: str) -> Floats:
 
 
 def slot_table(rtt: Floats, capacity: Floats, slots: int, reach: float, pull: float) -> Floats:
-    """Fill the slots of each site from hosts in reach, the nearest first, each up to its capacity; [S, H] slots taken.
+    """Fill the slots of each site from hosts in reach, the nearest first, each up to its capacity; weights, [S, H].
 
     A host is in reach within ``reach`` ms of the nearest one; each slot of its capacity makes it seem ``pull`` ms nearer.
+    A slot weighs 1 at the nearest host and, linearly, 1/2 at the edge of reach, so that of equals the nearer is likelier.
     ``rtt`` is [S, H] in ms, ``capacity`` [H] in slots. Equals keep the hosts' order.
     """
+    rtt = np.minimum(rtt, UNREACHABLE_MS)
     order = np.argsort(rtt - pull * capacity, axis=1, kind="stable")
-    in_reach = rtt <= rtt.min(axis=1, keepdims=True) + reach
-    offered = np.take_along_axis(np.where(in_reach, capacity, 0.0), order, axis=1)
+    beyond = rtt - rtt.min(axis=1, keepdims=True)
+    offered = np.take_along_axis(np.where(beyond <= reach, capacity, 0.0), order, axis=1)
     before = np.cumsum(offered, axis=1) - offered
-    taken = np.clip(slots - before, 0.0, offered)
-    table = np.zeros(rtt.shape)
-    np.put_along_axis(table, order, taken, axis=1)
-    return table
+    taken = np.zeros(rtt.shape)
+    np.put_along_axis(taken, order, np.clip(slots - before, 0.0, offered), axis=1)
+    return np.asarray(taken * (1.0 - 0.5 * np.minimum(beyond / max(reach, 1e-9), 1.0)))
 
 
 def check_hosts(named: Iterable[tuple[str, tuple[str | int, ...]]], hosts: Sites) -> None:
