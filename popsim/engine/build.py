@@ -16,6 +16,8 @@ from popsim.engine.kv import kv_inputs
 from popsim.engine.kv_layout import TRACE_DTYPE
 from popsim.engine.layout import Inputs, Rules
 from popsim.engine.network import Paths, connection_rules, lay_paths
+from popsim.engine.object_places import ObjectPlaces
+from popsim.engine.objects import message_rate_per_s, object_inputs
 from popsim.engine.tables import alias_table, quantile_table
 from popsim.engine.traces import KeyTrace, read_trace, trace_rows
 from popsim.models.arrivals import hourly_profile
@@ -42,6 +44,7 @@ class Built:
     clients: Clients
     site_share: Floats  # [S] expected share of requests that enter at each site
     surge_bound: float
+    objects: ObjectPlaces | None
 
 
 def build(scenario: Scenario, platform: str, replication: int) -> Built:
@@ -66,6 +69,14 @@ def build(scenario: Scenario, platform: str, replication: int) -> Built:
     program = handler_program(scenario, spec, paths.clients, countries, first_step)
     first_kv = first_step + len(program.laws)
     kv, kv_laws = kv_inputs(scenario, paths.kv, program, countries, trace, first_kv)
+    objects, object_laws = object_inputs(
+        scenario.workload,
+        paths.objects,
+        program,
+        paths.clients,
+        first_space=len(kv.space_names),
+        first_table=first_kv + len(kv_laws),
+    )
     profile = hourly_profile(scenario.workload.arrivals.by_local_hour)
     surge_bound = largest_surge(scenario)
     rules = _rules(scenario, spec, pool, surge_bound * float(profile.max()), len(paths.clients))
@@ -74,20 +85,21 @@ def build(scenario: Scenario, platform: str, replication: int) -> Built:
     inputs = Inputs(
         key=key,
         rules=rules,
-        **_tables([*laws, *access, *program.laws, *kv_laws]),
+        **_tables([*laws, *access, *program.laws, *kv_laws, *object_laws]),
         clients=clients,
         **paths.as_inputs(),
         networks=_choices(np.asarray(weights, dtype=np.float64)),
         functions=_choices(_popularity(scenario)),
         **program.as_inputs(),
         kv=kv,
+        objects=objects,
         trace=_trace_records(trace, scenario, clients),
         profile=profile,
         **_probes(scenario, key, len(clients)),
         country_count=len(countries),
         labels=_labels(paths, countries, tuple(names), rules.function_count),
     )
-    return Built(inputs, paths.sites, paths.clients, paths.site_share, surge_bound)
+    return Built(inputs, paths.sites, paths.clients, paths.site_share, surge_bound, paths.objects)
 
 
 def key_trace(scenario: Scenario) -> KeyTrace | None:
@@ -126,6 +138,8 @@ def _rules(
         arrivals = lay.PERIODIC
     elif workload.arrivals.trace is not None:
         arrivals = lay.TRACE
+    elif workload.arrivals.messages is not None:
+        arrivals, bound = lay.MESSAGES, 1.0
     idle_kind, idle_constant = _idle(pool)
     expected = _expected_requests(scenario, clients)
     return Rules(
@@ -159,7 +173,7 @@ def _expected_requests(scenario: Scenario, clients: int) -> float:
         return duration / arrivals.every * clients
     if arrivals.trace is not None:
         return float(len(read_trace(Path(arrivals.trace)).rows))
-    return (arrivals.rate or 0.0) * duration / 1e3
+    return (arrivals.rate or message_rate_per_s(scenario.workload)) * duration / 1e3
 
 
 def _idle_timeout(value: str | float) -> float:
@@ -193,6 +207,9 @@ def _fixed_laws(
     """Return the laws of tables T_GAP to T_IDLE, in order."""
     arrivals, connection = scenario.workload.arrivals, scenario.workload.connection
     gap = NOTHING
+    if arrivals.messages is not None:
+        per_s = message_rate_per_s(scenario.workload)
+        gap = parse_law({"exponential": {"mean": f"{1e3 / per_s!r}ms"}})
     if arrivals.rate is not None:
         candidates_per_s = arrivals.rate * rules.intensity_bound / float(profile.mean())
         gap = parse_law({"exponential": {"mean": f"{1e3 / candidates_per_s!r}ms"}})

@@ -34,6 +34,7 @@ class Control:
         surge_bound: float,
         store_names: Sequence[str] = (),
         key_spaces: Mapping[str, tuple[int, int]] | None = None,
+        object_classes: Sequence[str] = (),
     ) -> None:
         self.env = env
         self.log: list[tuple[float, str, str]] = []
@@ -45,6 +46,7 @@ class Control:
         self._stores = {store: index for index, store in enumerate(store_names)}
         self._key_spaces = dict(key_spaces or {})  # first key, count
         self._writes = 0
+        self.object_classes = tuple(object_classes)  # names
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -117,6 +119,18 @@ class Control:
         key = first + rank - 1
         self._plane.write(key, place, entity, self.now, is_absent=delete)
         self._note("delete" if delete else "write", f"{keys}, key {rank}")
+
+    def restart(self, object_class: str) -> None:
+        """Restart every object of a class where it is, as a deployment does: what runs in it fails.
+
+        Raises:
+            ValueError: there is no such class.
+        """
+        if object_class not in self.object_classes:
+            hint = did_you_mean(object_class, self.object_classes) or "see control.object_classes"
+            raise ValueError(f"this platform has no objects {object_class!r} ({hint})")
+        self._plane.restart_class(self.object_classes.index(object_class), self.now)
+        self._note("restart", object_class)
 
     def _store(self, store: str) -> int:
         if store not in self._stores:
@@ -205,6 +219,12 @@ def writes(
     while every_ms is not None:
         yield control.env.timeout(every_ms)
         control.write(keys, rank, delete=delete)
+
+
+def restart(control: Control, object_class: str, at_ms: float) -> Process:
+    """Restart the objects of a class at a time."""
+    yield control.env.timeout(at_ms)
+    control.restart(object_class)
 
 
 def surge(

@@ -32,6 +32,16 @@ class DataPlane(Protocol):
         """Let a site serve again, with nothing running."""
         ...
 
+    def restart_class(self, index: int, time: float) -> None:
+        """Restart every object of a class at ``time`` = now."""
+        ...
+
+    tallied: dict[tuple[int, int], int] | None  # calls by (object, site of the caller)
+
+    def start_tally(self) -> None:
+        """Count calls in ``tallied`` from now on."""
+        ...
+
     def set_store(self, index: int, *, is_up: bool) -> None:
         """Let a central store answer, or not."""
         ...

@@ -14,7 +14,14 @@ from popsim.scenario.errors import InputError, Problem
 from popsim.scenario.laws import Law, parse_law
 from popsim.scenario.parts import Where
 from popsim.scenario.schema import PlatformSpec, Scenario
-from popsim.scenario.workload import BranchSpec, FetchStep, StepSpec, TtlByPlace, WorkloadSpec
+from popsim.scenario.workload import (
+    BranchSpec,
+    FetchStep,
+    StepSpec,
+    TtlByPlace,
+    WorkloadSpec,
+    nested,
+)
 from popsim.world.clients import Clients
 from popsim.world.geo import countries as all_countries
 from popsim.world.places import matching
@@ -40,6 +47,9 @@ class Program:
     client_kinds: Ints  # [client]: row of branches that is open to it
     expiries: Floats  # [row * countries], ms
     widest_get: int
+    entries: dict[tuple[str, str], int]  # where the program of a (class, handler) of objects begins
+    messages: dict[str, int]  # where the program of a kind of messages begins
+    depth: int  # of calls within calls
 
     def as_inputs(self) -> dict[str, Any]:
         """Return what the engines' inputs take over as it is."""
@@ -59,13 +69,16 @@ def handler_program(
     start is seen by the first CPU step (rule 15). CPU times stretch by the inverse CPU share; sleeping
     and fetching do not.
     """
-    check_length(scenario.workload)
-    handler = list(scenario.workload.handler)
+    workload = scenario.workload
+    handler = list(workload.handler)
     compiler = _Compiler(scenario, spec, clients, countries, first_table)
     if not handler or handler[0].cpu is None:
         compiler.add(NO_TIME, kind=lay.CPU)
     compiler.sequence(handler)
     compiler.add(NO_TIME, kind=lay.END)
+    messages = compiler.messages()
+    compiler.objects()
+    check_length(len(compiler.rows))
     steps = records(lay.STEP_DTYPE, len(compiler.rows))
     for number, row in enumerate(compiler.rows):
         row["table"] = first_table + number
@@ -81,19 +94,77 @@ def handler_program(
         client_kinds=compiler.kinds,
         expiries=np.concatenate([*compiler.expiries, np.zeros(1)]),
         widest_get=int(steps["count"][steps.kind == lay.KV_GET].max(initial=1)),
+        entries=compiler.entries,
+        messages=messages,
+        depth=depth_of_calls(workload),
     )
 
 
-def check_length(workload: WorkloadSpec) -> None:
-    """Raise InputError for a handler that compiles to more steps than a program may have."""
+def program_length(workload: WorkloadSpec) -> int:
+    """Return how many steps the handlers compile to, at most."""
     steps = [step for _, step in workload.steps()]
     begins_with_cpu = bool(workload.handler) and workload.handler[0].cpu is not None
     jumps = sum(len(step.choose or ()) for step in steps)  # one from the end of each branch
-    length = len(steps) + jumps + 1 + (not begins_with_cpu)
+    ends = sum(len(kind.handlers) for kind in workload.objects.values()) + len(workload.objects)
+    kinds = 0 if workload.arrivals.messages is None else len(workload.arrivals.messages.rates)
+    return len(steps) + jumps + 1 + (not begins_with_cpu) + ends + 2 * kinds
+
+
+def check_length(length: int) -> None:
+    """Raise InputError for handlers that compile to more steps than a program may have."""
     if length > lay.MAX_STEPS:
         message = f"the handler has {length} steps, expected at most {lay.MAX_STEPS}"
         hint = "nested ones, one per branch and one at the end are counted, too"
         raise InputError([Problem(None, None, None, ("workload", "handler"), message, hint)])
+
+
+def only_reads(workload: WorkloadSpec, object_class: str, handler: str) -> bool:
+    """Tell whether a handler of objects changes nothing, so that a replica can answer."""
+    steps = [step for _, step in nested((), workload.objects[object_class].handlers[handler])]
+    return not any(
+        step.storage_put or step.storage_transaction or step.alarm or step.broadcast
+        or step.object_call or step.kv_put or step.kv_delete
+        for step in steps
+    )  # fmt: skip
+
+
+def depth_of_calls(workload: WorkloadSpec) -> int:
+    """Return how many calls lie within each other at most; 0 if no object is called.
+
+    Raises:
+        InputError: objects call each other in a circle, which would never end.
+    """
+    depths: dict[tuple[str, str], int] = {}
+
+    def depth(steps: Sequence[StepSpec], above: tuple[str, ...]) -> int:
+        below = [0]
+        for _, step in nested((), steps):
+            if step.object_call is not None:
+                below.append(1 + of(step.object_call.object_class, step.object_call.handler, above))
+        return max(below)
+
+    def of(name: str, handler: str, above: tuple[str, ...]) -> int:
+        if name in above:
+            circle = " -> ".join([*above[above.index(name) :], name])
+            message = f"objects call each other in a circle, which would wait forever: {circle}"
+            path = ("workload", "objects", name, "handlers", handler)
+            raise InputError([Problem(None, None, None, path, message, None)])
+        if (name, handler) not in depths:
+            kind = workload.objects.get(name)
+            steps = () if kind is None else kind.handlers.get(handler, ())
+            depths[name, handler] = depth(steps, (*above, name))
+        return depths[name, handler]
+
+    messages = workload.arrivals.messages
+    found = [depth(workload.handler, ())]
+    if messages is not None:
+        found += [1 + of(messages.object_class, kind, ()) for kind in messages.rates]
+    for name, kind in workload.objects.items():
+        for handler, steps in kind.handlers.items():
+            depth(steps, (name,))
+            if handler == "alarm" and max(found) > 0:
+                found.append(1)
+    return max(found)
 
 
 @dataclass
@@ -122,6 +193,9 @@ class _Compiler:
         rows = np.array(open_to, dtype=np.int64).reshape(len(open_to), len(self.clients)).T
         self.open_rows, kinds = np.unique(rows, axis=0, return_inverse=True)
         self.kinds = kinds.reshape(-1).astype(np.int64)
+        self.entries: dict[tuple[str, str], int] = {}
+        self.calls: list[tuple[int, str, str]] = []  # row, class, handler
+        self.in_object = False
 
     def add(self, law: Law, **fields: Any) -> int:
         """Append a step; return where it is."""
@@ -137,13 +211,20 @@ class _Compiler:
     def step(self, step: StepSpec) -> None:
         """Append one step, with all that is inside it."""
         if step.cpu is not None:
-            self.add(step.cpu.scaled(1.0 / cpu_share(self.spec)), kind=lay.CPU)
+            share = 1.0 if self.in_object else cpu_share(self.spec)
+            self.add(step.cpu.scaled(1.0 / share), kind=lay.CPU)
         elif step.sleep is not None:
             self.add(step.sleep, kind=lay.SLEEP)
         elif step.fetch is not None:
             self.fetch(step.fetch)
         elif step.choose is not None:
             self.choose(step.choose)
+        elif step.object_call is not None:
+            self.call(
+                step.object_call.object_class, step.object_call.handler, step.object_call.on_error
+            )
+        elif step.of_an_object is not None:
+            self.storage(step)
         else:
             self.kv(step)
 
@@ -157,6 +238,57 @@ class _Compiler:
             handshakes=fetch.handshakes,
             idle_timeout=FETCH_REUSE[reuse] if reuse in FETCH_REUSE else float(reuse),
         )
+
+    def call(self, object_class: str, handler: str, on_error: str = "fail") -> None:
+        """Append the call of an object, whose program's place is filled in later."""
+        row = self.add(
+            NO_TIME,
+            kind=lay.OBJECT_CALL,
+            object_class=list(self.scenario.workload.objects).index(object_class),
+            only_reads=int(only_reads(self.scenario.workload, object_class, handler)),
+            is_tolerant=int(on_error != "fail"),
+        )
+        self.calls.append((row, object_class, handler))
+
+    def storage(self, step: StepSpec) -> None:
+        """Append what an object does with its storage, its alarm and its participants."""
+        platform = self.spec.objects
+        read = NO_TIME if platform is None else platform.read
+        if step.storage_get is not None:
+            self.add(step.storage_get.time or read, kind=lay.STORAGE_GET)
+        elif step.storage_transaction is not None:
+            self.add(step.storage_transaction.time or read, kind=lay.TRANSACTION)
+        elif step.storage_put is not None:
+            self.add(NO_TIME, kind=lay.STORAGE_PUT)
+        elif step.alarm is not None:
+            self.add(step.alarm.after, kind=lay.SET_ALARM)
+        else:
+            self.add(NO_TIME, kind=lay.BROADCAST)
+
+    def messages(self) -> dict[str, int]:
+        """Append a program for each kind of messages: a call, and no more."""
+        messages = self.scenario.workload.arrivals.messages
+        if messages is None:
+            return {}
+        entries = {}
+        for kind in messages.rates:
+            entries[kind] = len(self.rows)
+            self.call(messages.object_class, kind)
+            self.add(NO_TIME, kind=lay.END)
+        return entries
+
+    def objects(self) -> None:
+        """Append the programs of objects, and fill in where calls lead."""
+        self.in_object = True
+        for name, kind in self.scenario.workload.objects.items():
+            for handler, steps in kind.handlers.items():
+                self.entries[name, handler] = len(self.rows)
+                self.sequence(steps)
+                self.add(NO_TIME, kind=lay.END)
+            if "connect" not in kind.handlers:
+                self.entries[name, "connect"] = len(self.rows) - 1  # nothing to do
+        for row, name, handler in self.calls:
+            self.rows[row]["entry"] = self.entries[name, handler]
 
     def kv(self, step: StepSpec) -> None:
         assert step.kv is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,14 +33,14 @@ class KeySpaces:
 
 
 def key_spaces(
-    specs: dict[str, KeySpaceSpec], countries: tuple[str, ...], seed: int, first_table: int
+    specs: Sequence[KeySpaceSpec], countries: tuple[str, ...], seed: int, first_table: int
 ) -> KeySpaces:
     """Number the keys: space after space, in it partition after partition, by descending popularity."""
     spaces = records(kvl.SPACE_DTYPE, max(1, len(specs)))
     cells: list[Records] = []
     partitions, shifts, laws = [], [], list[Law]()
     first = first_cell = 0
-    for row, spec in enumerate(specs.values()):
+    for row, spec in enumerate(specs):
         own = popularity_cells(popularity(spec), spec.count)
         partition = _partitions(spec, countries)
         overhead = spec.key_size + spec.metadata_size

@@ -25,6 +25,7 @@ from popsim.scenario.schema import Scenario
 
 TAIL = np.array([2.0**-54])
 JOURNEY = 60_000.0  # ms; longer than any read is under way, so that what it brings is still known
+NUMBERS = ("spaces", "cells", "partitions", "shifts")  # of keys and objects
 UNREACHABLE = 1e12  # ms
 SLACK = 1.0 + 1e-9  # interpolation between two nodes may exceed the larger in the last bit
 
@@ -37,12 +38,20 @@ def kv_inputs(
     trace: KeyTrace | None,
     first_table: int,
 ) -> tuple[KvInputs, list[Law]]:
-    """Return the store's inputs and its laws, whose tables begin at ``first_table``."""
+    """Return the store's inputs and its laws, whose tables begin at ``first_table``.
+
+    Objects are numbered like keys, behind them; so their classes are there without a store, too.
+    """
+    workload = scenario.workload
+    objects = [kind.as_keys() for kind in workload.objects.values()]
     if places is None:
-        return KvInputs(expiries=program.expiries), []
+        spaces = key_spaces(objects, countries, scenario.seed, first_table)
+        arrays = {name: getattr(spaces, name) for name in NUMBERS}
+        return KvInputs(expiries=program.expiries, **arrays), spaces.size_laws
     rules = places.model.rules()
     laws = _fixed_laws(rules)
-    spaces = key_spaces(scenario.workload.keys, countries, scenario.seed, first_table + len(laws))
+    named = [*workload.keys.values(), *objects]
+    spaces = key_spaces(named, countries, scenario.seed, first_table + len(laws))
     laws += spaces.size_laws
     stores, store_laws = _stores(places.stores, first_table + len(laws))
     geography = places.geography

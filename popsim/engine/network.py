@@ -10,6 +10,7 @@ import numpy as np
 from popsim.engine import layout as lay
 from popsim.engine.arrays import Floats, Records, records
 from popsim.engine.kv_places import KvPlaces, place_kv
+from popsim.engine.object_places import ObjectPlaces, place_objects, select_hosts
 from popsim.models.kv_replication.contract import KvModel
 from popsim.models.registry import resolve
 from popsim.scenario.errors import InputError, Problem
@@ -40,6 +41,7 @@ class Paths:
     origin_count: int
     site_share: Floats  # [S]
     kv: KvPlaces | None
+    objects: ObjectPlaces | None
 
     def as_inputs(self) -> dict[str, Any]:
         """Return what the engines' inputs take over as it is."""
@@ -54,8 +56,11 @@ class Paths:
         return {name: getattr(self, name) for name in names} | {"site_count": len(self.sites)}
 
 
-def select_sites(spec: PlatformSpec) -> tuple[Sites, Sites, Sites]:
-    """Return (all sites of the platform, those that accept clients, those that compute)."""
+def select_sites(spec: PlatformSpec, *, with_hosts: bool = False) -> tuple[Sites, Sites, Sites]:
+    """Return (all sites of the platform, those that accept clients, those that compute).
+
+    ``with_hosts``: the homes of objects are among all sites, too.
+    """
     topology = load_sites(spec.topology)
     ingress, compute = spec.ingress, spec.compute
     at_ingress = compute.at == "ingress"
@@ -74,6 +79,8 @@ def select_sites(spec: PlatformSpec) -> tuple[Sites, Sites, Sites]:
                 [Problem(None, None, None, (name,), f"no site of {spec.topology!r} is left", None)]
             )
     wanted = set(chosen.ids) | set(runs.ids)
+    if with_hosts and spec.objects is not None:
+        wanted |= set(select_hosts(spec.objects, topology, runs).ids)
     return topology.select(ids=tuple(i for i in topology.ids if i in wanted)), chosen, runs
 
 
@@ -94,6 +101,8 @@ def lay_paths(scenario: Scenario, spec: PlatformSpec, world_seed: int) -> Paths:
         spec.regions,
         _kv_model(scenario, spec),
         id(type(_kv_model(scenario, spec))),  # a notebook may define a class anew
+        spec.objects if scenario.workload.uses_objects else None,
+        _placement_class(scenario, spec),
     )
     key = (repr(parts), repr(scenario.origins), world_seed, *map(id, files))
     if key not in _laid:
@@ -111,7 +120,7 @@ _laid: dict[
 
 def _lay_paths(scenario: Scenario, spec: PlatformSpec, world_seed: int) -> Paths:
     clients = load_clients(scenario.clients.topology).select(scenario.clients.where)
-    sites, ingress, compute = select_sites(spec)
+    sites, ingress, compute = select_sites(spec, with_hosts=scenario.workload.uses_objects)
     removed = scenario.network.remove
     graphs = {
         name: LatencyGraph(name, removed_links=removed.links, removed_sites=removed.sites)
@@ -129,14 +138,16 @@ def _lay_paths(scenario: Scenario, spec: PlatformSpec, world_seed: int) -> Paths
     if origins:
         origin_rtt = _rtt(scenario, backbone, sites, Sites.at(origins), world_seed)
     model = _kv_model(scenario, spec)
-    kv = None
-    if model is not None:
-        topology = load_sites(spec.topology)
+    topology = load_sites(spec.topology)
 
-        def rtt(sources: Sites, destinations: Sites) -> Floats:
-            return _rtt(scenario, backbone, sources, destinations, world_seed)
+    def rtt(sources: Sites, destinations: Sites) -> Floats:
+        return _rtt(scenario, backbone, sources, destinations, world_seed)
 
-        kv = place_kv(model, sites, topology, rtt)
+    kv = None if model is None else place_kv(model, sites, topology, rtt)
+    objects = None
+    if spec.objects is not None and scenario.workload.uses_objects:
+        hosts = select_hosts(spec.objects, topology, compute)
+        objects = place_objects(spec.objects, sites, hosts, rtt)
     return Paths(
         clients=clients,
         sites=sites,
@@ -148,7 +159,14 @@ def _lay_paths(scenario: Scenario, spec: PlatformSpec, world_seed: int) -> Paths
         origin_count=origin_rtt.shape[1],
         site_share=share,
         kv=kv,
+        objects=objects,
     )
+
+
+def _placement_class(scenario: Scenario, spec: PlatformSpec) -> int:
+    if spec.objects is None or not scenario.workload.uses_objects:
+        return 0
+    return id(type(resolve("object_placement", spec.objects.placement)))
 
 
 def _kv_model(scenario: Scenario, spec: PlatformSpec) -> KvModel | None:

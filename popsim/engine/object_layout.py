@@ -103,7 +103,6 @@ class ObjectScalars:
     followers: int = 5  # F
     votes: int = 0  # lead of another host that makes an object move; 0 = never
     activation_table: int = 0
-    read_table: int = 0
     commit_table: int = 0  # at a follower
     evict_table: int = 0
     takeover_table: int = 0

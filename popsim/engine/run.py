@@ -17,6 +17,7 @@ from popsim.engine.control import (
     ControlProcess,
     Process,
     outage,
+    restart,
     store_outage,
     surge,
     writes,
@@ -28,6 +29,7 @@ from popsim.engine.layout import TIMELINE_BINS, Inputs
 from popsim.engine.object_books import ObjectBooks
 from popsim.engine.outputs import PlatformRun, SparseHist
 from popsim.engine.recorder import Books, HistogramRows
+from popsim.engine.rehearsal import Ask, asking, with_known_homes
 from popsim.engine.tables import quantile, quantile_table
 from popsim.scenario.laws import Law
 from popsim.scenario.schema import EventSpec, Scenario
@@ -76,14 +78,17 @@ def simulate(
     engine = engine or scenario.engine
     built = build(scenario, platform, replication)
     env = simpy.Environment()
-    plane = data_plane(env, built.inputs, engine)
+    built = with_known_homes(built, lambda env, inputs: data_plane(env, inputs, engine))
+    ask = asking(built.objects, built.inputs.objects.class_names)
+    plane = data_plane(env, built.inputs, engine, ask)
     clients = len(built.clients.ids)
     kv = built.inputs.kv
     ranges = zip(kv.spaces.first.tolist(), kv.spaces["count"].tolist(), strict=True)
     key_spaces = dict(zip(kv.space_names, ranges, strict=False))
     control = Control(
-        env, plane, built.sites.ids, clients, built.surge_bound, kv.store_names, key_spaces
-    )
+        env, plane, built.sites.ids, clients, built.surge_bound, kv.store_names, key_spaces,
+        built.inputs.objects.class_names,
+    )  # fmt: skip
     for number, event in enumerate(scenario.events):
         for process in _event_processes(control, scenario, platform, built, number, event):
             env.process(process)
@@ -93,15 +98,17 @@ def simulate(
     return _platform_run(platform, replication, engine, built, books, control)
 
 
-def data_plane(env: simpy.Environment, inputs: Inputs, engine: str) -> DataPlane:
-    """Make the data plane of an engine, ``compiled`` or ``simpy``."""
+def data_plane(
+    env: simpy.Environment, inputs: Inputs, engine: str, ask: Ask | None = None
+) -> DataPlane:
+    """Make the data plane of an engine, ``compiled`` or ``simpy``; ``ask`` answers where new objects live."""
     if engine == "compiled":
         from popsim.engine.compiled.plane import CompiledPlane
 
-        return CompiledPlane(inputs)
+        return CompiledPlane(inputs, ask=ask)
     from popsim.engine.specification.plane import SpecificationPlane
 
-    return SpecificationPlane(env, inputs, word_source())
+    return SpecificationPlane(env, inputs, word_source(), ask)
 
 
 @cache
@@ -132,6 +139,10 @@ def _event_processes(
             control, write.keys, write.rank, event.at, write.every, delete=write.delete
         )
         return [process] if built.inputs.kv.is_used else []
+    if event.restart is not None:
+        if event.restart.object_class not in control.object_classes:
+            return []
+        return [restart(control, event.restart.object_class, event.at)]
     fail = event.fail
     if fail is None or (fail.platforms and platform not in fail.platforms):
         return []

@@ -17,6 +17,7 @@ from pydantic import (
 from popsim.scenario.fields import DurationMs, LawField, Names, Share, SizeBytes, Weight
 from popsim.scenario.files import content_hash
 from popsim.scenario.laws import parse_law
+from popsim.scenario.objects import ObjectsSpec
 from popsim.scenario.parts import (
     IdleTimeout,
     Jitter,
@@ -133,6 +134,7 @@ class PlatformSpec(Spec):
     front_door: LawField = NOTHING
     runtime: ModelSpec
     kv: ModelSpec | None = None
+    objects: ObjectsSpec | None = None
     memory: SizeBytes = Field(default=128_000_000, gt=0)
     cpu: CpuSpec = CpuSpec()
 
@@ -168,6 +170,12 @@ class WriteSpec(Spec):
     delete: bool = False
 
 
+class RestartSpec(Spec):
+    """Restart every object of a class, as a deployment does."""
+
+    object_class: str = Field(alias="class")
+
+
 class EventSpec(Spec):
     """Something happens at a time, and ends after ``for`` if that is given."""
 
@@ -175,12 +183,14 @@ class EventSpec(Spec):
     fail: FailSpec | None = None
     surge: SurgeSpec | None = None
     write: WriteSpec | None = None
+    restart: RestartSpec | None = None
     lasting: DurationMs | None = Field(default=None, alias="for")
 
     @model_validator(mode="after")
     def _one_event(self) -> EventSpec:
-        if sum(what is not None for what in (self.fail, self.surge, self.write)) != 1:
-            raise ValueError("an event has exactly one of fail, surge, write")
+        kinds = (self.fail, self.surge, self.write, self.restart)
+        if sum(what is not None for what in kinds) != 1:
+            raise ValueError("an event has exactly one of fail, surge, write, restart")
         return self
 
 

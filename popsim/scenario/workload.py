@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -18,6 +18,17 @@ from popsim.scenario.fields import (
     Weight,
 )
 from popsim.scenario.laws import parse_law
+from popsim.scenario.objects import (
+    MAX_OBJECTS,
+    AlarmStep,
+    BroadcastStep,
+    MessagesSpec,
+    ObjectCallStep,
+    ParticipantsSpec,
+    StorageGetStep,
+    StoragePutStep,
+    TransactionStep,
+)
 from popsim.scenario.parts import (
     FetchReuse,
     Spec,
@@ -29,6 +40,7 @@ from popsim.scenario.parts import (
 from popsim.scenario.size_laws import parse_size_law
 
 NOTHING = parse_law("0ms")
+StepPath = tuple[str | int, ...]
 
 # Limits of Workers KV, which are about those of its kind: keys of 512 B, metadata of 1,024 B, values of 25 MiB,
 # 100 keys in a bulk read. https://developers.cloudflare.com/kv/platform/limits/, 2026
@@ -39,19 +51,22 @@ MAX_SPACES = 100  # each has histograms of its own
 
 
 class ArrivalsSpec(Spec):
-    """When requests come: Poisson at a rate, periodic probes, or the lines of a key trace."""
+    """When requests come: Poisson at a rate, periodic probes, the lines of a key trace, or over open sessions."""
 
     rate: RatePerS | None = None
     by_local_hour: tuple[float, ...] | str | None = None
     every: DurationMs | None = Field(default=None, gt=0)
     stagger: bool = True
     trace: str | None = None
+    messages: MessagesSpec | None = None
 
     @model_validator(mode="after")
     def _one_process(self) -> ArrivalsSpec:
-        if sum(way is not None for way in (self.rate, self.every, self.trace)) != 1:
+        ways = (self.rate, self.every, self.trace, self.messages)
+        if sum(way is not None for way in ways) != 1:
             raise ValueError(
-                "expected one of rate (such as 200/s), every (such as 5min), trace (a CSV file)"
+                "expected one of rate (such as 200/s), every (such as 5min), trace (a CSV file), "
+                "messages (of a class of objects)"
             )
         if self.rate is None and self.by_local_hour is not None:
             raise ValueError("by_local_hour needs a rate; probes and traces come when they come")
@@ -225,6 +240,29 @@ class BranchSpec(Spec):
     steps: tuple[StepSpec, ...] = ()
 
 
+class ObjectClassSpec(Spec):
+    """Objects of one kind: how many, who calls which, who is connected to them, and what they do."""
+
+    count: Annotated[Count, Field(ge=1, le=MAX_OBJECTS)] = 1
+    per: Literal["world", "continent", "country"] = "world"
+    popularity: Annotated[
+        Annotated[Literal["uniform"], Tag("name")] | Annotated[Popularity, Tag("mapping")],
+        Discriminator(text_or_mapping),
+    ] = "uniform"
+    locality: Share = 0.0
+    participants: ParticipantsSpec | None = None
+    hibernates: bool = True
+    handlers: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], tuple[StepSpec, ...]] = Field(
+        min_length=1
+    )
+
+    def as_keys(self) -> KeySpaceSpec:
+        """Return the objects as a key space, whose keys name them."""
+        return KeySpaceSpec(
+            count=self.count, per=self.per, popularity=self.popularity, locality=self.locality
+        )
+
+
 class StepSpec(Spec):
     """One step of a handler; exactly one key."""
 
@@ -237,6 +275,12 @@ class StepSpec(Spec):
     kv_delete: KvStep | None = Field(default=None, alias="kv.delete")
     kv_list: KvStep | None = Field(default=None, alias="kv.list")
     kv_trace: KvTraceStep | None = Field(default=None, alias="kv.trace")
+    object_call: ObjectCallStep | None = Field(default=None, alias="object.call")
+    storage_get: StorageGetStep | None = Field(default=None, alias="storage.get")
+    storage_put: StoragePutStep | None = Field(default=None, alias="storage.put")
+    storage_transaction: TransactionStep | None = Field(default=None, alias="storage.transaction")
+    alarm: AlarmStep | None = None
+    broadcast: BroadcastStep | None = None
 
     @model_validator(mode="after")
     def _one_key(self) -> StepSpec:
@@ -249,6 +293,18 @@ class StepSpec(Spec):
     def kv(self) -> KvGetStep | KvPutStep | KvStep | KvTraceStep | None:
         """The step as one that asks the key-value store; None if it does not."""
         return self.kv_get or self.kv_put or self.kv_delete or self.kv_list or self.kv_trace
+
+    @property
+    def of_an_object(self) -> str | None:
+        """The step's key if only an object's handler can have it."""
+        own = {
+            "storage.get": self.storage_get,
+            "storage.put": self.storage_put,
+            "storage.transaction": self.storage_transaction,
+            "alarm": self.alarm,
+            "broadcast": self.broadcast,
+        }
+        return next((key for key, step in own.items() if step is not None), None)
 
     def inner(self) -> Iterator[tuple[tuple[str | int, ...], StepSpec]]:
         """Yield the steps inside this one, with their paths relative to it."""
@@ -270,20 +326,38 @@ class WorkloadSpec(Spec):
     functions: FunctionsSpec = FunctionsSpec()
     connection: ConnectionSpec = ConnectionSpec()
     keys: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], KeySpaceSpec] = {}
+    objects: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], ObjectClassSpec] = {}
     handler: tuple[StepSpec, ...] = ()
     response_size: SizeBytes = 2_000
 
-    def steps(self) -> Iterator[tuple[tuple[str | int, ...], StepSpec]]:
-        """Yield every step of the handler, nested ones too, with its path from ``handler`` on."""
-        stack: list[tuple[tuple[str | int, ...], StepSpec]] = [
-            (("handler", number), step) for number, step in enumerate(self.handler)
-        ]
-        while stack:
-            path, step = stack.pop(0)
-            yield path, step
-            stack = [((*path, *more), inner) for more, inner in step.inner()] + stack
+    def steps(self) -> Iterator[tuple[StepPath, StepSpec]]:
+        """Yield every step of the handler and of objects' handlers, nested ones too, with its path."""
+        yield from nested(("handler",), self.handler)
+        for name, kind in self.objects.items():
+            for handler, steps in kind.handlers.items():
+                yield from nested(("objects", name, "handlers", handler), steps)
 
     @property
     def uses_kv(self) -> bool:
         """Whether a handler's step asks the key-value store."""
         return any(step.kv is not None for _, step in self.steps())
+
+    @property
+    def uses_objects(self) -> bool:
+        """Whether a handler calls an object, or messages go to one."""
+        calls = any(step.object_call is not None for _, step in nested((), self.handler))
+        return calls or self.arrivals.messages is not None
+
+
+def nested(path: StepPath, steps: Sequence[StepSpec]) -> Iterator[tuple[StepPath, StepSpec]]:
+    """Yield steps and those inside them, with their paths."""
+    for number, step in enumerate(steps):
+        yield (*path, number), step
+        for more, inner in step.inner():
+            yield from _inside((*path, number, *more), inner)
+
+
+def _inside(path: StepPath, step: StepSpec) -> Iterator[tuple[StepPath, StepSpec]]:
+    yield path, step
+    for more, inner in step.inner():
+        yield from _inside((*path, *more), inner)

@@ -272,7 +272,6 @@ def _scalars(rng: np.random.Generator, add: Any, followers: int) -> ObjectScalar
         followers=followers,
         votes=int(pick(0, 0, 2, 5)),
         activation_table=add(6.0),
-        read_table=add(2.0),
         commit_table=add(3.0),
         evict_table=add(20.0),
         takeover_table=add(20.0),

@@ -87,7 +87,7 @@ def give_home(st, slot, row, site, time):
         actor.available = actor.available + quantile(st, st.object_ints[TABLE_TAKEOVER], word)
         count_object(st, slot, actor.object_class, FAILOVERS)
     else:
-        record_created(st, slot, actor.object_class, site, host)
+        record_created(st, actor.object_class, site, host)
     actor.home, actor.lost_from = host, NONE
     return True
 

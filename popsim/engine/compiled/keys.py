@@ -16,7 +16,7 @@ KEY, LOCALITY = np.uint64(draws.KEY), np.int64(draws.KEY_LOCALITY)
 def key_of(st, number, client, space, place):
     """Return the key of a request in a space; ``place`` counts the keys of a bulk read (rule 29)."""
     item = st.spaces[space]
-    if st.kv_ints[HAS_TRACE] != 0:
+    if st.kv_ints[HAS_TRACE] != 0 and space == 0:
         return item.first + st.trace[number].key
     index = (space << 8) + place
     cell_word, rank_word = two_words(st, KEY, number, index)

@@ -60,12 +60,11 @@ def add_value(st, object_class, row, amount):
 
 
 @helper
-def record_created(st, slot, object_class, site, host):
-    """Count a new object by who asked first and its home."""
-    if is_measured(st, slot):
-        st.object_by_class[object_class, O_CREATED] += 1
-        st.object_created[site, host] += 1
-        st.object_by_host[host, H_CREATED] += 1
+def record_created(st, object_class, site, host):
+    """Count a new object by who asked first and its home; in the warm-up, too: it stays there."""
+    st.object_by_class[object_class, O_CREATED] += 1
+    st.object_created[site, host] += 1
+    st.object_by_host[host, H_CREATED] += 1
 
 
 @helper

@@ -11,7 +11,6 @@ from popsim.engine.object_layout import (
     ASKED,
     BY_TABLE,
     HISTORY,
-    O_CREATED,
     O_FAILOVERS,
 )
 from popsim.engine.specification.actors import FOREVER, Actor, Call
@@ -66,8 +65,7 @@ class Homes:
             actor.available = actor.available + wait
             self.recorder.count(task, actor.object_class, O_FAILOVERS)
         else:
-            self.recorder.count(task, actor.object_class, O_CREATED)
-            self.recorder.created(task, site, host)
+            self.recorder.created(actor.object_class, site, host)
         actor.home, actor.lost_from = host, -1
         return True
 

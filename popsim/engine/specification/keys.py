@@ -27,7 +27,7 @@ class Keys:
         All steps of a request that use a space are about the same key (rule 29).
         """
         first, count, first_cell, cells, locality, *_ = self.spaces[space]
-        if self.trace_keys is not None:
+        if self.trace_keys is not None and space == 0:  # others are numbers of objects
             return int(first + self.trace_keys[request])
         index = (space << 8) + place
         cell_word, rank_word = self.lookups.words(draws.KEY, request, index)

@@ -14,6 +14,7 @@ from popsim.engine.object_layout import (
     O_ACTIVE_US,
     O_CALLS,
     O_COMMITS,
+    O_CREATED,
     O_IDLE_US,
     O_IN_REGION,
     O_REPLICA_READS,
@@ -49,11 +50,11 @@ class ObjectRecorder:
         """Add to a histogram of a class."""
         self.books.histogram[object_class * ob.ROWS_PER_CLASS + row, bucket_of(amount)] += 1
 
-    def created(self, task: Any, site: int, host: int) -> None:
-        """Count a new object by who asked first and its home."""
-        if self.is_measured(task):
-            self.books.created[site, host] += 1
-            self.books.by_host[host, H_CREATED] += 1
+    def created(self, object_class: int, site: int, host: int) -> None:
+        """Count a new object by who asked first and its home; in the warm-up, too: it stays there."""
+        self.books.by_class[object_class, O_CREATED] += 1
+        self.books.created[site, host] += 1
+        self.books.by_host[host, H_CREATED] += 1
 
     def committed(self, call: Call) -> None:
         """Count a commit."""

@@ -362,6 +362,10 @@ class SpecificationPlane:
         if self.calls is not None:
             self.calls.restart_class(index)
 
+    def start_tally(self) -> None:
+        """Count calls in ``tallied`` from now on."""
+        self.tallied = {}
+
     def tally(self, number: int, site: int) -> None:
         """Count who calls an object, in a rehearsal."""
         if self.tallied is not None:

@@ -1,0 +1,85 @@
+"""Place objects on the planet: which sites can be homes, how far these are, and who is near whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from popsim.engine.arrays import Floats, Ints
+from popsim.models.object_placement.contract import Geography, PlacementModel
+from popsim.models.object_placement.regions import regions_of
+from popsim.models.registry import resolve
+from popsim.scenario.errors import InputError, Problem
+from popsim.scenario.objects import ObjectsSpec
+from popsim.world.geo import great_circle_km
+from popsim.world.sites import Sites
+
+Rtt = Callable[[Sites, Sites], Floats]
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectPlaces:
+    """Where a platform's objects can live. H hosts, of which the placement model uses some."""
+
+    spec: ObjectsSpec
+    model: PlacementModel
+    hosts: Sites  # all
+    allowed: Ints  # rows of ``hosts`` that the model uses: its geography's hosts
+    geography: Geography
+    host_rows: Ints  # [H] rows of the platform's sites
+    rtt: Floats  # [S, H] ms
+    distance_km: Floats  # [S, H]
+    regions: Ints  # [S]
+
+    @property
+    def nearest(self) -> Ints:
+        """The nearest host that the model may use, shape (S,)."""
+        return np.asarray(self.allowed[self.geography.rtt.argmin(axis=1)], dtype=np.int64)
+
+
+def select_hosts(spec: ObjectsSpec, topology: Sites, compute: Sites) -> Sites:
+    """Return the sites that can be homes: those named, or where handlers run; raises InputError."""
+    if spec.hosts is None:
+        return compute
+    try:
+        hosts = topology.select(role=spec.hosts.role, ids=spec.hosts.sites)
+    except InputError as error:
+        raise error.under("objects", "hosts") from None
+    return hosts
+
+
+def place_objects(spec: ObjectsSpec, sites: Sites, hosts: Sites, rtt: Rtt) -> ObjectPlaces:
+    """Place the hosts of a platform.
+
+    Raises:
+        InputError: the model cannot use any of them; its path is relative to the platform.
+    """
+    model = resolve("object_placement", spec.placement)
+    try:
+        names = model.allowed_hosts(hosts)
+    except InputError as error:
+        raise error.under("objects", "placement") from None
+    if not names:
+        message = f"no host is left for {spec.placement['model']!r}"
+        raise InputError([Problem(None, None, None, ("objects", "placement"), message, None)])
+    if len(hosts) < spec.quorum:
+        message = f"a quorum of {spec.quorum} followers, and there are {len(hosts)} hosts"
+        raise InputError([Problem(None, None, None, ("objects", "quorum"), message, None)])
+    allowed = np.array([hosts.index(name) for name in names], dtype=np.int64)
+    same = np.array(sites.ids)[:, None] == np.array(hosts.ids)[None, :]
+    times = np.where(same, 0.0, rtt(sites, hosts))
+    km = great_circle_km(sites.lat[:, None], sites.lon[:, None], hosts.lat, hosts.lon)
+    _, regions = np.unique(regions_of(sites), return_inverse=True)
+    return ObjectPlaces(
+        spec=spec,
+        model=model,
+        hosts=hosts,
+        allowed=allowed,
+        geography=Geography(sites, hosts.select(ids=names), times[:, allowed]),
+        host_rows=np.array([sites.index(host) for host in hosts.ids], dtype=np.int64),
+        rtt=times,
+        distance_km=np.where(same, 0.0, km),
+        regions=regions.reshape(-1).astype(np.int64),
+    )
