@@ -24,9 +24,8 @@ Metric = Callable[[ObjectPool], float]
 
 def object_prices(scenario: Scenario, platform: str) -> ObjectPrices:
     """Return the price list of a platform's objects."""
-    spec = getattr(scenario.platforms[platform], "objects", None)
-    prices: ObjectPrices | None = getattr(spec, "prices", None)
-    return FREE_OBJECTS if prices is None else prices
+    spec = scenario.platforms[platform].objects
+    return FREE_OBJECTS if spec is None else spec.prices
 
 
 def metrics(pool: ObjectPool) -> dict[str, float]:

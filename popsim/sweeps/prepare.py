@@ -211,14 +211,14 @@ class _Check:
 
     def _object_claim(self, path: Key, comparison: Comparison) -> None:
         """Check that the objects are there that an expectation is about."""
-        classes = getattr(self.scenario.workload, "objects", {})
+        workload = self.scenario.workload
         for metric in comparison.metrics():
             if not isinstance(metric, ObjectMetric):
                 continue
-            if not classes:
+            if not workload.uses_objects:
                 self.problems.add(path, "no step of the handler calls an object")
-            elif metric.object_class is not None and metric.object_class not in classes:
-                hint = did_you_mean(metric.object_class, list(classes))
+            elif metric.object_class is not None and metric.object_class not in workload.objects:
+                hint = did_you_mean(metric.object_class, list(workload.objects))
                 message = f"there is no class of objects {metric.object_class!r}"
                 self.problems.add(path, message, hint)
 

@@ -19,6 +19,7 @@ from popsim.claims.object_metric import NUMBERS, QUANTITIES, ObjectMetric
 from popsim.engine.object_layout import PARTS
 from popsim.results.objects import FreeObjects, ObjectPool
 from popsim.results.pooled import Pool
+from popsim.scenario.errors import Problem
 
 PLATFORMS = ["workers", "lambda"]
 PRICES = FreeObjects(request=0.15, duration=12.5, read=0.2, write=1.0, message_share=0.05)
@@ -249,20 +250,52 @@ def test_claims_are_judged_by_the_replications() -> None:
 # --- refusing -------------------------------------------------------------------------------------------
 
 
-def test_claims_about_objects_that_nobody_calls(tmp_path: Path) -> None:
-    text = "workers.objects.moves > 1"
-    path = tmp_path / "it.yaml"
+CALL = [{"object.call": {"class": "document", "handler": "edit"}}]
+
+
+def problem_of(folder: Path, text: str, handler: list[dict[str, Any]]) -> tuple[Problem, str]:
+    """Return the one problem of a claim in a file, and the file's line that it points at."""
+    path = folder / "it.yaml"
     content = {
         "name": "it",
         "duration": "1min",
-        "workload": {"arrivals": {"rate": "1/s"}, "handler": [{"cpu": "1ms"}]},
-        "platforms": {"workers": {"preset": "cloudflare-workers"}},
+        "workload": {
+            "arrivals": {"rate": "1/s"},
+            "objects": {"document": {"count": 9, "handlers": {"edit": [{"cpu": "1ms"}]}}},
+            "handler": handler,
+        },
+        "platforms": {"workers": {"preset": "cloudflare-workers", "objects": {}}},
         "claims": [{"id": "it", "says": "it", "expect": [text]}],
     }
     path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     with pytest.raises(popsim.InputError) as caught:
         popsim.load(path)
     (problem,) = caught.value.problems
-    assert problem.message == "no step of the handler calls an object"
     assert problem.path == ("claims", 0, "expect", 0)
-    assert text in path.read_text(encoding="utf-8").splitlines()[(problem.line or 0) - 1]
+    assert problem.line is not None
+    return problem, path.read_text(encoding="utf-8").splitlines()[problem.line - 1]
+
+
+def test_claims_about_objects_that_nobody_calls(tmp_path: Path) -> None:
+    text = "workers.objects.moves > 1"
+    problem, line = problem_of(tmp_path, text, [{"cpu": "1ms"}])
+    assert problem.message == "no step of the handler calls an object"
+    assert text in line
+
+
+def test_unknown_classes(tmp_path: Path) -> None:
+    text = "workers.objects[dokument].moves > 1"
+    problem, line = problem_of(tmp_path, text, CALL)
+    assert problem.message == "there is no class of objects 'dokument'"
+    assert problem.hint == "did you mean 'document'?"
+    assert text in line
+
+
+def test_columns_are_inside_the_expectation(tmp_path: Path) -> None:
+    text = "workers.objects[document].mvoes > 1"
+    problem, line = problem_of(tmp_path, text, CALL)
+    assert problem.col == line.index("mvoes") + 1
+
+
+def test_objects_are_not_kept_by_country() -> None:
+    assert not parse_expectation("workers.objects.call.p(50) < 1s", PLATFORMS).left.is_by_group  # type: ignore[union-attr]

@@ -209,6 +209,18 @@ def test_costs_are_of_the_requests_of_all_runs() -> None:
     assert math.isnan(ObjectPool([with_objects(requests=0)]).cost_usd_per_million_requests(PRICES))
 
 
+def test_prices_are_those_of_the_platform() -> None:
+    result = result_of(workers=[with_objects()], lambda_=[with_objects()])
+    prices = {"request": 0.15, "duration": 12.5, "read": 0.2, "write": 1.0, "message_share": 0.05}
+    scenario = result.scenario.changed(
+        platforms={"workers": {"objects": {"prices": prices}}, "lambda_": {"objects": None}}
+    )
+    frame = Result(scenario, result.runs).objects("class").set_index(["platform", "class"])
+    usd = frame["usd_per_million_requests"].to_dict()
+    assert usd["workers", "document"] == pytest.approx(1.434)  # as above
+    assert usd["lambda_", "document"] == 0.0
+
+
 def test_messages_whose_call_failed_give_no_discount() -> None:
     few = np.array([object_columns({"calls": 10}), object_columns({})])
     pool = ObjectPool([with_objects(objects_by_class=few)], "document")  # 40 messages were answered
