@@ -189,7 +189,12 @@ def _discs(axes: Axes, pool: ObjectPool, shares: np.ndarray, colour: str) -> Non
     axes.scatter(
         lon, lat, s=area, color=colour, alpha=0.6, linewidths=0.5, edgecolors="white", zorder=2
     )
-    for row, x, y, size in list(zip(known, lon, lat, area, strict=True))[:NAMED_HOSTS]:
+    named: list[tuple[float, float]] = []
+    for row, x, y, size in zip(known, lon, lat, area, strict=True):
+        near = any(abs(x - other) < 35.0 and abs(y - above) < 5.0 for other, above in named)
+        if near or len(named) == NAMED_HOSTS:
+            continue  # a name would cover another
+        named.append((x, y))
         axes.annotate(
             f"{pool.hosts[row]} {_percent(shares[row])}", (x, y), fontsize=7, va="center",
             xytext=(np.sqrt(size / np.pi) + 2.0, 0.0), textcoords="offset points", zorder=3,
@@ -234,7 +239,8 @@ def visible(result: Result) -> Figure:
         axes.set(xscale="log", ylim=(0, 100), ylabel="seen, in %")
         axes.set_xlabel("time since the message was sent in ms")
         axes.set_title(name, fontsize=10)
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        for formatter in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+            formatter(FuncFormatter(lambda x, _: f"{x:g}" if f"{x:g}"[0] in "125" else ""))
         axes.grid(visible=True, which="major", color=GRID)
         axes.tick_params(labelbottom=True, labelleft=True)
         below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.17)}
