@@ -10,6 +10,7 @@ import numpy as np
 
 from popsim.engine import layout as lay
 from popsim.engine.arrays import Floats, Ints, Records, records
+from popsim.scenario.calls import Handler, depth, only_reads, reachable
 from popsim.scenario.errors import InputError, Problem
 from popsim.scenario.laws import Law, parse_law
 from popsim.scenario.parts import Where
@@ -47,9 +48,10 @@ class Program:
     client_kinds: Ints  # [client]: row of branches that is open to it
     expiries: Floats  # [row * countries], ms
     widest_get: int
-    entries: dict[tuple[str, str], int]  # where the program of a (class, handler) of objects begins
+    entries: dict[Handler, int]  # where the programs of objects begin, of those that can run
     messages: dict[str, int]  # where the program of a kind of messages begins
-    depth: int  # of calls within calls
+    end: int  # a program of no steps
+    depth: int  # of calls within calls; 0 = no object is called
 
     def as_inputs(self) -> dict[str, Any]:
         """Return what the engines' inputs take over as it is."""
@@ -67,18 +69,19 @@ def handler_program(
 
     A program begins with a CPU step, of no length if the handler has none there, because an instance's
     start is seen by the first CPU step (rule 15). CPU times stretch by the inverse CPU share; sleeping
-    and fetching do not.
+    and fetching do not, and objects have a whole CPU. Behind its END come a program for each kind of messages,
+    and one for each handler of objects that can run.
     """
     workload = scenario.workload
+    check_length(workload)
     handler = list(workload.handler)
     compiler = _Compiler(scenario, spec, clients, countries, first_table)
     if not handler or handler[0].cpu is None:
         compiler.add(NO_TIME, kind=lay.CPU)
     compiler.sequence(handler)
-    compiler.add(NO_TIME, kind=lay.END)
+    end = compiler.add(NO_TIME, kind=lay.END)
     messages = compiler.messages()
     compiler.objects()
-    check_length(len(compiler.rows))
     steps = records(lay.STEP_DTYPE, len(compiler.rows))
     for number, row in enumerate(compiler.rows):
         row["table"] = first_table + number
@@ -96,75 +99,35 @@ def handler_program(
         widest_get=int(steps["count"][steps.kind == lay.KV_GET].max(initial=1)),
         entries=compiler.entries,
         messages=messages,
-        depth=depth_of_calls(workload),
+        end=end,
+        depth=depth(workload),
     )
 
 
 def program_length(workload: WorkloadSpec) -> int:
-    """Return how many steps the handlers compile to, at most."""
-    steps = [step for _, step in workload.steps()]
+    """Return how many steps the handlers that can run compile to."""
     begins_with_cpu = bool(workload.handler) and workload.handler[0].cpu is not None
-    jumps = sum(len(step.choose or ()) for step in steps)  # one from the end of each branch
-    ends = sum(len(kind.handlers) for kind in workload.objects.values()) + len(workload.objects)
     kinds = 0 if workload.arrivals.messages is None else len(workload.arrivals.messages.rates)
-    return len(steps) + jumps + 1 + (not begins_with_cpu) + ends + 2 * kinds
+    length = _length(workload.handler) + (not begins_with_cpu) + 2 * kinds
+    for name, handler in reachable(workload):
+        length += _length(workload.objects[name].handlers[handler])
+    return length
 
 
-def check_length(length: int) -> None:
+def _length(steps: Sequence[StepSpec]) -> int:
+    """Return how many steps some steps compile to, with the end; a branch ends with a jump."""
+    return sum(1 + len(step.choose or ()) for _, step in nested((), steps)) + 1
+
+
+def check_length(workload: WorkloadSpec) -> None:
     """Raise InputError for handlers that compile to more steps than a program may have."""
+    length = program_length(workload)
     if length > lay.MAX_STEPS:
-        message = f"the handler has {length} steps, expected at most {lay.MAX_STEPS}"
+        what = "the handlers have" if workload.objects else "the handler has"
+        path = ("workload", "handler" if workload.handler else "objects")
+        message = f"{what} {length} steps, expected at most {lay.MAX_STEPS}"
         hint = "nested ones, one per branch and one at the end are counted, too"
-        raise InputError([Problem(None, None, None, ("workload", "handler"), message, hint)])
-
-
-def only_reads(workload: WorkloadSpec, object_class: str, handler: str) -> bool:
-    """Tell whether a handler of objects changes nothing, so that a replica can answer."""
-    steps = [step for _, step in nested((), workload.objects[object_class].handlers[handler])]
-    return not any(
-        step.storage_put or step.storage_transaction or step.alarm or step.broadcast
-        or step.object_call or step.kv_put or step.kv_delete
-        for step in steps
-    )  # fmt: skip
-
-
-def depth_of_calls(workload: WorkloadSpec) -> int:
-    """Return how many calls lie within each other at most; 0 if no object is called.
-
-    Raises:
-        InputError: objects call each other in a circle, which would never end.
-    """
-    depths: dict[tuple[str, str], int] = {}
-
-    def depth(steps: Sequence[StepSpec], above: tuple[str, ...]) -> int:
-        below = [0]
-        for _, step in nested((), steps):
-            if step.object_call is not None:
-                below.append(1 + of(step.object_call.object_class, step.object_call.handler, above))
-        return max(below)
-
-    def of(name: str, handler: str, above: tuple[str, ...]) -> int:
-        if name in above:
-            circle = " -> ".join([*above[above.index(name) :], name])
-            message = f"objects call each other in a circle, which would wait forever: {circle}"
-            path = ("workload", "objects", name, "handlers", handler)
-            raise InputError([Problem(None, None, None, path, message, None)])
-        if (name, handler) not in depths:
-            kind = workload.objects.get(name)
-            steps = () if kind is None else kind.handlers.get(handler, ())
-            depths[name, handler] = depth(steps, (*above, name))
-        return depths[name, handler]
-
-    messages = workload.arrivals.messages
-    found = [depth(workload.handler, ())]
-    if messages is not None:
-        found += [1 + of(messages.object_class, kind, ()) for kind in messages.rates]
-    for name, kind in workload.objects.items():
-        for handler, steps in kind.handlers.items():
-            depth(steps, (name,))
-            if handler == "alarm" and max(found) > 0:
-                found.append(1)
-    return max(found)
+        raise InputError([Problem(None, None, None, path, message, hint)])
 
 
 @dataclass
@@ -193,8 +156,8 @@ class _Compiler:
         rows = np.array(open_to, dtype=np.int64).reshape(len(open_to), len(self.clients)).T
         self.open_rows, kinds = np.unique(rows, axis=0, return_inverse=True)
         self.kinds = kinds.reshape(-1).astype(np.int64)
-        self.entries: dict[tuple[str, str], int] = {}
-        self.calls: list[tuple[int, str, str]] = []  # row, class, handler
+        self.entries: dict[Handler, int] = {}
+        self.calls: list[tuple[int, Handler]] = []  # row, whom it calls
         self.in_object = False
 
     def add(self, law: Law, **fields: Any) -> int:
@@ -220,9 +183,8 @@ class _Compiler:
         elif step.choose is not None:
             self.choose(step.choose)
         elif step.object_call is not None:
-            self.call(
-                step.object_call.object_class, step.object_call.handler, step.object_call.on_error
-            )
+            call = step.object_call
+            self.call((call.object_class, call.handler), is_tolerant=call.on_error != "fail")
         elif step.of_an_object is not None:
             self.storage(step)
         else:
@@ -239,16 +201,17 @@ class _Compiler:
             idle_timeout=FETCH_REUSE[reuse] if reuse in FETCH_REUSE else float(reuse),
         )
 
-    def call(self, object_class: str, handler: str, on_error: str = "fail") -> None:
+    def call(self, handler: Handler, *, is_tolerant: bool = False) -> None:
         """Append the call of an object, whose program's place is filled in later."""
+        workload = self.scenario.workload
         row = self.add(
             NO_TIME,
             kind=lay.OBJECT_CALL,
-            object_class=list(self.scenario.workload.objects).index(object_class),
-            only_reads=int(only_reads(self.scenario.workload, object_class, handler)),
-            is_tolerant=int(on_error != "fail"),
+            object_class=list(workload.objects).index(handler[0]),
+            only_reads=int(only_reads(workload, handler)),
+            is_tolerant=int(is_tolerant),
         )
-        self.calls.append((row, object_class, handler))
+        self.calls.append((row, handler))
 
     def storage(self, step: StepSpec) -> None:
         """Append what an object does with its storage, its alarm and its participants."""
@@ -273,22 +236,20 @@ class _Compiler:
         entries = {}
         for kind in messages.rates:
             entries[kind] = len(self.rows)
-            self.call(messages.object_class, kind)
+            self.call((messages.object_class, kind))
             self.add(NO_TIME, kind=lay.END)
         return entries
 
     def objects(self) -> None:
-        """Append the programs of objects, and fill in where calls lead."""
+        """Append the programs of objects that can run, and fill in where calls lead."""
         self.in_object = True
-        for name, kind in self.scenario.workload.objects.items():
-            for handler, steps in kind.handlers.items():
-                self.entries[name, handler] = len(self.rows)
-                self.sequence(steps)
-                self.add(NO_TIME, kind=lay.END)
-            if "connect" not in kind.handlers:
-                self.entries[name, "connect"] = len(self.rows) - 1  # nothing to do
-        for row, name, handler in self.calls:
-            self.rows[row]["entry"] = self.entries[name, handler]
+        workload = self.scenario.workload
+        for name, handler in reachable(workload):
+            self.entries[name, handler] = len(self.rows)
+            self.sequence(workload.objects[name].handlers[handler])
+            self.add(NO_TIME, kind=lay.END)
+        for row, callee in self.calls:
+            self.rows[row]["entry"] = self.entries[callee]
 
     def kv(self, step: StepSpec) -> None:
         assert step.kv is not None

@@ -108,7 +108,7 @@ def _classes(workload: WorkloadSpec, program: Program, first_space: int) -> Reco
     for row, (name, kind) in enumerate(workload.objects.items()):
         rows[row].space = first_space + row
         rows[row].alarm_entry = program.entries.get((name, "alarm"), -1)
-        rows[row].connect_entry = program.entries[name, "connect"]
+        rows[row].connect_entry = program.entries.get((name, "connect"), program.end)
         rows[row].participants = _participants(kind)
         rows[row].hibernates = kind.hibernates
         rows[row].first_spread = row * len(obl.SPREADS)

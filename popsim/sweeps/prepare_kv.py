@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from popsim.engine.arrays import Floats
 from popsim.engine.build import key_trace
-from popsim.engine.handler import check_length, program_length
+from popsim.engine.handler import check_length
 from popsim.engine.keyspaces import popularity
 from popsim.engine.kv_places import place_kv
 from popsim.engine.traces import KeyTrace
@@ -91,7 +91,7 @@ class KvCheck:
     def steps(self, clients: Clients | None) -> None:
         """Check the handler's steps, nested ones too."""
         with self.problems.at():
-            check_length(program_length(self.workload))
+            check_length(self.workload)
         for path, step in self.workload.steps():
             place: Key = ("workload", *path)
             if clients is not None:
