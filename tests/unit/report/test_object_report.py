@@ -95,7 +95,9 @@ def test_terminal_has_homes_and_sessions(called: Result) -> None:
     text = printed(called)
     _, row = row_under(text, TITLES[1])
     assert row[:3] == ["near", "10", "2"]
-    assert row[5:] == ["54.2", "%", "22", "4", "1", "2", "25", "10", "%", "0.00", "0.00"]
+    assert row[5:-2] == ["54.2", "%", "22", "4", "1", "2", "25", "10", "%"]
+    usd = called.objects().loc["near", ["usd_per_million_requests", "usd_without_hibernation"]]
+    assert row[-2:] == [f"{each:.2f}" for each in usd]
     _, row = row_under(text, TITLES[2])
     assert (row[1], row[4], row[8:10], row[10]) == ("40", "90", ["10", "%"], "3")
 
