@@ -78,7 +78,10 @@ def test_schema_knows_every_key_and_preset(build: ModuleType) -> None:
     assert {"name", "clients", "platforms", "claims"} <= set(schema["properties"])
     assert "cloudflare-workers" in schema["$defs"]["PlatformSpec"]["properties"]["preset"]["enum"]
     steps = set(schema["$defs"]["StepSpec"]["properties"])  # as they are written, not as in Python
-    assert steps == {"cpu", "sleep", "fetch", "choose", "kv.get", "kv.put", "kv.delete", "kv.list", "kv.trace"}  # fmt: skip
+    assert steps == {
+        "cpu", "sleep", "fetch", "choose", "kv.get", "kv.put", "kv.delete", "kv.list", "kv.trace", "object.call",
+        "storage.get", "storage.put", "storage.transaction", "alarm", "broadcast",
+    }  # fmt: skip
     assert "for" in schema["$defs"]["EventSpec"]["properties"]
     assert {"keys", "handler"} <= set(schema["$defs"]["WorkloadSpec"]["properties"])
 

@@ -249,5 +249,6 @@ def test_every_kind_of_step_compiles() -> None:
     """A new kind that the compiler does not know would vanish."""
     names = {info.alias or name for name, info in StepSpec.model_fields.items()}
     assert names == {
-        "cpu", "sleep", "fetch", "choose", "kv.get", "kv.put", "kv.delete", "kv.list", "kv.trace",
+        "cpu", "sleep", "fetch", "choose", "kv.get", "kv.put", "kv.delete", "kv.list", "kv.trace", "object.call",
+        "storage.get", "storage.put", "storage.transaction", "alarm", "broadcast",
     }  # fmt: skip

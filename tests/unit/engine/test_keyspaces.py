@@ -128,7 +128,7 @@ def test_uniform_and_zipf_are_themselves() -> None:
 
 
 def numbered(**specs: KeySpaceSpec) -> Any:
-    return key_spaces(specs, COUNTRIES, seed=3, first_table=40)
+    return key_spaces([*specs.values()], COUNTRIES, seed=3, first_table=40)
 
 
 def test_keys_are_numbered_space_after_space() -> None:
@@ -157,13 +157,13 @@ def test_a_country_s_own_order_begins_anywhere_and_stays_there() -> None:
     assert len(set(shifts.tolist())) == len(COUNTRIES)
     assert 0 <= shifts.min() <= shifts.max() < 1_000_000
     assert (numbered(a=spec).shifts == shifts).all()
-    assert (key_spaces({"a": spec}, COUNTRIES, 4, 40).shifts != shifts).all()
+    assert (key_spaces([spec], COUNTRIES, 4, 40).shifts != shifts).all()
     assert not numbered(a=space(count=1_000_000)).shifts.any()
 
 
 def test_shifts_are_uniform() -> None:
     countries = tuple(f"{number}" for number in range(3_000))
-    shifts = key_spaces({"a": space(count=1_000, locality=1)}, countries, 1, 0).shifts
+    shifts = key_spaces([space(count=1_000, locality=1)], countries, 1, 0).shifts
     below = np.arange(1, 1_001) / 1_000
     seen = np.searchsorted(np.sort(shifts), np.arange(1_000), side="right") / len(shifts)
     assert np.abs(seen - below).max() * np.sqrt(len(shifts)) < KS_BOUND
@@ -189,6 +189,6 @@ def test_a_law_has_no_value_over_the_limit() -> None:
 
 
 def test_no_spaces_are_arrays_too() -> None:
-    none = key_spaces({}, COUNTRIES, 1, 0)
+    none = key_spaces([], COUNTRIES, 1, 0)
     assert len(none.spaces) == len(none.cells) == len(none.partitions) == len(none.shifts) == 1
     assert none.size_laws == []

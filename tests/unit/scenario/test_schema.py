@@ -21,7 +21,10 @@ LEAST: dict[str, Any] = {
         "two": {"preset": "aws-lambda"},
     },
 }
-STEPS = "cpu, sleep, fetch, choose, kv.get, kv.put, kv.delete, kv.list, kv.trace"
+STEPS = (
+    "cpu, sleep, fetch, choose, kv.get, kv.put, kv.delete, kv.list, kv.trace, object.call, storage.get, "
+    "storage.put, storage.transaction, alarm, broadcast"
+)
 CLAIM = {"id": "a", "says": "b", "expect": ["one.p(50) < two.p(50)"]}
 
 
@@ -242,7 +245,8 @@ def test_a_step_is_one_thing(step: dict[str, Any]) -> None:
     "event", [{"at": "1s"}, {"at": "1s", "fail": {"busiest": 1}, "surge": {"factor": 2}}]
 )
 def test_an_event_is_one_thing(event: dict[str, Any]) -> None:
-    assert refusals(events=[event]) == "events[0]: an event has exactly one of fail, surge, write"
+    told = refusals(events=[event])
+    assert told == "events[0]: an event has exactly one of fail, surge, write, restart"
 
 
 @pytest.mark.parametrize("name", ["", "1a", "a-b", "a b", "ä", "a.b", "é"])
