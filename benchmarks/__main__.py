@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.cache_lookups import compare_caches
-from benchmarks.loads import flagship, keep_alive, key_value, spread
+from benchmarks.loads import ASKED, flagship, keep_alive, key_value, objects, spread
 from benchmarks.measure import cold_compile_s, command_s, peak_memory_mb, speed
 from popsim.engine import warmup
 from popsim.scenario.schema import Scenario
@@ -31,8 +31,10 @@ def main() -> None:
         ("flagship", flagship(1_000_000), flagship(4_000), 1.0e6),
         ("300 sites, 1,000 functions", keep_alive(2_000_000), keep_alive(20_000), 1.2e6),
         ("three of four read KV", key_value(3_000_000), key_value(10_000), 0.5e6),
+        ("half call an object", objects(2_000_000), objects(10_000), 0.5e6),
     ):
         compare_engines(book, name, scenario, small, least)
+    measure_asking(book)
     compare_sites(book)
     compare_caches(book)
     compare_memory(book)
@@ -81,6 +83,13 @@ def compare_engines(
     book.note(f"{name}, SimPy, events/s", slow.events_per_s, f"{slow.events_per_s / 1e3:.1f} k")
     ratio = rate / slow.requests_per_s
     book.note(f"{name}, compiled / SimPy", ratio, f"{ratio:.0f}", ">= 30", ratio >= 30)
+
+
+def measure_asking(book: Book) -> None:
+    """Measure the load of objects with a placement model that Python is asked for each object."""
+    rate = speed(objects(1_000_000, ASKED), "compiled").requests_per_s
+    name = "half call an object, Python asked for each new one, requests/s"
+    book.note(name, rate, f"{rate / 1e6:.2f} M", ">= 0.3 M", rate >= 0.3e6)
 
 
 def compare_sites(book: Book) -> None:

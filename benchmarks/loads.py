@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from popsim.models import register
+from popsim.models.object_placement import Ask, AskedPlacement, Geography
 from popsim.scenario.schema import Scenario
 from popsim.sweeps import load
 from popsim.world.sites import load_sites
@@ -123,3 +125,59 @@ def key_value(requests: int, reading: float = 0.75) -> Scenario:
     )
     scenario["workload"]["keys"] = {"items": {"count": 1_000_000, "popularity": {"zipf": 0.9}}}
     return load(scenario)
+
+
+def objects(requests: int, placement: str = "nearest_host") -> Scenario:
+    """Return 340 PoPs where half of the requests call one of a million objects, a third of these write."""
+    if placement == ASKED:
+        register("object_placement", ASKED)(NearestIfAsked)
+    call = {"object.call": {"class": "room", "handler": "read"}}
+    write = {"object.call": {"class": "room", "handler": "write"}}
+    handler = [
+        {"cpu": {"lognormal": {"p50": "0.2ms", "sigma": 1.0}}},
+        {"choose": [
+            {"weight": 2, "steps": [call]},
+            {"weight": 1, "steps": [write]},
+            {"weight": 3},
+        ]},
+    ]  # fmt: skip
+    scenario = _one_platform(
+        duration=f"{requests / 20_000 * 1e3}ms",
+        rate="20000/s",
+        functions={"count": 200, "popularity": {"zipf": 1.0}},
+        handler=handler,
+        platform={
+            "topology": "cloudflare",
+            "ingress": {"role": "pop"},
+            "runtime": {"model": "isolate", "init": "5ms", "idle": "30min"},
+            "objects": {
+                "placement": {"model": placement},
+                "hosts": {"role": "object_host"},
+                "activation": "5ms",
+                "commit": {"exponential": {"mean": "3ms"}},
+                "followers": 5,
+                "quorum": 3,
+            },
+        },
+    )
+    scenario["workload"]["objects"] = {
+        "room": {
+            "count": 1_000_000,
+            "handlers": {
+                "read": [{"cpu": "0.2ms"}],
+                "write": [{"cpu": "0.2ms"}, {"storage.put": {}}],
+            },
+        }
+    }
+    return load(scenario)
+
+
+ASKED = "nearest-if-asked"
+
+
+class NearestIfAsked(AskedPlacement):
+    """The nearest host, but Python is asked for each object."""
+
+    def home(self, ask: Ask, geography: Geography) -> int:
+        """Return the host that is nearest to who asks first."""
+        return int(geography.rtt[ask.site].argmin())

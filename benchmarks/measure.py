@@ -12,10 +12,11 @@ from pathlib import Path
 
 import simpy
 
-from benchmarks.loads import key_value, spread
+from benchmarks.loads import key_value, objects, spread
 from popsim.engine.build import build
 from popsim.engine.cosimulation import cosimulate
 from popsim.engine.recorder import C_ARRIVALS, C_EVENTS
+from popsim.engine.rehearsal import asking
 from popsim.engine.run import data_plane
 from popsim.scenario.schema import Scenario
 
@@ -42,13 +43,14 @@ class Speed:
 def speed(scenario: Scenario, engine: str, repeats: int = 3) -> Speed:
     """Return the speed over all platforms, the best of some repeats; asserts that they did the same."""
     best: Speed | None = None
-    inputs = [build(scenario, platform, 0).inputs for platform in scenario.platforms]
+    built = [build(scenario, platform, 0) for platform in scenario.platforms]
     for _ in range(repeats):
         requests = events = 0
         seconds = 0.0
-        for platform_inputs in inputs:
+        for each in built:
             env = simpy.Environment()
-            plane = data_plane(env, platform_inputs, engine)
+            ask = asking(each.objects, each.inputs.objects.class_names)
+            plane = data_plane(env, each.inputs, engine, ask)
             began = time.perf_counter()
             books = cosimulate(env, plane)
             seconds += time.perf_counter() - began
@@ -69,7 +71,8 @@ def peak_memory_mb(requests: int, load: str = "spread") -> float:
 
 def report_memory(requests: int, load: str) -> None:
     """Simulate and print this process's peak resident memory in MB."""
-    scenario = key_value(requests) if load == "key_value" else spread(340, requests)
+    loads = {"key_value": key_value, "objects": objects}
+    scenario = loads[load](requests) if load in loads else spread(340, requests)
     found = speed(scenario, "compiled", repeats=1)
     assert abs(found.requests / requests - 1.0) < 0.01
     print(_peak_mb())

@@ -42,7 +42,7 @@ def key_spaces(
     first = first_cell = 0
     for row, spec in enumerate(specs):
         own = popularity_cells(popularity(spec), spec.count)
-        partition = _partitions(spec, countries)
+        partition = partitions_of(spec, countries)
         overhead = spec.key_size + spec.metadata_size
         is_constant = spec.value_size.maximum() == spec.value_size.mean()
         table = kvl.SIZE_CONSTANT if is_constant else first_table + len(laws)
@@ -146,7 +146,7 @@ def _mass_below(rank: int, exponent: float) -> float:
 _HEAD = 4096
 
 
-def _partitions(spec: KeySpaceSpec, countries: tuple[str, ...]) -> Ints:
+def partitions_of(spec: KeySpaceSpec, countries: tuple[str, ...]) -> Ints:
     """Return which partition each country's requests use, shape (C,)."""
     if spec.per == "country":
         return np.arange(len(countries), dtype=np.int64)

@@ -76,7 +76,7 @@ CLASS_DTYPE = np.dtype(
 )
 SPREAD_DTYPE = np.dtype([("cumulative", "f8"), ("spread", "i8")])
 HOME_CHOICE_DTYPE = np.dtype([("cumulative", "f8"), ("host", "i8")])  # [site, choice]
-FOLLOWER_DTYPE = np.dtype([("host", "i8"), ("rtt", "f8")])  # [host, follower]; host -1 = none
+FOLLOWER_DTYPE = np.dtype([("site", "i8"), ("rtt", "f8")])  # [host, follower]; site -1 = none
 MEMBER_CELL_DTYPE = (
     np.dtype(  # [spread, client]: alias tables over the clients of its city, country, ...
         [
@@ -134,6 +134,7 @@ class ObjectInputs:
     followers: Records = field(
         default_factory=lambda: records(FOLLOWER_DTYPE, 1)
     )  # [H * F], nearest first
+    substitutes: Ints = field(default_factory=lambda: np.zeros(1, np.int64))  # [H * H], or -1
     replica_hosts: Ints = field(default_factory=lambda: np.zeros(0, np.int64))  # [R]
     member_cells: Records = field(
         default_factory=lambda: records(MEMBER_CELL_DTYPE, 1)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from popsim.engine import object_layout as obl
-from popsim.engine.arrays import Floats, Records, records
+from popsim.engine.arrays import Floats, Ints, Records, records
 from popsim.engine.handler import Program
 from popsim.engine.object_layout import ObjectInputs, ObjectScalars
 from popsim.engine.object_places import ObjectPlaces
@@ -56,6 +56,7 @@ def object_inputs(
             home_choices=choices,
             choices=width,
             followers=_followers(places, scalars.followers),
+            substitutes=_substitutes(places),
             replica_hosts=places.allowed[np.asarray(places.model.replicas(places.geography))],
             member_cells=_member_cells(workload, clients),
             messages=_messages(workload, program),
@@ -156,25 +157,34 @@ def _home_choices(places: ObjectPlaces) -> tuple[Records, int]:
 
 
 def _followers(places: ObjectPlaces, count: int) -> Records:
-    """Return each host's followers, nearest first; hosts that the model does not use only if others are too few."""
+    """Return each host's followers, the nearest other sites, nearest first; within the jurisdiction, if there is one."""
     hosts = len(places.hosts)
     rows = records(obl.FOLLOWER_DTYPE, hosts * count)
-    rows.host = -1
-    rtt = _finite(places.rtt[places.host_rows])  # [host, host]
-    is_allowed = np.zeros(hosts, dtype=bool)
-    is_allowed[places.allowed] = True
+    rows["site"] = -1
     for host in range(hosts):
+        own = places.host_rows[host]
         if places.spec.followers == 0:
-            rows["host"][host] = host  # its own storage confirms
+            rows["site"][host] = own  # its own storage confirms
             continue
-        others = [other for other in np.argsort(rtt[host], kind="stable") if other != host]
-        chosen = [other for other in others if is_allowed[other]]
-        if len(chosen) < places.spec.quorum:
-            chosen += [other for other in others if not is_allowed[other]]
-        for place, other in enumerate(chosen[:count]):
-            rows["host"][host * count + place] = other
-            rows["rtt"][host * count + place] = rtt[host, other]
+        rtt = places.follower_rtt[host]
+        order = [site for site in np.argsort(rtt, kind="stable") if site != own]
+        chosen = [site for site in order if np.isfinite(rtt[site])][:count]
+        for place, site in enumerate(chosen):
+            rows["site"][host * count + place] = site
+            rows["rtt"][host * count + place] = rtt[site]
     return rows
+
+
+def _substitutes(places: ObjectPlaces) -> Ints:
+    """Return which hosts take over from each, nearest first, [H * H]: those that the model uses, if it uses any other."""
+    hosts = len(places.hosts)
+    rtt = _finite(places.rtt[places.host_rows])  # [host, host]
+    rows = np.full((hosts, hosts), -1, dtype=np.int64)
+    for host in range(hosts):
+        order = [other for other in np.argsort(rtt[host], kind="stable") if other != host]
+        allowed = [other for other in order if other in places.allowed]
+        rows[host, : len(allowed or order)] = allowed or order
+    return rows.reshape(-1)
 
 
 def _messages(workload: WorkloadSpec, program: Program) -> Records:

@@ -24,6 +24,7 @@ from popsim.scenario.document import (
 )
 from popsim.scenario.errors import InputError, Problem, did_you_mean
 from popsim.scenario.merge import common, merged
+from popsim.scenario.object_checks import object_inconsistencies
 from popsim.scenario.schema import Scenario
 
 KV_STEPS = ("kv.get", "kv.put", "kv.delete", "kv.list", "kv.trace")
@@ -314,6 +315,7 @@ def _inconsistencies(scenario: Scenario, document: Document) -> list[Problem]:
         problems.append(document.problem(("warmup",), "the warm-up must end before the run does"))
     problems += _step_inconsistencies(scenario, document)
     problems += _event_inconsistencies(scenario, document)
+    problems += object_inconsistencies(scenario, document)
     seen: set[str] = set()
     for number, claim in enumerate(scenario.claims):
         if claim.id in seen:

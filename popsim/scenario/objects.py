@@ -16,11 +16,17 @@ MAX_PARTICIPANTS = 1_000
 # Key and value of an object with SQLite: https://developers.cloudflare.com/durable-objects/platform/limits/, 2026
 MAX_STORED_BYTES = 2_000_000
 MAX_OBJECTS = 1_000_000_000
+MAX_CALLS_DEEP = 4  # calls within calls
+MAX_ALARMS = 4  # steps of a handler that set the alarm
 
 Stored = Annotated[SizeBytes, Field(gt=0)]
 
 
 def _spread(value: Any) -> Any:
+    names = [value] if isinstance(value, str) else value if isinstance(value, dict) else []
+    for name in names:
+        if name not in SPREADS:
+            raise ValueError(f"expected some of {', '.join(SPREADS)}, got {name!r}")
     return {value: 1.0} if isinstance(value, str) else value
 
 
@@ -91,15 +97,15 @@ class ObjectPrices(Spec):
 
 
 class HostsSpec(Spec):
-    """Which sites of the topology can be homes."""
+    """Which sites of the topology can be homes: those that match all keys that are given."""
 
     role: str | None = None
     sites: Names | None = None
 
     @model_validator(mode="after")
-    def _one_way(self) -> HostsSpec:
-        if (self.role is None) == (self.sites is None):
-            raise ValueError("expected either role or sites")
+    def _some_way(self) -> HostsSpec:
+        if self.role is None and self.sites is None:
+            raise ValueError("expected role, or sites, or both")
         return self
 
 
@@ -125,6 +131,8 @@ class ObjectsSpec(Spec):
     def _quorum_is_possible(self) -> ObjectsSpec:
         if self.followers == 0 and self.quorum == 0:
             return self
+        if self.followers == 0:
+            raise ValueError(f"without followers the quorum is 0, got {self.quorum}")
         if not 1 <= self.quorum <= self.followers:
             raise ValueError(
                 f"expected a quorum from 1 to the {self.followers} followers, got {self.quorum}"

@@ -20,6 +20,7 @@ from popsim.scenario.loading import Source, in_order, read_what_is_right
 from popsim.scenario.parts import Where
 from popsim.scenario.schema import PlatformSpec, Scenario
 from popsim.sweeps.prepare_kv import NO_STEP, KvCheck
+from popsim.sweeps.prepare_objects import NO_CALL, ObjectCheck
 from popsim.sweeps.problems import Problems
 from popsim.world.access import access_laws
 from popsim.world.clients import Clients, load_clients
@@ -62,6 +63,7 @@ class _Check:
         self.scenario, self.document = scenario, document
         self.problems = Problems(document, found)
         self.kv = KvCheck(scenario, self.problems)
+        self.objects = ObjectCheck(scenario, self.problems)
         self.sites: dict[str, Sites] = {}
         self.clients: Clients | None = None
 
@@ -72,6 +74,7 @@ class _Check:
         self._arrivals()
         self.kv.keys()
         self.kv.steps(clients)
+        self.objects.classes(clients)
         for name, spec in self.scenario.platforms.items():
             self._platform(name, spec)
         for name, origin in self.scenario.origins.items():
@@ -115,15 +118,18 @@ class _Check:
             topology = load_sites(spec.topology)
         if topology is not None:
             self._sites(path, spec, topology)
+            self.objects.hosts(path, spec, topology)
         if len(self.problems) == before:
             with self.problems.at(*path):
-                self.sites[name] = select_sites(spec)[0]
+                with_hosts = self.scenario.workload.uses_objects
+                self.sites[name] = select_sites(spec, with_hosts=with_hosts)[0]
         routing: Key = (*path, "ingress", "routing")
         is_right = self.problems.of_model("routing", spec.ingress.routing, routing)
         if is_right and name in self.sites and self.clients is not None:
             with self.problems.at(*routing):
                 self._try_routing(spec, self.clients)
         self.kv.platform(name, spec, self.sites.get(name))
+        self.objects.platform(name, spec, self.sites.get(name))
         if self.problems.of_model("cold_start", spec.runtime, (*path, "runtime")):
             with self.problems.at(*path, "runtime"):
                 resolve("cold_start", spec.runtime).rules(spec.memory)
@@ -216,7 +222,7 @@ class _Check:
             if not isinstance(metric, ObjectMetric):
                 continue
             if not workload.uses_objects:
-                self.problems.add(path, "no step of the handler calls an object")
+                self.problems.add(path, NO_CALL)
             elif metric.object_class is not None and metric.object_class not in workload.objects:
                 hint = did_you_mean(metric.object_class, list(workload.objects))
                 message = f"there is no class of objects {metric.object_class!r}"

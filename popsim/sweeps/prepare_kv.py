@@ -162,7 +162,7 @@ class KvCheck:
         self.stores[name] = tuple(store.place.id for store in stores)
         if len(self.problems) > before:
             return
-        places = place_kv(model, sites, topology, _great_circle_ms)
+        places = place_kv(model, sites, topology, great_circle_ms)
         self._names(path, stores, (sites, places.geography.tiers))
         check_tables(model, places.geography)
 
@@ -258,7 +258,7 @@ class KvCheck:
                 self.problems.add((*path, number), message, did_you_mean(store, known))
 
 
-def _great_circle_ms(sources: Sites, destinations: Sites) -> Floats:
+def great_circle_ms(sources: Sites, destinations: Sites) -> Floats:
     """Return RTT in ms [source, destination], about: 100 km per ms, for trying a model's tables."""
     return (
         great_circle_km(

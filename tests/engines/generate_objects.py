@@ -227,7 +227,7 @@ def _member_cells(rng: np.random.Generator, clients: int) -> Records:
 def _places(rng: np.random.Generator, law: Laws, inputs: Inputs, add: Any) -> ObjectInputs:
     sites = inputs.site_count
     hosts = int(rng.integers(1, sites + 1))
-    followers = int(rng.integers(1, hosts + 1))
+    followers = int(rng.integers(1, sites + 1))
     width = int(rng.integers(1, hosts + 1))
     choices = records(obl.HOME_CHOICE_DTYPE, sites * width)
     for site in range(sites):
@@ -238,7 +238,7 @@ def _places(rng: np.random.Generator, law: Laws, inputs: Inputs, add: Any) -> Ob
     follower_rows = records(obl.FOLLOWER_DTYPE, hosts * followers)
     for host in range(hosts):
         rows = slice(host * followers, (host + 1) * followers)
-        follower_rows.host[rows] = rng.permutation(hosts)[:followers]
+        follower_rows.site[rows] = rng.permutation(sites)[:followers]
     follower_rows.rtt = law.values(len(follower_rows), 5.0)
     has_replicas = rng.random() < 0.4
     first = int(inputs.kv.spaces.first[-1])
@@ -254,6 +254,7 @@ def _places(rng: np.random.Generator, law: Laws, inputs: Inputs, add: Any) -> Ob
         known_numbers=np.arange(first, first + 3, dtype=np.int64),
         known_homes=rng.integers(0, hosts, 3),
         followers=follower_rows,
+        substitutes=np.concatenate([rng.permutation(hosts) for _ in range(hosts)]),
         replica_hosts=rng.permutation(hosts)[: 2 if has_replicas else 0].astype(np.int64),
         host_names=tuple(f"host{row}" for row in range(hosts)),
     )

@@ -120,12 +120,12 @@ def wanted_home(st, row, site, time):
 
 @helper
 def substitute(st, host):
-    """Return the first follower of a host that is up, -1 if there is none."""
-    first = host * st.object_ints[N_FOLLOWERS]
-    for number in range(first, first + st.object_ints[N_FOLLOWERS]):
-        follower = st.followers[number].host
-        if follower >= 0 and is_host_up(st, follower):
-            return follower
+    """Return the first substitute of a host that is up, -1 if there is none."""
+    hosts = st.object_ints[N_HOSTS]
+    for number in range(host * hosts, (host + 1) * hosts):
+        other = st.substitutes[number]
+        if other >= 0 and is_host_up(st, other):
+            return other
     return NONE
 
 
@@ -136,7 +136,7 @@ def confirmation(st, entity, host, place):
     count = ZERO
     for row in range(st.object_ints[N_FOLLOWERS]):
         follower = st.followers[first + row]
-        if follower.host < 0 or not is_host_up(st, follower.host):
+        if follower.site < 0 or st.sites[follower.site].up == 0:
             continue
         word = two_words(st, CONFIRM, entity, place + row)[0]
         time = follower.rtt + quantile(st, st.object_ints[TABLE_COMMIT], word)

@@ -142,6 +142,7 @@ def object_arrays(inputs: Inputs, growth: Growth, books: ObjectBooks) -> dict[st
         "known_numbers": objects.known_numbers.copy(),
         "known_homes": objects.known_homes.copy(),
         "followers": objects.followers.copy(),
+        "substitutes": objects.substitutes.copy(),
         "replica_hosts": objects.replica_hosts.copy(),
         "member_cells": objects.member_cells.copy(),
         "messages": objects.messages.copy(),

@@ -274,6 +274,7 @@ class State(NamedTuple):
     known_numbers: Ints
     known_homes: Ints
     followers: Records
+    substitutes: Ints
     replica_hosts: Ints
     member_cells: Records
     messages: Records

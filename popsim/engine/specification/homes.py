@@ -42,6 +42,7 @@ class Homes:
         known = zip(objects.known_numbers.tolist(), objects.known_homes.tolist(), strict=True)
         self.known: dict[int, int] = dict(known)
         self.followers = objects.followers.tolist()
+        self.substitutes: list[int] = objects.substitutes.tolist()
         self.replica_hosts: list[int] = objects.replica_hosts.tolist()
 
     def distance(self, site: int, host: int) -> float:
@@ -82,10 +83,10 @@ class Homes:
         return self.known.get(actor.number, self.nearest[site])
 
     def _substitute(self, host: int) -> int:
-        first = host * self.rules.followers
-        for follower, _ in self.followers[first : first + self.rules.followers]:
-            if follower >= 0 and self.is_up(follower):
-                return int(follower)
+        hosts = len(self.host_sites)
+        for other in self.substitutes[host * hosts : (host + 1) * hosts]:
+            if other >= 0 and self.is_up(other):
+                return other
         return -1
 
     def confirmation(self, entity: int, host: int, place: int) -> float:
@@ -93,7 +94,7 @@ class Homes:
         first, times = host * self.rules.followers, []
         for row in range(self.rules.followers):
             follower, rtt = self.followers[first + row]
-            if follower < 0 or not self.is_up(follower):
+            if follower < 0 or not self.sites[follower].up:
                 continue
             index = place + row
             drawn = self.lookups.draw(self.rules.commit_table, draws.CONFIRM, entity, index)

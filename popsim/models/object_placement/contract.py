@@ -85,6 +85,10 @@ class PlacementModel(Model, ABC):
         """Return the ids of the platform's hosts that the model uses; all, if not overridden. Raises InputError."""
         return hosts.ids
 
+    def allowed_followers(self, sites: Sites) -> Ints:
+        """Return the rows of the platform's sites that may confirm writes; all, if not overridden."""
+        return np.arange(len(sites), dtype=np.int64)
+
     def moves(self) -> Moves | None:
         """Return when objects move; never, if not overridden."""
         return None

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from popsim.models.object_placement.contract import Floats, Geography, TablePlacement
+import numpy as np
+
+from popsim.models.object_placement.contract import Floats, Geography, Ints, TablePlacement
 from popsim.models.object_placement.tables import nearest_table
 from popsim.models.registry import register
 from popsim.scenario.errors import InputError, Problem
@@ -38,6 +40,11 @@ class Jurisdiction(TablePlacement):
             message = f"no host of the platform is in the jurisdiction {self.jurisdiction!r}"
             raise InputError([Problem(None, None, None, ("jurisdiction",), message, hint)])
         return allowed
+
+    def allowed_followers(self, sites: Sites) -> Ints:
+        """Return the rows of the sites in the jurisdiction."""
+        inside = [country in COUNTRIES[self.jurisdiction] for country in sites.countries]
+        return np.flatnonzero(inside).astype(np.int64)
 
     def likelihood(self, geography: Geography) -> Floats:
         """Return 1 for the nearest host of each site, [S, H]."""
