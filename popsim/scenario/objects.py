@@ -20,6 +20,7 @@ MAX_CALLS_DEEP = 4  # calls within calls
 MAX_ALARMS = 4  # steps of a handler that set the alarm
 
 Stored = Annotated[SizeBytes, Field(gt=0)]
+Spread = Literal["city", "country", "continent", "world"]
 
 
 def _spread(value: Any) -> Any:
@@ -35,8 +36,8 @@ class ParticipantsSpec(Spec):
 
     count: int = Field(ge=1, le=MAX_PARTICIPANTS)
     spread: Annotated[
-        dict[Literal["city", "country", "continent", "world"], Weight],
-        BeforeValidator(_spread),
+        dict[Spread, Weight],
+        BeforeValidator(_spread, json_schema_input_type=Spread | dict[Spread, Weight]),
         Field(min_length=1),
     ]
 
