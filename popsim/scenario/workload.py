@@ -319,6 +319,10 @@ class StepSpec(Spec):
                 yield ("choose", row, "steps", number), step
 
 
+for _kind in (KvGetStep, KvTraceStep, BranchSpec, ObjectClassSpec):
+    _kind.model_rebuild(force=True)  # what StepSpec is, they can tell only now
+
+
 class WorkloadSpec(Spec):
     """What is asked for, how often, over what connections."""
 
