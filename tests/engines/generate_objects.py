@@ -129,8 +129,11 @@ class _Program:
     def main(self) -> None:
         """Put calls before the handler's end."""
         self.rows.pop()
-        for _ in range(int(self.rng.integers(1, 4))):
-            self.call(int(self.rng.integers(len(self.participants))))
+        classes = self.rng.integers(len(self.participants), size=int(self.rng.integers(1, 4)))
+        if self.rng.random() < 0.5:
+            classes[:] = classes[0]  # so that a request reads what it wrote
+        for object_class in classes:
+            self.call(int(object_class))
         self.step(lay.END)
 
     def call(self, object_class: int) -> None:
@@ -151,7 +154,7 @@ class _Program:
     def handlers(self) -> list[list[int]]:
         """Append the classes' programs; return where each begins, by class."""
         for row in range(len(self.participants)):
-            for _ in range(int(self.rng.integers(1, 3))):
+            for _ in range(int(self.rng.integers(1, 4))):
                 self.entries[row].append(self.program(row, with_requests=True))
             alarm = self.program(row, with_requests=False)
             self.own.append((alarm, self.program(row, with_requests=False)))

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import simpy
 from breaches_kv import KV_BREACHES
+from breaches_objects import OBJECT_BREACHES
 from generate import case
 from run_case import differences, run_compiled, run_specification
 
@@ -366,6 +367,7 @@ BREACHES: dict[str, type[SpecificationPlane]] = {
     "24 ingress ends it": FirstRunEndsIt,
     "25 warm-up by end": WarmUpByEnd,
     **KV_BREACHES,
+    **OBJECT_BREACHES,
 }
 
 

@@ -1,0 +1,340 @@
+"""Breaches of the rules 38 to 54, of objects; see test_ablation.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from popsim.engine.layout import STORAGE_PUT
+from popsim.engine.specification import sessions as sessions_module
+from popsim.engine.specification.plane import SpecificationPlane
+
+
+class ObjectBreach(SpecificationPlane):
+    """Replace parts of the objects, if the run has any; subclasses say which."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        if self.calls is not None:
+            self.break_it(self.calls, self.calls.threads, self.sessions)
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        raise NotImplementedError
+
+
+class HomeByTheRequest(ObjectBreach):
+    """Rule 39: who asks first is not the object's matter but the latest caller's: each loss draws the same home."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        place = calls.homes.place
+
+        def same(task: Any, actor: Any, site: int, now: float) -> bool:
+            generation, actor.generation = actor.generation, 0
+            found = place(task, actor, site, now)
+            actor.generation = generation
+            return bool(found)
+
+        calls.homes.place = same
+
+
+class NobodyTakesOver(ObjectBreach):
+    """Rule 39: a host that is down has no substitute."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        calls.homes._substitute = lambda host: -1
+
+
+class MovedIsLost(ObjectBreach):
+    """Rule 40: a call that finds the object gone is not passed on."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        move = threads._move
+
+        def gone(call: Any) -> None:
+            home = call.actor.home
+            move(call)
+            if call.actor.home != home:
+                call.actor.generation += 1
+                call.generation += 1
+
+        threads._move = gone
+
+
+class LastCallFirst(ObjectBreach):
+    """Rule 41: who came last gets the thread."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        hand_over = threads.hand_over
+
+        def reversed_order(actor: Any) -> None:
+            actor.waiting.reverse()
+            hand_over(actor)
+            actor.waiting.reverse()
+
+        threads.hand_over = reversed_order
+
+
+class RefusesWhoIsInside(ObjectBreach):
+    """Rule 42: the queue's limit holds for calls that have begun, too."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        get = threads.get
+        threads.get = lambda call, limit: get(call, threads.rules.queue_limit)
+
+
+class AsleepAfterTheInstant(ObjectBreach):
+    """Rule 43: an object is still in memory at the instant of its deadline."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        begin = threads.begin
+
+        def late(call: Any) -> Any:
+            if call.actor.deadline == threads.env.now:
+                call.actor.deadline = np.nextafter(threads.env.now, np.inf)
+            return begin(call)
+
+        threads.begin = late
+
+
+class LeavesAtOnce(ObjectBreach):
+    """Rule 44: what goes elsewhere does not wait for the gate."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        wait, gate = threads._wait, threads.gate
+
+        def open_gate(call: Any, pc: int, step: Any) -> Any:
+            threads.gate = lambda call: -np.inf
+            generator = wait(call, pc, step)
+            first = next(generator)
+            threads.gate = gate
+            result = yield first
+            try:
+                while True:
+                    result = yield generator.send(result)
+            except StopIteration as end:
+                return end.value
+
+        threads._wait = open_gate
+
+
+class EachPutIsACommit(ObjectBreach):
+    """Rule 45: writes of one stretch are not put together."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        at_once = threads._at_once
+
+        def committed(call: Any, pc: int, step: Any) -> int:
+            outcome = at_once(call, pc, step)
+            if step.kind == STORAGE_PUT:
+                threads.commit(call, pc)
+            return int(outcome)
+
+        threads._at_once = committed
+
+
+class AllMustConfirm(ObjectBreach):
+    """Rule 45: the slowest follower counts, not the quorum."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        homes = calls.homes
+        confirmation = homes.confirmation
+
+        def slowest(entity: int, host: int, place: int) -> float:
+            quorum, times = homes.rules.quorum, []
+            for rank in range(quorum, homes.rules.followers + 1):
+                object.__setattr__(homes.rules, "quorum", rank)
+                times.append(confirmation(entity, host, place))
+            object.__setattr__(homes.rules, "quorum", quorum)
+            finite = [time for time in times if np.isfinite(time)]
+            return max(finite) if finite else np.inf
+
+        homes.confirmation = slowest
+
+
+class ThreadUntilTheGate(ObjectBreach):
+    """Rule 46: an object does nothing else until its writes are confirmed."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        begin = threads.begin
+
+        def held(call: Any) -> Any:
+            call.actor.available = max(call.actor.available, call.actor.gate)
+            return begin(call)
+
+        threads.begin = held
+
+
+class EveryAlarmRings(ObjectBreach):
+    """Rule 47: a new alarm does not take the place of the one before."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        ring = threads.alarms._ring
+
+        def rings(job: Any, actor: Any, turn: int) -> Any:
+            yield from threads.pause(job, job.start)
+            before, actor.alarm_turn = actor.alarm_turn, turn
+            generator = ring(job, actor, turn)
+            next(generator)  # it has waited already
+            try:
+                event = generator.send(None)
+                actor.alarm_turn = before
+                while True:
+                    event = generator.send((yield event))
+            except StopIteration:
+                actor.alarm_turn = max(actor.alarm_turn, before)
+
+        threads.alarms._ring = rings
+
+
+class OnlyVotesFor(ObjectBreach):
+    """Rule 48: calls from near the home don't count against a move."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        vote = calls._vote
+
+        def biased(actor: Any, host: int) -> None:
+            if host != actor.home:
+                vote(actor, host)
+
+        calls._vote = biased
+
+
+class ReplicaKnowsAtOnce(ObjectBreach):
+    """Rule 49: a replica has a commit when the primary has it."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        calls.homes.visible = lambda primary, replica, now: primary.version
+
+
+class ForgetsItsWrites(ObjectBreach):
+    """Rule 49: a request may read less than it wrote."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        catch_up = calls._catch_up
+
+        def forgetful(call: Any) -> Any:
+            call.task.bookmark = (-1, 0)
+            return catch_up(call)
+
+        calls._catch_up = forgetful
+
+
+class GoesOnAfterTheLoss(ObjectBreach):
+    """Rule 50: a call goes on that ran in an object when it was lost."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        on_thread = threads._on_thread
+
+        def unmoved(call: Any, pc: int, step: Any) -> Any:
+            outcome = yield from on_thread(call, pc, step)
+            if call.generation != call.actor.generation:
+                call.generation, call.actor.calls = call.actor.generation, call.actor.calls + 1
+                return 0
+            return outcome
+
+        threads._on_thread = unmoved
+
+
+class OtherParticipants(ObjectBreach):
+    """Rule 51: participants are drawn again for each run of calls: the second lives where the first does."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        member = sessions._member
+        sessions._member = lambda actor, number, anchor: member(actor, 0, anchor)
+
+
+class SendsWithoutASession(ObjectBreach):
+    """Rule 52: a participant who was cut sends all the same."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        send = sessions.send
+
+        def anyway(request: Any) -> bool:
+            members = [member for actor in calls.actors.values() for member in actor.members]
+            since = [member.since for member in members]
+            for member in members:
+                member.since = -np.inf
+            is_sent = bool(send(request))
+            for member, before in zip(members, since, strict=True):
+                member.since = before
+            return is_sent
+
+        sessions.send = anyway
+
+
+class SenderIsTold(ObjectBreach):
+    """Rule 53: who sends a message gets it, too."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        tell = sessions.tell
+
+        def all_of_them(call: Any, actor: Any, pc: int, leave: float) -> None:
+            member = getattr(call.task, "member", -1)
+            call.task.member = -1
+            tell(call, actor, pc, leave)
+            call.task.member = member
+
+        sessions.tell = all_of_them
+
+
+class ToldBeforeTheGate(ObjectBreach):
+    """Rule 53: others see what is not confirmed yet."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        tell = sessions.tell
+        sessions.tell = lambda call, actor, pc, leave: tell(call, actor, pc, threads.env.now)
+
+
+class NeverMorePatient(ObjectBreach):
+    """Rule 54: who cannot connect tries again as soon as before."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        reconnect = sessions._reconnect
+
+        def impatient(actor: Any, number: int, cut: float) -> Any:
+            generator = reconnect(actor, number, cut)
+            result = None
+            while True:
+                most, sessions_module.MOST_DOUBLINGS = sessions_module.MOST_DOUBLINGS, 0
+                try:
+                    event = generator.send(result)
+                except StopIteration:
+                    return
+                finally:
+                    sessions_module.MOST_DOUBLINGS = most
+                result = yield event
+
+        sessions._reconnect = impatient
+
+
+class SessionsSurviveTheSite(ObjectBreach):
+    """Rule 54: sessions do not notice that their ingress fails."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        sessions.cut_at = lambda site: None
+
+
+OBJECT_BREACHES: dict[str, type[SpecificationPlane]] = {
+    "39 same home again": HomeByTheRequest,
+    "39 nobody takes over": NobodyTakesOver,
+    "40 moved is lost": MovedIsLost,
+    "41 last call first": LastCallFirst,
+    "42 refuses who is inside": RefusesWhoIsInside,
+    "43 asleep after the instant": AsleepAfterTheInstant,
+    "44 leaves at once": LeavesAtOnce,
+    "45 each put is a commit": EachPutIsACommit,
+    "45 all must confirm": AllMustConfirm,
+    "46 thread until the gate": ThreadUntilTheGate,
+    "47 every alarm rings": EveryAlarmRings,
+    "48 only votes for": OnlyVotesFor,
+    "49 replica knows at once": ReplicaKnowsAtOnce,
+    "49 forgets its writes": ForgetsItsWrites,
+    "50 goes on after the loss": GoesOnAfterTheLoss,
+    "51 other participants": OtherParticipants,
+    "52 sends without a session": SendsWithoutASession,
+    "53 sender is told": SenderIsTold,
+    "53 told before the gate": ToldBeforeTheGate,
+    "54 never more patient": NeverMorePatient,
+    "54 sessions survive the site": SessionsSurviveTheSite,
+}
