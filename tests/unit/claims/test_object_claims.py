@@ -270,7 +270,7 @@ def problem_of(folder: Path, text: str, handler: list[dict[str, Any]]) -> tuple[
     path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     with pytest.raises(popsim.InputError) as caught:
         popsim.load(path)
-    (problem,) = caught.value.problems
+    (problem,) = [each for each in caught.value.problems if each.path[0] == "claims"]
     assert problem.path == ("claims", 0, "expect", 0)
     assert problem.line is not None
     return problem, path.read_text(encoding="utf-8").splitlines()[problem.line - 1]

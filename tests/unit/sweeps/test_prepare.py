@@ -250,9 +250,10 @@ def test_whatever_is_wrong_is_an_input_error() -> None:
     whole = load(VALID / "everything.yaml").resolved()
     by_preset = {**whole, "platforms": {"workers": BASE["platforms"]["workers"], "lambda": {"preset": "aws-lambda", "runtime": {"idle": "5min"}}, "own": whole["platforms"]["own"]}}  # fmt: skip
     keys = load(VALID / "keys.yaml").resolved()
+    objects = load(VALID.parents[2] / "scenarios/document_editor.yaml").resolved()
     loaded = 0
-    for _ in range(120):
-        data = spoiled(generator.choice([whole, by_preset, keys]), generator)
+    for _ in range(200):
+        data = spoiled(generator.choice([whole, by_preset, keys, objects]), generator)
         scenario, problems = tried(data)
         assert (scenario is None) == bool(problems)
         assert not any("\n" in str(problem) for problem in problems)
