@@ -29,8 +29,7 @@ RATIOS = (
     "stale_ratio",
     "missed_ratio",
 )
-COSTS = ("cost", "cost_without_hibernation")
-NUMBERS = (*RATIOS, *COUNTS, "calls_per_request", *COSTS)  # what has no percentiles
+NUMBERS = (*RATIOS, *COUNTS, "calls_per_request", "cost")  # what has no percentiles
 
 
 @dataclass(frozen=True)
@@ -57,9 +56,8 @@ class ObjectMetric:
             return math.nan
         if self.name in QUANTITIES:
             return self._mean_or_max(objects) if self.statistic != "p" else self._p(objects)
-        if self.name in COSTS:
-            hibernates = self.name == "cost"
-            return objects.cost_usd_per_million_requests(pool.object_prices, hibernates=hibernates)
+        if self.name == "cost":
+            return objects.cost_usd_per_million_requests(pool.object_prices)
         if self.name == "calls_per_request":
             return objects.calls / pool.requests if pool.requests else math.nan
         if self.name in COUNTS:

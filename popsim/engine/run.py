@@ -252,11 +252,16 @@ def _objects_part(books: ObjectBooks) -> dict[str, Any]:
 
 def _labels(inputs: Inputs) -> dict[str, tuple[str, ...]]:
     """Return the names of all rows that a run's arrays have."""
+    objects = inputs.objects
+    hibernates = objects.classes["hibernates"]  # one row more if there are no classes
     return inputs.labels | {
         "space": inputs.kv.space_names,
         "store": inputs.kv.store_names,
-        "object_class": inputs.objects.class_names,
-        "host": inputs.objects.host_names,
+        "object_class": objects.class_names,
+        "object_class_that_stays": tuple(
+            name for row, name in enumerate(objects.class_names) if not hibernates[row]
+        ),
+        "host": objects.host_names,
     }
 
 

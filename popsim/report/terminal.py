@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -158,6 +158,20 @@ def _objects(result: Result) -> list[Table]:
     return tables
 
 
+def _classes(pools: Mapping[str, Pool]) -> Iterator[tuple[Pool, ObjectPool, tuple[str, ...]]]:
+    """Yield every platform and class of objects, and how their row begins; the class if there are several."""
+    for name, pool in pools.items():
+        classes = pool.objects.classes
+        for object_class in classes:
+            start = (name,) if len(classes) == 1 else (name, object_class)
+            yield pool, ObjectPool(pool.runs, object_class), start
+
+
+def _of_classes(pools: Mapping[str, Pool], title: str, *columns: str) -> Table:
+    is_one = all(len(pool.objects.classes) == 1 for pool in pools.values())
+    return _table(title, "platform", *(() if is_one else ("class",)), *columns)
+
+
 def _calls(pools: Mapping[str, Pool]) -> Table:
     used = [
         part
@@ -166,40 +180,36 @@ def _calls(pools: Mapping[str, Pool]) -> Table:
     ]
     title = "Objects: how long calls take in ms, and the mean of each part; which calls fail"
     names = (part.replace("_", " ") for part in used)
-    table = _table(title, "platform", "calls", "p50", "p95", "p99", "mean", *names, *ERRORS)
-    for name, pool in pools.items():
-        objects = pool.objects
+    table = _of_classes(pools, title, "calls", "p50", "p95", "p99", "mean", *names, *ERRORS)
+    for pool, objects, start in _classes(pools):
         times = [
-            _plus_minus(pool.estimate(lambda runs, p=p: runs.objects.call_p(p)))  # type: ignore[misc]
-            for p in (50.0, 95.0, 99.0)
+            _plus_minus(pool.estimate(_call_p(objects.object_class, p))) for p in (50.0, 95.0, 99.0)
         ]
         means = [_number(objects.call_mean), *(_number(objects.part_mean(part)) for part in used)]
         errors = [_percent(objects.error_ratio(error)) for error in ERRORS]
-        table.add_row(name, f"{objects.calls:,}", *times, *means, *errors)
+        table.add_row(*start, f"{objects.calls:,}", *times, *means, *errors)
     return table
+
+
+def _call_p(object_class: str | None, percent: float) -> Callable[[Pool], float]:
+    return lambda runs: ObjectPool(runs.runs, object_class).call_p(percent)
 
 
 def _homes(pools: Mapping[str, Pool]) -> Table:
     title = "Objects: where they live, what happens to them, what a million requests cost in USD"
     counts = ("activations", "moves", "failovers", "restarts", "commits")
-    names = ("made", "hosts", "km p50", "km p95", "in region", *counts, "stale", "USD", "USD awake")
-    table = _table(title, "platform", *names)
-    for name, pool in pools.items():
-        objects = pool.objects
-        created = objects.created_by()
-        usd = [
-            objects.cost_usd_per_million_requests(pool.object_prices, hibernates=hibernates)
-            for hibernates in (True, False)
-        ]
+    names = ("made", "km p50", "km p95", "in region", *counts, "stale", "awake s", "USD")
+    table = _of_classes(pools, title, *names)
+    for pool, objects, start in _classes(pools):
         table.add_row(
-            name,
-            f"{created.sum():,}",
-            f"{int(created.any(axis=0).sum()):,}",
+            *start,
+            f"{objects.count('created'):,}",
             *(_number(objects.distance_p(p)) for p in (50.0, 95.0)),
             _percent(objects.in_region_ratio),
             *(f"{objects.count(each):,}" for each in counts),
             _percent(objects.stale_ratio),
-            *(f"{each:.2f}" for each in usd),
+            f"{objects.active_s + objects.billed_idle_s:,.0f}",
+            f"{objects.cost_usd_per_million_requests(pool.object_prices):.2f}",
         )
     return table
 

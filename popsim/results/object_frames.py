@@ -28,7 +28,7 @@ def object_prices(scenario: Scenario, platform: str) -> ObjectPrices:
     return FREE_OBJECTS if spec is None else spec.prices
 
 
-def metrics(pool: ObjectPool) -> dict[str, float]:
+def metrics(pool: ObjectPool, prices: ObjectPrices) -> dict[str, float]:
     """Return what there is to know of all objects or of a class, as named numbers."""
     return {
         "calls": pool.calls,
@@ -52,21 +52,14 @@ def metrics(pool: ObjectPool) -> dict[str, float]:
         **{name: pool.count(name) for name in COUNTS if name not in ("calls", *ERRORS, "stale")},
         "active_s": pool.active_s,
         "idle_s": pool.idle_s,
-    }
-
-
-def costs(pool: ObjectPool, prices: ObjectPrices) -> dict[str, float]:
-    """Return what a million requests cost in USD, if objects hibernate and if they don't."""
-    return {
         "usd_per_million_requests": pool.cost_usd_per_million_requests(prices),
-        "usd_without_hibernation": pool.cost_usd_per_million_requests(prices, hibernates=False),
     }
 
 
 def objects_summary(pools: Mapping[str, Pool]) -> pd.DataFrame:
     """Return one row per platform whose handler calls objects."""
     records = [
-        {"platform": name, **metrics(pool.objects), **costs(pool.objects, pool.object_prices)}
+        {"platform": name, **metrics(pool.objects, pool.object_prices)}
         for name, pool in pools.items()
         if pool.objects.is_used
     ]
@@ -102,7 +95,7 @@ def _by_class(pool: Pool) -> list[dict[str, Any]]:
     records = []
     for name in pool.objects.classes:
         one = ObjectPool(pool.runs, name)
-        records.append({"class": name, **metrics(one), **costs(one, pool.object_prices)})
+        records.append({"class": name, **metrics(one, pool.object_prices)})
     return records
 
 
@@ -224,7 +217,9 @@ def objects_json(pool: Pool) -> dict[str, Any] | None:
         "counts": {name: objects.count(name) for name in COUNTS},
         "active_s": finite(objects.active_s),
         "idle_s": finite(objects.idle_s),
-        **_finite(costs(objects, pool.object_prices)),
+        "usd_per_million_requests": finite(
+            objects.cost_usd_per_million_requests(pool.object_prices)
+        ),
         "usd_by_kind": _finite(objects.costs(pool.object_prices)),
         "classes": {record.pop("class"): _finite(record) for record in _by_class(pool)},
     }

@@ -304,10 +304,17 @@ class ObjectPool:
         """Seconds that objects were in memory without work, added up."""
         return int(self.columns[obl.O_IDLE_US]) / 1e6
 
-    def costs(self, prices: ObjectPrices) -> dict[str, float]:
-        """Return what a million requests cost in USD by kind: requests, duration, idle, reads, writes.
+    @property
+    def billed_idle_s(self) -> float:
+        """Seconds in memory without work of objects that can't hibernate: these are paid."""
+        stays = self.runs[0].labels.get("object_class_that_stays", ())
+        rows = [row for row in self._class_rows if self.classes[row] in stays]
+        return int(sum(run.objects_by_class[rows, obl.O_IDLE_US].sum() for run in self.runs)) / 1e6
 
-        ``idle`` is due only for objects that don't hibernate. Answered calls, alarms and connections made anew are
+    def costs(self, prices: ObjectPrices) -> dict[str, float]:
+        """Return what a million requests cost in USD by kind: requests, duration, reads, writes.
+
+        Duration is time with work in progress, and all time in memory of objects that can't hibernate. Answered calls, alarms and connections made anew are
         requests; a participant's message is ``message_share`` of one.
         """
         messages = min(int(self.acknowledged().sum()), self.calls)  # some calls' errors are ignored
@@ -317,20 +324,16 @@ class ObjectPool:
         transactions, alarms = self.count("transactions"), self.count("alarms")
         usd = {
             "requests": (billed + alarms + self.count("reconnected")) * prices.request,
-            "duration": self.active_s * gb * prices.duration,
-            "idle": self.idle_s * gb * prices.duration,
+            "duration": (self.active_s + self.billed_idle_s) * gb * prices.duration,
             "reads": (self.count("gets") + transactions) * prices.read,
             "writes": (self.count("puts") + transactions + alarms) * prices.write,
         }  # USD per million, so a request's are USD per million requests
         requests = sum(run.requests for run in self.runs)
         return {name: _ratio(amount, requests) for name, amount in usd.items()}
 
-    def cost_usd_per_million_requests(
-        self, prices: ObjectPrices, *, hibernates: bool = True
-    ) -> float:
-        """Return what a million requests cost by a price list; without hibernation, time in memory is paid, too."""
-        costs = self.costs(prices)
-        return sum(costs.values()) - (costs["idle"] if hibernates else 0.0)
+    def cost_usd_per_million_requests(self, prices: ObjectPrices) -> float:
+        """Return what a million requests cost by a price list."""
+        return sum(self.costs(prices).values())
 
     @cached_property
     def each(self) -> tuple[ObjectPool, ...]:

@@ -95,7 +95,8 @@ DOCUMENT = {
     "alarms": 6, "cut": 3, "reconnected": 2, "reconnect_failures": 7, "replica_reads": 40,
     "stale": 4, "active_us": 2_000_000, "idle_us": 10_000_000,
 }  # fmt: skip
-ROOM = {"calls": 20, "in_region": 5, "created": 2, "activations": 2, "active_us": 1_000_000}
+ROOM = {"calls": 20, "in_region": 5, "created": 2, "activations": 2, "active_us": 1_000_000,
+        "idle_us": 4_000_000}  # fmt: skip
 
 
 def part(name: str) -> int:
@@ -150,7 +151,8 @@ def with_objects(**changes: Any) -> PlatformRun:
         "objects_by_host": np.array([[6, 80, 15, 1_500_000], [4, 40, 10, 1_500_000]]),
         "objects_created": np.array([[5, 1], [0, 3], [0, 0], [1, 0]]),
         "objects_spawn_ns": np.array([120_000_000, 30_000_000, 0, 100_000_000]),
-        "labels": made().labels | {"object_class": CLASSES, "host": HOSTS},
+        "labels": made().labels
+        | {"object_class": CLASSES, "object_class_that_stays": ("room",), "host": HOSTS},
         "site_positions": POSITIONS,
     }
     return made(**(values | changes))

@@ -189,7 +189,7 @@ def observed(text: str, *runs: Any) -> float:
         ("objects.failovers", 1.0),
         ("objects.commits", 25.0),
         ("objects[document].cost", 1.434),  # see the tests of costs by kind
-        ("objects[document].cost_without_hibernation", 1.754),
+        ("objects[room].cost", 0.22),
     ],
 )
 def test_claims_observe_what_happened(text: str, expected: float) -> None:

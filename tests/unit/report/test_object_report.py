@@ -23,6 +23,7 @@ from popsim.report.object_plots import PART_COLOURS, PART_NAMES
 from popsim.report.plots import PHASE_COLOURS
 from popsim.report.terminal import print_summary
 from popsim.results import Result
+from popsim.results.objects import ObjectPool
 
 FIGURES = ("object_parts", "object_distance", "object_homes", "object_visible")
 TITLES = (
@@ -81,23 +82,23 @@ def row_under(text: str, title: str) -> tuple[list[str], list[str]]:
 
 def test_terminal_has_calls_with_the_parts_that_took_time(called: Result) -> None:
     heading, row = row_under(printed(called), TITLES[0])
-    objects = called.pools["near"].objects
+    objects = ObjectPool(called.pools["near"].runs, "document")
     assert " ".join(heading) == (
-        "platform calls p50 p95 p99 mean to home execute gate back lost overloaded unavailable failed"
+        "platform class calls p50 p95 p99 mean to home execute gate back lost overloaded unavailable failed"
     )
     means = [objects.part_mean(part) for part in ("to_home", "execute", "gate", "back")]
-    assert row[:2] == ["near", "120"]
-    assert row[5:10] == [f"{ms:.1f}" for ms in (objects.call_mean, *means)]
-    assert row[10:12] == ["3.6", "%"]  # 5 of 140 are lost
+    assert row[:3] == ["near", "document", "100"]
+    assert row[6:11] == [f"{ms:.1f}" for ms in (objects.call_mean, *means)]
+    assert row[11:13] == ["4.2", "%"]  # 5 of 120 are lost
 
 
 def test_terminal_has_homes_and_sessions(called: Result) -> None:
     text = printed(called)
     _, row = row_under(text, TITLES[1])
-    assert row[:3] == ["near", "10", "2"]
-    assert row[5:-2] == ["54.2", "%", "22", "4", "1", "2", "25", "10", "%"]
-    usd = called.objects().loc["near", ["usd_per_million_requests", "usd_without_hibernation"]]
-    assert row[-2:] == [f"{each:.2f}" for each in usd]
+    assert row[:3] == ["near", "document", "8"]
+    assert row[5:-1] == ["60", "%", "20", "4", "1", "2", "25", "10", "%", "2"]
+    usd = called.objects(by="class")["usd_per_million_requests"]
+    assert row[-1] == f"{usd[0]:.2f}"
     _, row = row_under(text, TITLES[2])
     assert (row[1], row[4], row[8:10], row[10]) == ("40", "90", ["10", "%"], "3")
 
@@ -110,7 +111,7 @@ def test_terminal_without_objects_has_none_of_it() -> None:
 
 def test_terminal_without_participants_has_no_sessions() -> None:
     text = printed(result_of(workers=uncalled()))
-    assert row_under(text, TITLES[0])[1][:6] == ["workers", "0", "-", "-", "-", "-"]
+    assert row_under(text, TITLES[0])[1][:7] == ["workers", "document", "0", "-", "-", "-", "-"]
     assert "Sessions:" not in text
 
 

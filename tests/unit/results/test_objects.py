@@ -188,18 +188,22 @@ def test_costs_by_kind() -> None:
     expected = {
         "requests": (60 + 40 * 0.05 + 6 + 2) * 0.15,
         "duration": 2 * 0.128 * 12.5,
-        "idle": 10 * 0.128 * 12.5,
         "reads": (30 + 5) * 0.2,
         "writes": (40 + 5 + 6) * 1.0,
     }
     pool = documents()
     per_request = {name: usd / 50 for name, usd in expected.items()}  # of 50 requests
     assert pool.costs(PRICES) == pytest.approx(per_request)
-    without = sum(per_request.values())
-    assert pool.cost_usd_per_million_requests(PRICES, hibernates=False) == pytest.approx(without)
-    hibernating = pool.cost_usd_per_million_requests(PRICES)
-    assert hibernating == pytest.approx(without - 10 * 0.128 * 12.5 / 50)
+    total = sum(per_request.values())
+    assert pool.cost_usd_per_million_requests(PRICES) == pytest.approx(total)
     assert pool.cost_usd_per_million_requests(FREE_OBJECTS) == 0.0
+
+
+def test_idle_time_is_paid_for_objects_that_cannot_hibernate() -> None:
+    rooms, all_of_them = ObjectPool([with_objects()], "room"), ObjectPool([with_objects()])
+    assert (documents().billed_idle_s, rooms.billed_idle_s) == (0.0, 4.0)
+    assert (rooms.idle_s, all_of_them.idle_s, all_of_them.billed_idle_s) == (4.0, 14.0, 4.0)
+    assert rooms.costs(PRICES)["duration"] == pytest.approx((1 + 4) * 0.128 * 12.5 / 50)
 
 
 def test_costs_are_of_the_requests_of_all_runs() -> None:
@@ -390,8 +394,8 @@ def test_json_has_a_part_for_objects_in_use_alone() -> None:
     assert list(objects["spreads"]) == ["city", "world"]
     assert objects["spreads"]["world"]["delivered"] == 60
     assert objects["counts"] == {k: 2 * (DOCUMENT[k] + ROOM.get(k, 0)) for k in COUNTS}
-    assert (objects["active_s"], objects["idle_s"]) == (6.0, 20.0)
-    assert set(objects["usd_by_kind"]) == {"requests", "duration", "idle", "reads", "writes"}
+    assert (objects["active_s"], objects["idle_s"]) == (6.0, 28.0)
+    assert set(objects["usd_by_kind"]) == {"requests", "duration", "reads", "writes"}
     assert list(objects["classes"]) == ["document", "room"]
     assert objects["classes"]["document"]["created"] == 16
     assert objects["classes"]["room"]["reconnect_max_ms"] is None  # unknown: null
