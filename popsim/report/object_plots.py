@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter
 from popsim.engine.object_layout import H_CREATED, PARTS, SPREADS
 from popsim.engine.outputs import Ints, bucket_edges
 from popsim.report.land import draw_land
-from popsim.report.style import Chart, colours, ms_text
+from popsim.report.style import Chart, colours, line_style, ms_text
 from popsim.results.objects import ObjectPool
 
 if TYPE_CHECKING:
@@ -276,7 +276,7 @@ def _curve(axes: Axes, histogram: Ints, colour: str, label: str) -> None:
     values = bucket_edges(found)[1]
     axes.step(
         [values[0], *values], [0.0, *(100 * share)], where="post", color=colour, label=label,
-        linewidth=1.8,
+        linewidth=1.8, linestyle=line_style(len(axes.lines)),
     )  # fmt: skip
 
 

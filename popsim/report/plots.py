@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter
 from popsim.engine.outputs import PHASES, bucket_value
 from popsim.report import kv_plots, object_plots
 from popsim.report.land import draw_land
-from popsim.report.style import Chart, colours, ms_text
+from popsim.report.style import Chart, colours, line_style, ms_text
 from popsim.results.pooled import Pool
 from popsim.world.clients import load_clients
 
@@ -55,7 +55,10 @@ class Plots:
                 continue
             values, share = bucket_value(buckets), np.cumsum(pool.latency[buckets]) / pool.answered
             label = f"{name}  (p50 {ms_text(pool.p(50))}, p95 {ms_text(pool.p(95))})"
-            axes.step(values, share * 100.0, where="post", color=colour, label=label, linewidth=1.8)
+            axes.step(
+                values, share * 100.0, where="post", color=colour, label=label, linewidth=1.8,
+                linestyle=line_style(len(axes.lines)),
+            )  # fmt: skip
             low, high = min(low, pool.p(0.5)), max(high, pool.p(99.5))
         axes.set(
             xscale="log", xlabel="latency in ms", ylabel="share of requests in %", ylim=(0, 100)
@@ -214,7 +217,7 @@ class Plots:
                 for axes in (latency, failed):
                     axes.axvline(time_ms / MS_PER_MINUTE, color="#BBBBBB", linewidth=0.8, zorder=0)
                 latency.annotate(
-                    verb, (time_ms / MS_PER_MINUTE, 1.0), xycoords=("data", "axes fraction"),
+                    verb, (time_ms / MS_PER_MINUTE, 0.98), xycoords=("data", "axes fraction"),
                     fontsize=8, rotation=90, va="top", ha="right", color="#666666",
                 )  # fmt: skip
         latency.set(yscale="log", ylabel="latency in ms", title=self.result.scenario.name)

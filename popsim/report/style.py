@@ -15,6 +15,11 @@ def colours() -> tuple[str, ...]:
     return COLOURS * 4
 
 
+def line_style(number: int) -> str:
+    """Return a style for the line with a number: another one when the colours repeat."""
+    return ("-", "--", ":", "-.")[number // len(COLOURS) % 4]
+
+
 class Chart(Figure):
     """A figure that notebooks show by itself."""
 
