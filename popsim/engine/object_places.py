@@ -65,14 +65,15 @@ def place_objects(spec: ObjectsSpec, sites: Sites, hosts: Sites, rtt: Rtt) -> Ob
     if not names:
         message = f"no host is left for {spec.placement['model']!r}"
         raise InputError([Problem(None, None, None, ("objects", "placement"), message, None)])
-    if len(hosts) - 1 < spec.quorum and spec.quorum > 0:
-        message = f"a quorum of {spec.quorum} followers, and there are {len(hosts)} hosts, one of them the home"
-        raise InputError([Problem(None, None, None, ("objects",), message, None)])
     allowed = np.array([hosts.index(name) for name in names], dtype=np.int64)
     same = np.array(sites.ids)[:, None] == np.array(hosts.ids)[None, :]
     times = np.where(same, 0.0, rtt(sites, hosts))
     km = great_circle_km(sites.lat[:, None], sites.lon[:, None], hosts.lat, hosts.lon)
     inside = np.isin(np.arange(len(sites)), model.allowed_followers(sites))
+    others = int((inside & ~same.T[allowed]).sum(axis=1).min())
+    if others < spec.quorum:
+        message = f"a quorum of {spec.quorum} followers, and other sites for them: {others}"
+        raise InputError([Problem(None, None, None, ("objects",), message, None)])
     _, regions = np.unique(regions_of(sites), return_inverse=True)
     return ObjectPlaces(
         spec=spec,

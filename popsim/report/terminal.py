@@ -178,16 +178,17 @@ def _calls(pools: Mapping[str, Pool]) -> Table:
         for part in PARTS
         if any(pool.objects.part_mean(part) >= 0.05 for pool in pools.values())
     ]
+    errors = [e for e in ERRORS if any(pool.objects.count(e) for pool in pools.values())]
     title = "Objects: how long calls take in ms, and the mean of each part; which calls fail"
-    names = (part.replace("_", " ") for part in used)
-    table = _of_classes(pools, title, "calls", "p50", "p95", "p99", "mean", *names, *ERRORS)
+    names = [*(part.replace("_", " ") for part in used), *(errors or ["errors"])]
+    table = _of_classes(pools, title, "calls", "p50", "p95", "p99", "mean", *names)
     for pool, objects, start in _classes(pools):
         times = [
             _plus_minus(pool.estimate(_call_p(objects.object_class, p))) for p in (50.0, 95.0, 99.0)
         ]
         means = [_number(objects.call_mean), *(_number(objects.part_mean(part)) for part in used)]
-        errors = [_percent(objects.error_ratio(error)) for error in ERRORS]
-        table.add_row(*start, f"{objects.calls:,}", *times, *means, *errors)
+        ratios = [_percent(objects.error_ratio(error)) for error in errors] or ["0"]
+        table.add_row(*start, f"{objects.calls:,}", *times, *means, *ratios)
     return table
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from popsim.scenario.fields import DurationMs, LawField, Names, RatePerS, SizeBytes, Weight
+from popsim.scenario.fields import DurationMs, LawField, Names, RatePerS, Share, SizeBytes, Weight
 from popsim.scenario.laws import parse_law
 from popsim.scenario.parts import ModelSpec, Spec
 
@@ -94,7 +94,7 @@ class ObjectPrices(Spec):
     read: float = Field(default=0.0, ge=0, le=1e6)
     write: float = Field(default=0.0, ge=0, le=1e6)
     memory: SizeBytes = 128_000_000
-    message_share: float = Field(default=0.05, ge=0, le=1)
+    message_share: Share = 0.05
 
 
 class HostsSpec(Spec):
