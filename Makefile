@@ -10,7 +10,8 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 
 ENGINE_TESTS := tests/engines/test_equality.py tests/engines/test_kernel.py tests/engines/test_draws.py
-CLAIM_SCENARIOS := probes_2018_world probes_2018_australia kv_2025_redesign kv_central_outage
+CLAIM_SCENARIOS := probes_2018_world probes_2018_australia kv_2025_redesign kv_central_outage \
+	document_editor read_replicas home_outage hibernation objects_vs_dynamodb
 
 .PHONY: help run test lint types imports unit jit-off bounds notebooks claims other-pythons format \
 	bench docs golden build coverage clean

@@ -23,6 +23,11 @@ SHORT = {"replications": 1, "duration": "40s", "warmup": 0, "events": []}
 PROBES = {"replications": 1, "duration": "30min", "warmup": 0}
 
 
+def digest(*arrays: np.ndarray) -> str:
+    whole = np.concatenate([array.ravel() for array in arrays]).astype(np.int64)
+    return sha256(whole.tobytes()).hexdigest()[:16]
+
+
 def small_run(name: str) -> dict[str, Any]:
     scenario = load(name)
     probes = scenario.workload.arrivals.every is not None
@@ -40,9 +45,13 @@ def small_run(name: str) -> dict[str, Any]:
             "latency": sha256(np.ascontiguousarray(run.latency).tobytes()).hexdigest()[:16],
         }
         if len(run.kv_by_space):
-            counts = np.concatenate([run.kv_histogram.rows, run.kv_histogram.counts])
             found[platform]["kv_by_space"] = run.kv_by_space.tolist()
-            found[platform]["kv"] = sha256(counts.astype(np.int64).tobytes()).hexdigest()[:16]
+            found[platform]["kv"] = digest(run.kv_histogram.rows, run.kv_histogram.counts)
+        if len(run.objects_by_class):
+            found[platform]["objects_by_class"] = run.objects_by_class.tolist()
+            histogram = run.objects_histogram
+            found[platform]["objects"] = digest(histogram.rows, histogram.counts)
+            found[platform]["homes"] = digest(run.objects_created)
     return {"id": scenario.id, "platforms": found}
 
 
