@@ -176,12 +176,17 @@ def _followers(places: ObjectPlaces, count: int) -> Records:
 
 
 def _substitutes(places: ObjectPlaces) -> Ints:
-    """Return which hosts take over from each, nearest first, [H * H]: those that the model uses, if it uses any other."""
+    """Return which hosts take over from each, nearest first, [H * H].
+
+    They are those that the model uses; if it uses no other, all that could follow.
+    """
     hosts = len(places.hosts)
     rtt = _finite(places.rtt[places.host_rows])  # [host, host]
     rows = np.full((hosts, hosts), -1, dtype=np.int64)
     for host in range(hosts):
-        order = [other for other in np.argsort(rtt[host], kind="stable") if other != host]
+        may_follow = np.isfinite(places.follower_rtt[host, places.host_rows])
+        nearest = np.argsort(rtt[host], kind="stable")
+        order = [other for other in nearest if other != host and may_follow[other]]
         allowed = [other for other in order if other in places.allowed]
         rows[host, : len(allowed or order)] = allowed or order
     return rows.reshape(-1)

@@ -8,6 +8,7 @@ import numpy as np
 
 from popsim.engine.layout import STORAGE_PUT
 from popsim.engine.specification import sessions as sessions_module
+from popsim.engine.specification.actors import NEVER
 from popsim.engine.specification.plane import SpecificationPlane
 
 
@@ -236,6 +237,19 @@ class GoesOnAfterTheLoss(ObjectBreach):
         threads._on_thread = unmoved
 
 
+class ForgetsTheGate(ObjectBreach):
+    """Rule 50: the gate of an object that was lost or restarted is open."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        lose = threads.lose
+
+        def opened(actor: Any) -> None:
+            lose(actor)
+            actor.gate = NEVER
+
+        threads.lose = opened
+
+
 class OtherParticipants(ObjectBreach):
     """Rule 51: participants are drawn again for each run of calls: the second lives where the first does."""
 
@@ -331,6 +345,7 @@ OBJECT_BREACHES: dict[str, type[SpecificationPlane]] = {
     "49 replica knows at once": ReplicaKnowsAtOnce,
     "49 forgets its writes": ForgetsItsWrites,
     "50 goes on after the loss": GoesOnAfterTheLoss,
+    "50 forgets the gate": ForgetsTheGate,
     "51 other participants": OtherParticipants,
     "52 sends without a session": SendsWithoutASession,
     "53 sender is told": SenderIsTold,

@@ -14,7 +14,7 @@ from run_case import differences, run_compiled, run_specification
 
 from popsim.engine.kv_layout import FAILED, TIERS
 from popsim.engine.layout import Growth
-from popsim.engine.recorder import C_ARRIVALS, C_KV_LIMITED, C_NO_ROUTE, C_OK, C_REQUESTS
+from popsim.engine.recorder import C_ARRIVALS, C_DISCONNECTED, C_NO_ROUTE, C_OK, C_REQUESTS
 
 CASES = int(os.environ.get("POPSIM_EQUALITY_CASES", "300"))
 CHUNK = 25
@@ -58,7 +58,7 @@ def test_reads_are_conserved(seed: int) -> None:
 def test_requests_are_conserved_and_phases_add_up(seed: int) -> None:
     books = run_compiled(case(seed))
     counters = books.counters
-    failed = counters[C_NO_ROUTE : C_KV_LIMITED + 1].sum()
+    failed = counters[C_NO_ROUTE : C_DISCONNECTED + 1].sum()
     assert counters[C_REQUESTS] == counters[C_OK] + failed == len(books.sample)
     answered = books.sample["outcome"] == 0
     total = books.sample["total_ms"][answered]

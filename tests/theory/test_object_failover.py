@@ -198,7 +198,7 @@ def at_the_gate(told: list[tuple[Trail, float]]) -> int:
     return sum(trail.sent < FAIL_MS < trail.confirmed for trail, _ in told)
 
 
-@pytest.mark.parametrize("loss", ["home fails", "one home after the other"])
+@pytest.mark.parametrize("loss", LOSSES)
 def test_nobody_is_told_what_is_not_confirmed(loss: str, tmp_path: Path) -> None:
     """Reads, too, wait until a quorum has the version that they return."""
     platform(tmp_path, LOSSES[loss]).watch(3_000, WatchedPlane)

@@ -249,7 +249,7 @@ def lose_actor(st, row, time):
         record_idle(st, row, time)
     actor.busy, actor.calls, actor.votes, actor.waiting = ZERO, ZERO, ZERO, ZERO
     actor.wait_head, actor.wait_tail = NONE, NONE
-    actor.gate, actor.deadline, actor.idle_since = -np.inf, -np.inf, np.inf
+    actor.deadline, actor.idle_since = -np.inf, np.inf
     if actor.members >= 0:
         for place in range(st.classes[actor.object_class].participants):
             cut_session(st, actor.members + place, time)

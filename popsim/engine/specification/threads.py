@@ -303,7 +303,7 @@ class Threads:
         else:
             self.recorder.idle(actor, now)
         actor.is_busy, actor.calls, actor.votes = False, 0, 0
-        actor.gate, actor.deadline, actor.idle_since = NEVER, NEVER, FOREVER
+        actor.deadline, actor.idle_since = NEVER, FOREVER
         self.sessions.cut(actor)
 
     def close(self, actor: Actor) -> None:

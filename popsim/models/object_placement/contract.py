@@ -86,7 +86,7 @@ class PlacementModel(Model, ABC):
         return hosts.ids
 
     def allowed_followers(self, sites: Sites) -> Ints:
-        """Return the rows of the platform's sites that may confirm writes; all, if not overridden."""
+        """Return the rows of the platform's sites that may confirm writes and take over; all, if not overridden."""
         return np.arange(len(sites), dtype=np.int64)
 
     def moves(self) -> Moves | None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from scipy.sparse import csr_array
 
+from popsim.engine.build import build
 from popsim.models import registry
 from popsim.models.object_placement import (
     Callers,
@@ -26,6 +27,7 @@ from popsim.models.object_placement.regions import NEIGHBOURS, PARTS, in_region,
 from popsim.models.object_placement.tables import slot_table
 from popsim.models.registry import names, register, resolve
 from popsim.scenario.errors import InputError
+from popsim.sweeps import load
 from popsim.world.geo import great_circle_km
 from popsim.world.latency import LatencyGraph
 from popsim.world.sites import Sites, load_sites
@@ -264,6 +266,17 @@ def test_jurisdictions_bind() -> None:
         allowed = made("jurisdiction", jurisdiction=name).allowed_hosts(hosts)
         assert {country[host] for host in allowed} == {"US"}
     assert shares("jurisdiction", "SYD", jurisdiction="us").keys() <= {"LAX", "SJC", "SEA"}
+
+
+def test_nobody_outside_a_jurisdiction_takes_over() -> None:
+    """A hub's objects go to another host if it fails, those of a jurisdiction's only host to none."""
+    found = {}
+    for model in ({"model": "jurisdiction", "jurisdiction": "eu"}, {"model": "hub", "host": "FRA"}):
+        scenario = load("document_editor", platforms={"workers": {"objects": {"placement": model, "hosts": {"sites": ["FRA", "IAD"]}}}})  # fmt: skip
+        objects = build(scenario, "workers", 0).inputs.objects
+        substitutes = objects.substitutes.reshape(2, 2)
+        found[model["model"]] = substitutes[objects.host_names.index("FRA")].tolist()
+    assert found == {"jurisdiction": [-1, -1], "hub": [1, -1]}
 
 
 def test_a_jurisdiction_without_hosts_is_an_error() -> None:
