@@ -59,6 +59,8 @@ def run_key(scenario: Scenario, platform: str, replication: int, engine: str) ->
     models = [("routing", spec.ingress.routing), ("cold_start", spec.runtime)]
     if spec.kv is not None:
         models.append(("kv_replication", spec.kv))
+    if spec.objects is not None:
+        models.append(("object_placement", spec.objects.placement))
     if any(not get(kind, m["model"]).__module__.startswith("popsim.models.") for kind, m in models):
         return None
     content = scenario.content()

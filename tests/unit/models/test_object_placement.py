@@ -15,6 +15,8 @@ from scipy.sparse import csr_array
 from popsim.engine.build import build
 from popsim.models import registry
 from popsim.models.object_placement import (
+    Ask,
+    AskedPlacement,
     Callers,
     FirstRequest,
     Geography,
@@ -28,6 +30,7 @@ from popsim.models.object_placement.tables import slot_table
 from popsim.models.registry import names, register, resolve
 from popsim.scenario.errors import InputError
 from popsim.sweeps import load
+from popsim.sweeps.store import run_key
 from popsim.world.geo import great_circle_km
 from popsim.world.latency import LatencyGraph
 from popsim.world.sites import Sites, load_sites
@@ -277,6 +280,19 @@ def test_nobody_outside_a_jurisdiction_takes_over() -> None:
         substitutes = objects.substitutes.reshape(2, 2)
         found[model["model"]] = substitutes[objects.host_names.index("FRA")].tolist()
     assert found == {"jurisdiction": [-1, -1], "hub": [1, -1]}
+
+
+def test_runs_of_placements_from_elsewhere_are_not_kept() -> None:
+    @register("object_placement", "test-first-host")
+    class FirstHost(AskedPlacement):
+        def home(self, ask: Ask, geography: Geography) -> int:
+            return 0
+
+    own = {"objects": {"placement": {"model": "test-first-host"}}}
+    assert run_key(load("document_editor"), "workers", 0, "compiled") is not None
+    theirs = load("document_editor", platforms={"workers": own})
+    assert run_key(theirs, "workers", 0, "compiled") is None
+    del registry._models["object_placement"]["test-first-host"]
 
 
 def test_a_jurisdiction_without_hosts_is_an_error() -> None:
