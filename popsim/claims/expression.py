@@ -11,6 +11,10 @@ from popsim.claims.object_metric import ObjectMetric
 from popsim.results.pooled import Pool
 
 Pools = Mapping[str, Pool]
+TIMES = ("mean", "min", "max")  # of the latency
+COUNTS = ("count", "rate")  # of answered requests: per replication, per s
+RATIOS = ("failed_ratio", "cold_start_ratio")
+NUMBERS = (*RATIOS, *COUNTS, "instances")
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Metric:
-    """A platform's percentile, mean or ratio; of one phase, if given."""
+    """A platform's percentile, another of TIMES, or one of NUMBERS; a percentile or the mean of a phase, if given."""
 
     platform: str
     phase: str | None
@@ -46,14 +50,14 @@ class Metric:
             if self.phase is None:
                 return pool.p(self.percent)
             return pool.phase_p(self.phase, self.percent)
-        if self.name == "mean":
-            return pool.mean if self.phase is None else pool.phase_mean(self.phase)
+        if self.phase is not None:
+            return pool.phase_mean(self.phase)
         return float(getattr(pool, self.name))
 
     @property
     def is_by_group(self) -> bool:
         """Whether results keep it by country and place, so that ``where`` can restrict it."""
-        return self.phase is None and self.name in ("p", "mean")
+        return self.phase is None and self.name in ("p", *TIMES, *COUNTS)
 
     def metrics(self) -> tuple[AnyMetric, ...]:
         """Return itself."""
@@ -100,7 +104,30 @@ class Comparison:
         """Return every metric in it."""
         return self.left.metrics() + tuple(m for _, bound in self.bounds for m in bound.metrics())
 
+    def sides(self) -> tuple[Expression, ...]:
+        """Return what is compared, and its bounds."""
+        return (self.left, *(bound for _, bound in self.bounds))
+
     @property
     def unit(self) -> str:
         """The unit of what is compared."""
         return {0: "", 1: "ms"}.get(self.left.time_power, f"ms^{self.left.time_power}")
+
+
+@dataclass(frozen=True)
+class Combination:
+    """Conditions of which all (``and``) or at least one (``or``) must hold."""
+
+    operator: str
+    parts: tuple[Condition, ...]
+
+    def metrics(self) -> tuple[AnyMetric, ...]:
+        """Return every metric in it."""
+        return tuple(metric for part in self.parts for metric in part.metrics())
+
+    def sides(self) -> tuple[Expression, ...]:
+        """Return all that is compared."""
+        return tuple(side for part in self.parts for side in part.sides())
+
+
+Condition = Comparison | Combination

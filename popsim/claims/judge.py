@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from popsim.claims.expression import Comparison, Expression, Pools
+from popsim.claims.expression import Comparison, Condition, Expression, Pools
 from popsim.claims.parse import parse_expectation
 from popsim.results.pooled import Pool, Restricted
-from popsim.results.statistics import Estimate, half_width
+from popsim.results.statistics import Estimate, half_width, replications_needed
 from popsim.results.verdict import Expectation, Outcome, Verdict
 from popsim.scenario.errors import InputError, Problem
 from popsim.scenario.parts import Where
 from popsim.scenario.schema import ClaimSpec, Scenario
 from popsim.world.clients import load_clients
 from popsim.world.places import matching
+
+WORST_FIRST: tuple[Outcome, ...] = ("fails", "undecided", "holds")
 
 
 def judge(scenario: Scenario, pools: Mapping[str, Pool]) -> tuple[Verdict, ...]:
@@ -36,49 +39,77 @@ def _judge_claim(
     chosen = _where(scenario, claim.where, pools)
     found = []
     for line, text in enumerate(claim.expect):
-        comparison = parse_expectation(text, list(pools))
-        observed = comparison.left.evaluate(chosen)
-        sides = (observed, *(bound.evaluate(chosen) for _, bound in comparison.bounds))
-        if not all(map(math.isfinite, sides)):
+        condition = parse_expectation(text, list(pools))
+        if not all(math.isfinite(side.evaluate(chosen)) for side in condition.sides()):
             path = ("claims", number, "expect", line)
             message = f"claim {claim.id!r} matches no data: {text}"
             hint = "no request that it is about was answered, or it divides by 0"
             raise InputError([Problem(None, None, None, path, message, hint)])
-        found.append(_expectation(text, comparison, observed, chosen))
+        judged = _judge(condition, chosen, _paired(chosen), claim.confidence)
+        found.append(
+            Expectation(text, judged.outcome, judged.observed, judged.unit, judged.replications)
+        )
     source = claim.source.model_dump() if claim.source else {}
-    return Verdict(claim.id, claim.says, source, tuple(found))
+    return Verdict(claim.id, claim.says, source, tuple(found), claim.severity, claim.confidence)
 
 
-def _expectation(text: str, comparison: Comparison, observed: float, pools: Pools) -> Expectation:
-    each = _paired(pools)
-    half = half_width([comparison.left.evaluate(one) for one in each])
-    outcomes = [
-        _outcome(operator, comparison.left, bound, pools, each)
-        for operator, bound in comparison.bounds
-    ]
-    verdict: Outcome = "undecided" if "undecided" in outcomes else "holds"
-    if "fails" in outcomes:
-        verdict = "fails"
+@dataclass(frozen=True)
+class _Judged:
+    """What was found about a condition, by the comparison that decides it."""
+
+    outcome: Outcome
+    observed: Estimate
+    unit: str
+    replications: int | None  # that would decide an undecided one
+
+
+def _judge(condition: Condition, pools: Pools, each: Sequence[Pools], confidence: float) -> _Judged:
+    """Judge a comparison, or the worst part of ``and``, the best of ``or``."""
+    if isinstance(condition, Comparison):
+        return _compare(condition, pools, each, confidence)
+    parts = [_judge(part, pools, each, confidence) for part in condition.parts]
+    order = WORST_FIRST if condition.operator == "and" else WORST_FIRST[::-1]
+    return min(parts, key=lambda part: order.index(part.outcome))
+
+
+def _compare(
+    comparison: Comparison, pools: Pools, each: Sequence[Pools], confidence: float
+) -> _Judged:
+    observed = comparison.left.evaluate(pools)
+    half = half_width([comparison.left.evaluate(one) for one in each], confidence)
+    outcomes, needed = [], []
+    for operator, bound in comparison.bounds:
+        outcome, replications = _outcome(operator, comparison.left, bound, pools, each, confidence)
+        outcomes.append(outcome)
+        if outcome == "undecided":
+            needed.append(replications)
+    verdict = min(outcomes, key=WORST_FIRST.index)
+    known = [count for count in needed if count is not None]
+    replications = max(known) if verdict == "undecided" and len(known) == len(needed) else None
     estimate = Estimate(observed, observed - half, observed + half)
-    return Expectation(text, verdict, estimate, comparison.unit)
+    return _Judged(verdict, estimate, comparison.unit, replications)
 
 
 def _outcome(
-    operator: str, left: Expression, bound: Expression, pools: Pools, each: Sequence[Pools]
-) -> Outcome:
-    """Compare by the interval of the paired difference; replications share their users and requests."""
+    operator: str, left: Expression, bound: Expression, pools: Pools, each: Sequence[Pools], confidence: float
+) -> tuple[Outcome, int | None]:  # fmt: skip
+    """Compare by the interval of the paired difference; replications share their users and requests.
+
+    If it is undecided, return how many replications would decide it, or None if nobody can tell.
+    """
     sign = 1.0 if operator in (">", ">=") else -1.0
     margin = sign * (left.evaluate(pools) - bound.evaluate(pools))
-    half = half_width([sign * (left.evaluate(one) - bound.evaluate(one)) for one in each])
+    margins = [sign * (left.evaluate(one) - bound.evaluate(one)) for one in each]
+    half = half_width(margins, confidence)
     if not math.isfinite(half):
-        return "undecided"
+        return "undecided", None
     strict = operator in ("<", ">")
     low, high = margin - half, margin + half
     if low > 0.0 or (low == 0.0 and not strict):
-        return "holds"
+        return "holds", None
     if high < 0.0 or (high == 0.0 and strict):
-        return "fails"
-    return "undecided"
+        return "fails", None
+    return "undecided", replications_needed(margins, margin, confidence)
 
 
 def _paired(pools: Pools) -> list[Pools]:

@@ -1,12 +1,15 @@
 """Read expectations: ``lambda.p(95) / workers.p(95) >= 5.41``, ``workers.p(50) between 10ms and 16ms``.
 
-    expectation = sum ("<" | "<=" | ">" | ">=") sum  |  sum "between" sum "and" sum
+    expectation = all ("or" all)*
+    all         = comparison ("and" comparison)*
+    comparison  = sum ("<" | "<=" | ">" | ">=") sum  |  sum "between" sum "and" sum  |  sum "within" number "%" "of" sum
     sum         = product (("+" | "-") product)*
     product     = atom (("*" | "/") atom)*
     atom        = number [unit] | "(" sum ")" | platform "." [phase "."] metric
                 | platform ".kv" ["[" key space "]"] "." kv metric
                 | platform ".objects" ["[" class "]"] "." object metric
-    metric      = "p(" number ")" | "p50" | ... | "mean" | "failed_ratio" | "cold_start_ratio"
+    metric      = "p(" number ")" | "p50" | ... | "med" | "mean" | "avg" | "min" | "max"
+                | "failed_ratio" | "cold_start_ratio" | "count" | "rate" | "instances"
     kv metric   = "read" ["." tier] "." metric | "write." metric | "staleness." metric | "staleness.max"
                 | "visibility." metric | "hit_ratio" | "stale_ratio" | ... | "cost"
     object metric = ("call" | part of a call | "distance" | "spawn") "." metric
@@ -19,11 +22,22 @@ Units are checked while reading: a comparison of ms with a bare number is an err
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from popsim.claims import kv_metric, object_metric
-from popsim.claims.expression import AnyMetric, Comparison, Expression, Metric, Number, Operation
+from popsim.claims.expression import (
+    NUMBERS,
+    TIMES,
+    AnyMetric,
+    Combination,
+    Comparison,
+    Condition,
+    Expression,
+    Metric,
+    Number,
+    Operation,
+)
 from popsim.claims.kv_metric import KvMetric
 from popsim.claims.object_metric import ObjectMetric
 from popsim.engine.object_layout import SPREADS
@@ -31,9 +45,9 @@ from popsim.engine.outputs import PHASES
 from popsim.scenario.errors import did_you_mean
 from popsim.scenario.units import DURATIONS_MS
 
-RATIOS = ("failed_ratio", "cold_start_ratio")
-METRICS = ("p(95)", "mean", *RATIOS)
-PERCENTILE = re.compile(r"p|p\d+|mean")
+SAME = {"avg": "mean"}  # med is p(50)
+METRICS = ("p(95)", "med", *TIMES, *NUMBERS)
+PERCENTILE = re.compile(r"p|p\d+|mean|med|avg")
 TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+)(?P<unit>[a-zµ%]*)"
     r"|(?P<name>[A-Za-z_]\w*)|(?P<symbol><=|>=|<|>|[-+*/().\[\]]))"
@@ -58,13 +72,13 @@ class Token:
     unit: str = ""
 
 
-def parse_expectation(text: str, platforms: Collection[str]) -> Comparison:
+def parse_expectation(text: str, platforms: Collection[str]) -> Condition:
     """Read an expectation about some platforms.
 
     Raises:
         ClaimSyntaxError: it cannot be read, names something unknown, or compares different units.
     """
-    return _Parser(_tokens(text), platforms, len(text)).comparison()
+    return _Parser(_tokens(text), platforms, len(text)).expectation()
 
 
 def _tokens(text: str) -> list[Token]:
@@ -109,7 +123,17 @@ class _Parser:
     def wrong(self, message: str, hint: str | None = None) -> ClaimSyntaxError:
         return ClaimSyntaxError(message, self.next.column, hint)
 
+    def expectation(self) -> Condition:
+        return self.combination("or", lambda: self.combination("and", self.comparison))
+
+    def combination(self, operator: str, part: Callable[[], Condition]) -> Condition:
+        parts = [part()]
+        while self.accept(operator) is not None:
+            parts.append(part())
+        return parts[0] if len(parts) == 1 else Combination(operator, tuple(parts))
+
     def comparison(self) -> Comparison:
+        begin = self.next.column
         left = self.sum()
         if (operator := self.accept("<", "<=", ">", ">=")) is not None:
             bounds = [(operator.text, self.sum())]
@@ -117,15 +141,34 @@ class _Parser:
             low = self.sum()
             self.expect("and")
             bounds = [(">=", low), ("<=", self.sum())]
+        elif self.accept("within") is not None:
+            bounds = self.around(self.share())
         else:
-            raise self.wrong(f"expected <, <=, >, >= or between, got {self.next.text!r}")
-        if self.next is not self.end:
+            raise self.wrong(f"expected <, <=, >, >=, between or within, got {self.next.text!r}")
+        if self.next is not self.end and self.next.text not in ("and", "or"):
             raise self.wrong(f"expected the end, got {self.next.text!r}")
         for _, bound in bounds:
-            self.same_unit(left, bound, 0)
+            self.same_unit(left, bound, begin)
         if not left.metrics() and not any(bound.metrics() for _, bound in bounds):
-            raise ClaimSyntaxError("no platform's metric is in it", 0, "such as workers.p(95)")
+            raise ClaimSyntaxError("no platform's metric is in it", begin, "such as workers.p(95)")
         return Comparison(left, tuple(bounds))
+
+    def share(self) -> float:
+        """Read the number between ``within`` and ``of``."""
+        token = self.take()
+        if token.kind != "number" or token.unit != "%":
+            message = f"expected a share such as 10%, got {token.text + token.unit!r}"
+            raise ClaimSyntaxError(message, token.column)
+        self.expect("of")
+        return float(token.text) / 100.0
+
+    def around(self, share: float) -> list[tuple[str, Expression]]:
+        """Read what the left side is near, and return both bounds."""
+        middle = self.sum()
+        return [
+            (operator, Operation("*", middle, Number(1.0 + sign * share, 0), middle.time_power))
+            for operator, sign in ((">=", -1.0), ("<=", 1.0))
+        ]
 
     def sum(self) -> Expression:
         left = self.product()
@@ -187,11 +230,12 @@ class _Parser:
         percent = self.percentile(name)
         if percent is not None:
             return Metric(platform.text, phase, "p", percent, 1)
-        if name.text == "mean":
-            return Metric(platform.text, phase, "mean", 0.0, 1)
-        if name.text in RATIOS and phase is None:
-            return Metric(platform.text, None, name.text, 0.0, 0)
-        known = METRICS[:2] if phase else (*METRICS, *PHASES, "objects")
+        known_name = SAME.get(name.text, name.text)
+        if known_name == "mean" or (known_name in TIMES and phase is None):
+            return Metric(platform.text, phase, known_name, 0.0, 1)
+        if known_name in NUMBERS and phase is None:
+            return Metric(platform.text, None, known_name, 0.0, 0)
+        known = METRICS[:3] if phase else (*METRICS, *PHASES, "objects")
         hint = did_you_mean(name.text, known) or f"expected {', '.join(METRICS)}"
         if phase == "object" and name.text in object_metric.QUANTITIES:
             hint = f"did you mean objects.{name.text}?"
@@ -290,6 +334,8 @@ class _Parser:
 
     def percentile(self, name: Token, most: float | None = None) -> float | None:
         """Read the rest of ``p(95)`` or ``p95``; None if the name is neither."""
+        if name.text == "med":
+            return 50.0
         if name.text == "p":
             self.expect("(")
             percent = self.percent(self.take(), most=most)

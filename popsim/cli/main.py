@@ -138,30 +138,58 @@ def run(
 
         written = write_folder(result, out, figures=figures)
         click.echo(f"written: {', '.join(str(path) for path in written)}", err=True)
-    sys.exit(_exit_code(verdict.verdict for verdict in result.verdicts))
+    sys.exit(_exit_code(result.verdicts))
 
 
 @cli.command()
 @click.argument("scenarios", metavar="SCENARIO...", nargs=-1, required=True)
+@click.option(
+    "--json",
+    "json_to",
+    metavar="FILE",
+    help="Write the verdicts as JSON; - for stdout, without the block.",
+)
+@click.option(
+    "--junit", type=click.Path(path_type=Path, dir_okay=False), help="Write a JUnit report."
+)
+@click.option(
+    "--markdown",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a Markdown table; also appended to $GITHUB_STEP_SUMMARY if that is set.",
+)
 @_run_options
 @_interruptible
-def check(scenarios: tuple[str, ...], **options: Any) -> None:
-    """Judge the claims of SCENARIOs and print nothing but verdicts, for CI."""
-    from popsim.report.terminal import console_for_output, print_verdicts
+def check(
+    scenarios: tuple[str, ...], json_to: str | None, junit: Path | None, markdown: Path | None, **options: Any
+) -> None:  # fmt: skip
+    """Judge the claims of SCENARIOs and print nothing but verdicts, for CI.
+
+    A claim of severity warn changes no exit code.
+    """
+    from popsim.cli.output import write_verdicts
+    from popsim.report.terminal import console_for_output
+    from popsim.report.verdicts import Checked, counts_text, print_checked
     from popsim.sweeps import load
 
+    for target in (junit, markdown, Path(json_to) if json_to not in (None, "-") else None):
+        if target is not None:
+            _writable(target.parent)
     loaded = [load(scenario) for scenario in scenarios]  # all files are checked before one is run
-    found = []
+    checked = []
     for name, scenario in zip(scenarios, loaded, strict=True):
         if not scenario.claims:
             _notify(f"{name} makes no claims")
             continue
         result = _simulate(scenario, options)
-        console = console_for_output()
-        console.print(f"{name}: {scenario.name}", style="bold")
-        print_verdicts(result.verdicts, console)
-        found += [verdict.verdict for verdict in result.verdicts]
-    sys.exit(_exit_code(found))
+        checked.append(
+            Checked(name, scenario.name, scenario.id, result.replications, result.verdicts)
+        )
+        if json_to != "-":
+            print_checked(checked[-1], console_for_output())
+    if json_to != "-":
+        click.echo(counts_text(checked))
+    write_verdicts(checked, json_to, junit, markdown)
+    sys.exit(_exit_code(verdict for each in checked for verdict in each.verdicts))
 
 
 @cli.command()
@@ -251,7 +279,7 @@ def _writable(folder: Path) -> None:
 
 
 def _exit_code(verdicts: Any) -> int:
-    found = set(verdicts)
+    found = {verdict.verdict for verdict in verdicts if verdict.severity == "error"}
     if "fails" in found:
         return EXIT_FAILS
     return EXIT_UNDECIDED if "undecided" in found else 0

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from popsim.engine.outputs import write_all_atomically
+from popsim.engine.outputs import write_all_atomically, write_atomically
 from popsim.report.figures import figure_files
+from popsim.report.verdicts import Checked, junit_xml, markdown, verdicts_json
 from popsim.results.result import Result
 from popsim.scenario.loading import dump_resolved
 
@@ -44,3 +48,24 @@ def write_folder(result: Result, folder: Path, *, figures: bool) -> list[Path]:
     contents = {folder / name: content for name, content in files.items()}
     write_all_atomically(contents)
     return list(contents)
+
+
+def write_verdicts(
+    checked: Sequence[Checked], json_to: str | None, junit: Path | None, markdown_to: Path | None
+) -> None:
+    """Write verdicts in the formats that were asked for, and for GitHub's summary of a step.
+
+    Raises:
+        OSError: one cannot be written.
+    """
+    if json_to == "-":
+        sys.stdout.write(verdicts_json(checked))
+    elif json_to is not None:
+        write_atomically(Path(json_to), verdicts_json(checked).encode())
+    if junit is not None:
+        write_atomically(junit, junit_xml(checked).encode())
+    if markdown_to is not None:
+        write_atomically(markdown_to, markdown(checked).encode())
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(markdown(checked))

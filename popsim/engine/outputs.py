@@ -168,6 +168,7 @@ class PlatformRun:
     timeline: Ints  # [bin, TIMELINE_COLUMNS]
     timeline_hist: SparseHist  # [bin, COARSE]
     timeline_bin_ms: float
+    warmup_ms: float
     arrivals: int  # including warm-up
     events: int
     sample: NDArray[np.void]  # fields of recorder.SAMPLE_DTYPE, by request number
@@ -188,6 +189,11 @@ class PlatformRun:
     labels: dict[str, tuple[str, ...]]  # rows of ``by``, and of all else by what its rows are
     site_positions: Floats  # [site, 2] latitude, longitude
     log: list[tuple[float, str, str]]  # (ms, verb, detail) of the control plane
+
+    @property
+    def measured_ms(self) -> float:
+        """Simulated time after the warm-up, in ms."""
+        return self.timeline_bin_ms * len(self.timeline) - self.warmup_ms
 
     def save(self, path: Path) -> None:
         """Write to ``path`` (.npz) at once or not at all.

@@ -217,6 +217,7 @@ def _platform_run(
         timeline=books.timeline,
         timeline_hist=SparseHist.from_dense(books.coarse[clients:]),
         timeline_bin_ms=inputs.rules.duration / TIMELINE_BINS,
+        warmup_ms=inputs.rules.warmup,
         arrivals=int(counters[recorder.C_ARRIVALS]),
         events=int(counters[recorder.C_EVENTS]),
         sample=books.sample,

@@ -12,6 +12,7 @@ from rich.text import Text
 from popsim.engine.kv_layout import TIERS
 from popsim.engine.object_layout import PARTS
 from popsim.engine.outputs import PHASES
+from popsim.report.verdicts import STYLES, observed_text
 from popsim.results.groups import continent_name, group_frame
 from popsim.results.objects import ERRORS, ObjectPool
 from popsim.results.pooled import Pool
@@ -19,9 +20,7 @@ from popsim.results.result import Result
 from popsim.results.statistics import Estimate
 from popsim.results.verdict import Verdict
 
-STYLE = {"holds": "green", "fails": "red", "undecided": "yellow"}
 PIPE_WIDTH = 132
-LONG_MS = 10_000.0  # from here on in seconds
 
 
 def console_for_output() -> Console:
@@ -58,8 +57,8 @@ def print_verdicts(verdicts: Sequence[Verdict], console: Console) -> None:
                 verdict.id if row == 0 else "",
                 verdict.says if row == 0 else "",
                 Text(expectation.expect),
-                _observed(expectation.observed, expectation.unit),
-                Text(expectation.verdict, style=STYLE[expectation.verdict]),
+                observed_text(expectation.observed, expectation.unit),
+                Text(expectation.verdict, style=STYLES[expectation.verdict]),
             )
     _print_table(table, console)
 
@@ -258,17 +257,6 @@ def _plus_minus(estimate: Estimate) -> str:
         if half < 9.95
         else f"{_number(estimate.value)} ±{half:,.0f}"
     )
-
-
-def _observed(observed: Estimate, unit: str) -> str:
-    if unit == "ms" and observed.value >= LONG_MS:
-        observed = Estimate(*(getattr(observed, part) / 1e3 for part in ("value", "low", "high")))
-        unit = "s"
-    unit = f" {unit}" if unit else ""
-    text = f"{observed.value:.4g}{unit}"
-    if math.isfinite(observed.low):
-        text += f" ({observed.low:.4g} to {observed.high:.4g})"
-    return text
 
 
 def _number(value: float) -> str:

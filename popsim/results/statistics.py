@@ -11,6 +11,7 @@ import numpy as np
 from popsim.engine.outputs import Ints, bucket_edges, bucket_value
 
 CONFIDENCE = 0.95
+MOST_REPLICATIONS = 10_000  # that a scenario may ask for
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,34 @@ def estimate(pooled: float, replications: Sequence[float]) -> Estimate:
     return Estimate(pooled, pooled - half, pooled + half)
 
 
-def half_width(values: Sequence[float]) -> float:
-    """Return half of the 95 % t interval of the mean; nan for fewer than two finite values."""
+def half_width(values: Sequence[float], confidence: float = CONFIDENCE) -> float:
+    """Return half of the t interval of the mean; nan for fewer than two finite values."""
     known = np.asarray([value for value in values if math.isfinite(value)], dtype=np.float64)
     if len(known) < 2:
         return math.nan
     from scipy.special import stdtrit
 
-    t = float(stdtrit(len(known) - 1, 0.5 + CONFIDENCE / 2.0))
+    t = float(stdtrit(len(known) - 1, 0.5 + confidence / 2.0))
     return t * float(known.std(ddof=1)) / math.sqrt(len(known))
+
+
+def replications_needed(
+    values: Sequence[float], margin: float, confidence: float = CONFIDENCE
+) -> int | None:
+    """Return how many replications would make the half-width of a mean smaller than a margin, if both stay as they are.
+
+    None if their spread is unknown, the margin is 0, or more than MOST_REPLICATIONS would be needed.
+    """
+    half, count = half_width(values, confidence), len(values)
+    if not math.isfinite(half) or margin == 0.0:
+        return None
+    from scipy.special import stdtrit
+
+    probability = 0.5 + confidence / 2.0
+    deviation = half * math.sqrt(count) / float(stdtrit(count - 1, probability))
+    needed = count
+    while needed <= MOST_REPLICATIONS:
+        if float(stdtrit(needed - 1, probability)) * deviation / math.sqrt(needed) < abs(margin):
+            return needed
+        needed += max(1, needed // 50)
+    return None

@@ -18,6 +18,9 @@ class Expectation:
     verdict: Outcome
     observed: Estimate
     unit: str  # "ms" or ""
+    replications: int | None = (
+        None  # that would decide it, if it is undecided and nothing else changes
+    )
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Verdict:
     says: str
     source: dict[str, str]
     expectations: tuple[Expectation, ...]
+    severity: Literal["error", "warn"] = "error"
+    confidence: float = 0.95
 
     @property
     def verdict(self) -> Outcome:
@@ -49,6 +54,8 @@ class Verdict:
             "says": self.says,
             "source": self.source,
             "verdict": self.verdict,
+            "severity": self.severity,
+            "confidence": self.confidence,
             **_observation(self.deciding),
             "expectations": [{"verdict": e.verdict, **_observation(e)} for e in self.expectations],
         }
@@ -62,4 +69,5 @@ def _observation(expectation: Expectation) -> dict[str, Any]:
         "high": finite(observed.high),
         "expect": expectation.expect,
         "unit": expectation.unit,
+        "replications_needed": expectation.replications,
     }

@@ -210,6 +210,8 @@ class ClaimSpec(Spec):
     source: SourceSpec | None = None
     expect: tuple[str, ...] = Field(min_length=1)
     where: Where = Where()
+    severity: Literal["error", "warn"] = "error"
+    confidence: Annotated[Share, Field(ge=0.5, le=0.9999)] = 0.95
 
 
 class Scenario(Spec):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from popsim.claims.expression import Comparison
+from popsim.claims.expression import Condition
 from popsim.claims.kv_metric import KvMetric
 from popsim.claims.object_metric import ObjectMetric
 from popsim.claims.parse import ClaimSyntaxError, parse_expectation
@@ -187,22 +187,22 @@ class _Check:
             for line, text in enumerate(claim.expect):
                 path: Key = ("claims", number, "expect", line)
                 try:
-                    comparison = parse_expectation(text, platforms)
+                    condition = parse_expectation(text, platforms)
                 except ClaimSyntaxError as error:
                     self.problems.found.append(self._in_text(path, error))
                     continue
-                if restricted and not all(metric.is_by_group for metric in comparison.metrics()):
+                if restricted and not all(metric.is_by_group for metric in condition.metrics()):
                     message = (
                         "where: works on percentiles and means of the latency, and of kv.read, only"
                     )
                     self.problems.add(path, message)
-                self._kv_claim(path, comparison, claim.where)
-                self._object_claim(path, comparison)
+                self._kv_claim(path, condition, claim.where)
+                self._object_claim(path, condition)
 
-    def _kv_claim(self, path: Key, comparison: Comparison, where: Where) -> None:
+    def _kv_claim(self, path: Key, condition: Condition, where: Where) -> None:
         """Check that the stores and key spaces are there that an expectation is about."""
         workload = self.scenario.workload
-        for metric in comparison.metrics():
+        for metric in condition.metrics():
             if not isinstance(metric, KvMetric):
                 continue
             if where.city is not None or where.id is not None:
@@ -215,10 +215,10 @@ class _Check:
                 message = f"there is no key space {metric.space!r}"
                 self.problems.add(path, message, hint)
 
-    def _object_claim(self, path: Key, comparison: Comparison) -> None:
+    def _object_claim(self, path: Key, condition: Condition) -> None:
         """Check that the objects are there that an expectation is about."""
         workload = self.scenario.workload
-        for metric in comparison.metrics():
+        for metric in condition.metrics():
             if not isinstance(metric, ObjectMetric):
                 continue
             if not workload.uses_objects:

@@ -56,6 +56,7 @@ def made(**changes: Any) -> PlatformRun:
         "timeline": np.zeros((1, len(TIMELINE_COLUMNS)), np.int64),
         "timeline_hist": nothing(1, COARSE),
         "timeline_bin_ms": 1e3,
+        "warmup_ms": 0.0,
         "arrivals": 0,
         "events": 0,
         "sample": np.zeros(0, SAMPLE_DTYPE),

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import numpy as np
 import pytest
+from scipy.special import stdtrit
 
 import popsim
 from popsim.claims import judge
 from popsim.results import Result, Verdict
+from popsim.results.statistics import replications_needed
 
 
 def verdict_of(result: Result, expect: str | list[str], **keys: Any) -> Verdict:
@@ -79,3 +83,77 @@ def test_a_claim_about_no_data_is_an_error(small_result: Result) -> None:
     )
     with pytest.raises(popsim.InputError, match="claim 'faster' matches no data"):
         popsim.run(scenario, store=None, progress=False, workers=1)
+
+
+def test_and_takes_the_worst_or_the_best(small_result: Result) -> None:
+    p50 = small_result.latency("workers", 50)
+    true, false = "workers.p(50) > 1ms", "workers.p(50) > 10s"
+    open_ = f"workers.p(50) < {p50.value + (p50.high - p50.value) / 9}ms"
+    expected = {
+        f"{true} and {false}": "fails", f"{true} or {false}": "holds", f"{true} and {open_}": "undecided",
+        f"{false} and {open_}": "fails", f"{false} or {open_}": "undecided", f"{true} or {open_}": "holds",
+        f"{false} or {true} and {true}": "holds",
+    }  # fmt: skip
+    assert {text: verdict_of(small_result, text).verdict for text in expected} == expected
+
+
+def test_counts_and_extremes(small_result: Result) -> None:
+    pool = small_result.pools["workers"]
+    seconds = (small_result.scenario.duration - small_result.scenario.warmup) / 1e3
+    for text, value in (
+        ("count", pool.answered / small_result.replications),
+        ("rate", pool.answered / small_result.replications / seconds),
+        ("instances", float(small_result.instances().loc["workers", ["running_mean", "idle_mean"]].sum())),
+    ):  # fmt: skip
+        found = verdict_of(small_result, f"workers.{text} > 0").deciding.observed.value
+        assert found == pytest.approx(value)
+    sample = small_result.requests().query("platform == 'workers' and outcome == 'ok'")["total_ms"]
+    low, high = (
+        verdict_of(small_result, f"workers.{name} > 0ms").deciding.observed.value
+        for name in ("min", "max")
+    )
+    assert low <= sample.min()
+    assert high >= sample.max()
+    assert low < pool.p(1) < pool.p(99) < high
+
+
+def test_more_confidence_decides_less(small_result: Result) -> None:
+    p50 = small_result.latency("workers", 50)
+    text = f"workers.p(50) < {p50.high * 1.0001}ms"
+    assert verdict_of(small_result, text).verdict == "holds"
+    assert verdict_of(small_result, text, confidence=0.9999).verdict == "undecided"
+    widths = [
+        (found.high - found.low)
+        for level in (0.5, 0.95, 0.99)
+        for found in [verdict_of(small_result, text, confidence=level).deciding.observed]
+    ]
+    assert widths == sorted(widths)
+
+
+def test_undecided_says_how_many_replications_would_decide(small_result: Result) -> None:
+    """If the margin is a fifth of the half-width, about 25 times as many, a little fewer as t gets smaller."""
+    p50, count = small_result.latency("workers", 50), small_result.replications
+    margin = (p50.high - p50.value) / 5
+    found = verdict_of(small_result, f"workers.p(50) < {p50.value + margin}ms")
+    assert found.verdict == "undecided"
+    needed = found.deciding.replications
+    assert needed is not None
+    assert count < needed < 26 * count
+    decided = verdict_of(small_result, "workers.p(50) > 1ms")
+    assert decided.deciding.replications is None
+    assert replications_needed([1.0, 2.0, 3.0], 0.0) is None
+    assert replications_needed([1.0], 1.0) is None
+    assert replications_needed([1.0, 2.0, 3.0], 1e-6) is None
+
+
+def test_replications_needed_is_where_the_half_width_falls_below_the_margin() -> None:
+    values = [1.0, 2.0, 4.0, 5.0]
+    needed = replications_needed(values, 0.5)
+    assert needed is not None
+    deviation = float(np.std(values, ddof=1))
+
+    def half(count: int) -> float:
+        return float(stdtrit(count - 1, 0.975)) * deviation / math.sqrt(count)
+
+    assert half(needed) < 0.5
+    assert half(needed - 2) > 0.5

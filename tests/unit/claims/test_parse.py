@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from popsim.claims import ClaimSyntaxError, parse_expectation
-from popsim.claims.expression import Metric, Number, Operation
+from popsim.claims.expression import Combination, Comparison, Metric, Number, Operation
 
 PLATFORMS = ["workers", "lambda"]
 
@@ -29,6 +31,50 @@ def test_between_has_two_bounds() -> None:
     assert found.unit == ""
 
 
+def test_other_names_for_the_same() -> None:
+    for one, other in (("med", "p(50)"), ("avg", "mean"), ("tls.med", "tls.p(50)"), ("tls.avg", "tls.mean")):  # fmt: skip
+        text = "workers.{} < 1ms"
+        first, second = (parse_expectation(text.format(name), PLATFORMS) for name in (one, other))
+        assert first == second
+
+
+def test_extremes_are_times_and_counts_are_numbers() -> None:
+    for name in ("min", "max"):
+        assert parse_expectation(f"workers.{name} < 1ms", PLATFORMS).metrics()[0].time_power == 1
+    for name in ("count", "rate", "instances"):
+        assert parse_expectation(f"workers.{name} > 3", PLATFORMS).metrics()[0].time_power == 0
+
+
+def test_within_is_a_band_around_what_follows() -> None:
+    found = parse_expectation("workers.p95 within 10% of 2 * lambda.p95 - 3ms", PLATFORMS)
+    assert isinstance(found, Comparison)
+    values = {"workers": 1.0, "lambda": 50.0}
+    low, high = (bound.evaluate(pools_with(values)) for _, bound in found.bounds)
+    assert (low, high) == (pytest.approx(0.9 * 97.0), pytest.approx(1.1 * 97.0))
+    assert [operator for operator, _ in found.bounds] == [">=", "<="]
+
+
+def pools_with(values: dict[str, float]) -> Any:
+    class Constant:
+        def __init__(self, value: float) -> None:
+            self.p = lambda percent: value
+
+    return {name: Constant(value) for name, value in values.items()}
+
+
+def test_and_binds_tighter_than_or() -> None:
+    text = "workers.p50 between 1ms and 2ms and lambda.p50 > 1ms or workers.mean < 3ms"
+    found = parse_expectation(text, PLATFORMS)
+    assert isinstance(found, Combination)
+    assert found.operator == "or"
+    first, second = found.parts
+    assert isinstance(first, Combination)
+    assert (first.operator, len(first.parts)) == ("and", 2)
+    assert isinstance(second, Comparison)
+    assert len(found.metrics()) == 3
+    assert len(found.sides()) == 7
+
+
 def test_phases_and_ratios() -> None:
     assert parse_expectation("workers.tls.p(99) < 10ms", PLATFORMS).left == Metric(
         "workers", "tls", "p", 99.0, 1
@@ -45,7 +91,7 @@ def test_phases_and_ratios() -> None:
         ("wokers.p(95) < 1ms", 0, "there is no platform 'wokers'"),
         ("workers.p(95) < 1", 0, "the units differ"),
         ("workers.p(95) < 1 ms", 18, "expected the end"),
-        ("workers.p(95)", 13, "expected <, <=, >, >= or between"),
+        ("workers.p(95)", 13, "expected <, <=, >, >=, between or within"),
         ("workers.p(105) < 1ms", 10, "between 0 and 100"),
         ("workers.p(0) < 1ms", 10, "between 0 and 100"),
         ("workers.median < 1ms", 8, "there is no metric 'median'"),
@@ -53,6 +99,14 @@ def test_phases_and_ratios() -> None:
         ("workers.p(95) < 1parsec", 16, "unknown unit 'parsec'"),
         ("workers.p(95) between 1ms", 25, "expected 'and'"),
         ("1ms < 2ms", 0, "no platform's metric"),
+        ("workers.p50 < 1ms and 1ms < 2ms", 22, "no platform's metric"),
+        ("workers.p50 < 1ms or workers.p50 < 2", 21, "the units differ"),
+        ("workers.p50 < 1ms and", 21, "expected a number or a metric"),
+        ("workers.p50 within 10 of 1ms", 19, "expected a share such as 10%, got '10'"),
+        ("workers.p50 within 10% 1ms", 23, "expected 'of', got '1'"),
+        ("workers.p50 within 10% of 1", 0, "the units differ"),
+        ("workers.tls.max < 1ms", 12, "there is no metric 'max'"),
+        ("workers.count < 1ms", 0, "the units differ"),
         ("workers.p(95) + 1 < 3ms", 14, "the units differ"),
         ("(workers.p(95) < 3ms", 15, "expected ')'"),
         ("workers.p(95) < 1ms ; import os", 20, "unexpected ';'"),

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -110,6 +111,60 @@ def test_exit_codes_of_claims(tmp_path: Path, expects: list[str], code: int) -> 
 def test_an_undecided_claim_is_98(tmp_path: Path) -> None:
     name = write(tmp_path, replications=1, claims=[claim("workers.p(50) > 1ms")])
     assert popsim("check", name, cwd=tmp_path).returncode == 98
+
+
+def test_a_warning_changes_no_exit_code(tmp_path: Path) -> None:
+    claims = [
+        claim("workers.p(50) > 1ms"),
+        claim("workers.p(50) > 10s", "w") | {"severity": "warn"},
+    ]
+    name = write(tmp_path, claims=claims)
+    done = popsim("check", name, cwd=tmp_path)
+    assert done.returncode == 0
+    assert "✗ w" in done.stdout
+    assert "a warning only" in done.stdout
+    assert "1 holds, 1 fails, 0 undecided" in done.stdout
+    assert popsim("run", name, cwd=tmp_path).returncode == 0
+
+
+def test_check_writes_what_programs_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = {"url": "https://example.org/post", "date": "2026-01-31", "scope": "a|b"}
+    claims = [
+        claim("workers.p(50) > 1ms") | {"source": source},
+        claim("workers.p(50) > 10s", "c1"),
+        claim("workers.p(50) > 10s", "c2") | {"severity": "warn"},
+    ]
+    name = write(tmp_path, claims=claims)
+    summary = tmp_path / "step.md"
+    summary.write_text("before\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    files = {kind: tmp_path / f"verdicts.{kind}" for kind in ("json", "junit", "markdown")}
+    options = [part for kind, path in files.items() for part in (f"--{kind}", str(path))]
+    done = popsim("check", name, *options, cwd=tmp_path)
+    assert done.returncode == 99
+    (found,) = json.loads(files["json"].read_text())["scenarios"]
+    assert [each["verdict"] for each in found["claims"]] == ["holds", "fails", "fails"]
+    assert found["claims"][0]["source"] == source
+    assert found["source"] == name
+    (suite,) = ElementTree.parse(files["junit"]).getroot()
+    assert [suite.get(key) for key in ("tests", "failures", "errors", "skipped")] == list("3101")
+    assert [[part.tag for part in case] for case in suite] == [[], ["failure"], ["skipped"]]
+    table = files["markdown"].read_text()
+    assert "1 holds, 2 fail, 0 undecided" in table
+    assert table.count("\n| ✓ |") == 1
+    assert "https://example.org/post" in table
+    assert summary.read_text() == "before\n" + table
+    piped = popsim("check", name, "--json", "-", cwd=tmp_path)
+    assert json.loads(piped.stdout) == json.loads(files["json"].read_text())
+
+
+def test_check_tells_before_it_runs_that_it_cannot_write(tmp_path: Path) -> None:
+    name = write(tmp_path, claims=[claim("workers.p(50) > 1ms")])
+    (tmp_path / "file").write_text("")
+    done = popsim("check", name, "--junit", "file/junit.xml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "is not a folder" in done.stderr
+    assert "✓" not in done.stdout
 
 
 def test_mistakes_exit_with_2_and_no_traceback(tmp_path: Path) -> None:

@@ -1,0 +1,191 @@
+"""What ``popsim check`` says of claims: for people, for CI's test reports, for pull requests, for programs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree
+
+from rich.console import Console
+from rich.text import Text
+
+from popsim.results.statistics import Estimate
+from popsim.results.verdict import Expectation, Outcome, Verdict
+
+SCHEMA = 1
+LONG_MS = 10_000.0  # from here on in seconds
+MARKS = {"holds": "✓", "fails": "✗", "undecided": "?"}
+VERBS: tuple[Outcome, ...] = ("holds", "fails")
+STYLES = {"holds": "green", "fails": "red", "undecided": "yellow"}
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A scenario whose claims were judged; ``source`` is the file or name that was asked for."""
+
+    source: str
+    name: str
+    id: str
+    replications: int
+    verdicts: tuple[Verdict, ...]
+
+
+def observed_text(observed: Estimate, unit: str) -> str:
+    """Write a value with its interval: ``84.7 ms (76.6 to 92.8)``."""
+    if unit == "ms" and observed.value >= LONG_MS:
+        observed = Estimate(*(getattr(observed, part) / 1e3 for part in ("value", "low", "high")))
+        unit = "s"
+    text = f"{_four_digits(observed.value)}{f' {unit}' if unit else ''}"
+    if math.isfinite(observed.low):
+        text += f" ({_four_digits(observed.low)} to {_four_digits(observed.high)})"
+    return text
+
+
+def _four_digits(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.4g}"
+
+
+def print_checked(checked: Checked, console: Console) -> None:
+    """Print a block per scenario: a mark and the sentence of each claim, then what was expected and observed."""
+    console.print(Text(f"{checked.source}: {checked.name}", style="bold"))
+    for verdict in checked.verdicts:
+        line = Text("  ").append(MARKS[verdict.verdict], style=STYLES[verdict.verdict])
+        line.append(f" {verdict.id}", style="bold").append(f"  {verdict.says}")
+        if verdict.severity == "warn":
+            line.append("  (a warning only)", style="dim")
+        console.print(line, soft_wrap=True)
+        for expectation in verdict.expectations:
+            console.print(_line(expectation), soft_wrap=True)
+        if verdict.source:
+            console.print(Text(f"      {_source(verdict)}", style="dim"), soft_wrap=True)
+    console.print()
+
+
+def _line(expectation: Expectation) -> Text:
+    line = Text("    ").append(MARKS[expectation.verdict], style=STYLES[expectation.verdict])
+    line.append(f" {expectation.expect}: ")
+    line.append(observed_text(expectation.observed, expectation.unit))
+    if expectation.verdict == "undecided":
+        line.append(f"; {_advice(expectation)}", style="yellow")
+    return line
+
+
+def _advice(expectation: Expectation) -> str:
+    if expectation.replications is None:
+        return "undecided"
+    return f"undecided, about {expectation.replications} replications would decide"
+
+
+def _source(verdict: Verdict) -> str:
+    parts = (verdict.source.get(key, "") for key in ("url", "date", "scope"))
+    return ", ".join(part for part in parts if part)
+
+
+def counts_text(checked: Sequence[Checked]) -> str:
+    """Return how many claims hold, fail and are undecided: ``4 hold, 1 fails, 0 undecided``."""
+    found = Counter(verdict.verdict for each in checked for verdict in each.verdicts)
+    verbs = [f"{found[verb]} {verb if found[verb] == 1 else verb[:-1]}" for verb in VERBS]
+    return ", ".join([*verbs, f"{found['undecided']} undecided"])
+
+
+# --- for programs -------------------------------------------------------------------------------------------
+
+
+def verdicts_json(checked: Sequence[Checked]) -> str:
+    """Return all verdicts as JSON, schema 1."""
+    content: dict[str, Any] = {
+        "schema": SCHEMA,
+        "scenarios": [
+            {
+                "source": each.source,
+                "name": each.name,
+                "id": each.id,
+                "replications": each.replications,
+                "claims": [verdict.to_json_dict() for verdict in each.verdicts],
+            }
+            for each in checked
+        ],
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def junit_xml(checked: Sequence[Checked]) -> str:
+    """Return a JUnit report: a suite per scenario, a test case per claim; undecided ones are errors, warnings skipped."""
+    root = ElementTree.Element("testsuites", name="popsim")
+    for each in checked:
+        suite = ElementTree.SubElement(root, "testsuite", name=each.name)
+        wrong = dict.fromkeys(("failures", "errors", "skipped"), 0)
+        for verdict in each.verdicts:
+            case = ElementTree.SubElement(
+                suite, "testcase", classname=each.source, name=f"{verdict.id}: {verdict.says}"
+            )
+            kind = _junit_kind(verdict)
+            if kind is not None:
+                wrong[kind] += 1
+                message = f"{verdict.verdict}: {verdict.deciding.expect}"
+                tag = {"failures": "failure", "errors": "error", "skipped": "skipped"}[kind]
+                ElementTree.SubElement(case, tag, message=message).text = _details(verdict)
+        suite.set("tests", str(len(each.verdicts)))
+        for kind, count in wrong.items():
+            suite.set(kind, str(count))
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _junit_kind(verdict: Verdict) -> str | None:
+    if verdict.verdict == "holds":
+        return None
+    if verdict.severity == "warn":
+        return "skipped"
+    return "failures" if verdict.verdict == "fails" else "errors"
+
+
+def _details(verdict: Verdict) -> str:
+    lines = [
+        f"{e.verdict}: {e.expect}; observed {observed_text(e.observed, e.unit)}"
+        for e in verdict.expectations
+    ]
+    return "\n".join(lines + ([_source(verdict)] if verdict.source else []))
+
+
+# --- for pull requests --------------------------------------------------------------------------------------
+
+
+def markdown(checked: Sequence[Checked]) -> str:
+    """Return a table of all claims, scenario by scenario."""
+    lines = [f"## popsim: {counts_text(checked)}", ""]
+    for each in checked:
+        lines += [
+            f"### {_cell(each.name)}",
+            "",
+            f"`{each.source}`, {each.replications} replications",
+            "",
+        ]
+        lines += ["| | claim | expected | observed (interval) |", "|---|---|---|---|"]
+        for verdict in each.verdicts:
+            for row, expectation in enumerate(verdict.expectations):
+                says = _says(verdict) if row == 0 else ""
+                observed = observed_text(expectation.observed, expectation.unit)
+                if expectation.verdict == "undecided":
+                    observed += f"; {_advice(expectation)}"
+                mark = MARKS[expectation.verdict]
+                lines.append(f"| {mark} | {says} | `{_cell(expectation.expect)}` | {observed} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _says(verdict: Verdict) -> str:
+    says = f"**{_cell(verdict.id)}** {_cell(verdict.says)}"
+    if verdict.severity == "warn":
+        says += " (a warning only)"
+    if verdict.source:
+        says += f" ([{_cell(verdict.source.get('date', 'source'))}]({verdict.source['url']}))"
+    return says
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
