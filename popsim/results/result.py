@@ -28,6 +28,7 @@ from popsim.results.pooled import Pool
 from popsim.results.provenance import provenance
 from popsim.results.statistics import Estimate, finite, quantile
 from popsim.results.verdict import Verdict
+from popsim.results.warmup import WarmupCheck, check_warmup
 from popsim.scenario.errors import did_you_mean
 from popsim.scenario.schema import Scenario
 
@@ -215,6 +216,10 @@ class Result:
             for name in self.platforms
             for percent in (50.0, 95.0)
         )
+
+    def warmup_check(self) -> tuple[WarmupCheck, ...]:
+        """Tell for every platform whether the warm-up and the run were long enough; see ``note`` of each."""
+        return check_warmup(self.scenario, self.pools)
 
     def to_json_dict(self) -> dict[str, Any]:
         """Return the summary as plain data, schema 1; it holds all that re-creates the run."""

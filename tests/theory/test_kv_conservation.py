@@ -134,7 +134,8 @@ def test_bytes_are_keys_times_their_size(engine: str) -> None:
     """Where all keys of a space are equally large; a write's bytes count if it was confirmed."""
     checked = 0
     for one, books in runs(engine):
-        for item, counts in zip(one.inputs.kv.spaces, books.kv.by_space, strict=True):
+        own = one.inputs.kv.spaces[: len(books.kv.by_space)]  # classes of objects follow
+        for item, counts in zip(own, books.kv.by_space, strict=True):
             if item.size_table != SIZE_CONSTANT or one.inputs.kv.has_trace:
                 continue
             read = counts[K_BYTES_MEMORY : K_BYTES_STORE + 1]

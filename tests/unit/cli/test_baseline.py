@@ -1,0 +1,95 @@
+"""``popsim baseline`` as users meet it: files, streams, exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+SCENARIO = {
+    "name": "under watch",
+    "duration": "20s",
+    "replications": 3,
+    "clients": {"topology": "cities"},
+    "workload": {"arrivals": {"rate": "50/s"}},
+    "platforms": {"workers": {"preset": "cloudflare-workers", "front_door": "1ms"}},
+}
+SLOWER = {"workers": {"preset": "cloudflare-workers", "front_door": "20ms"}}
+
+
+def popsim(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "popsim", *arguments],
+        cwd=cwd, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+def write(folder: Path, **keys: object) -> str:
+    (folder / "it.yaml").write_text(yaml.safe_dump(SCENARIO | keys), encoding="utf-8")
+    return "it.yaml"
+
+
+def test_what_got_worse_is_found(tmp_path: Path) -> None:
+    name = write(tmp_path)
+    saved = popsim("baseline", "save", name, cwd=tmp_path)
+    assert saved.returncode == 0, saved.stderr
+    assert f"written: {Path('baselines') / 'it.json'}" in saved.stderr
+    assert json.loads((tmp_path / "baselines/it.json").read_text("utf-8"))["seed"] == 1
+
+    same = popsim("baseline", "compare", name, cwd=tmp_path)
+    assert same.returncode == 0, same.stderr
+    assert "nothing has changed" in same.stdout
+    assert "the baseline is of" not in same.stderr
+
+    write(tmp_path, platforms=SLOWER)
+    worse = popsim(
+        "baseline", "compare", name, "--markdown", "it.md", "--json", "it.json", cwd=tmp_path
+    )
+    assert worse.returncode == 99, worse.stderr
+    assert "front door +19 ms" in worse.stdout
+    assert "the baseline is of scenario id" in worse.stderr
+    report = json.loads((tmp_path / "it.json").read_text("utf-8"))["comparisons"][name]
+    assert (report["outcome"], report["method"]) == ("worse", "paired")
+    assert next(iter(report["platforms"]["workers"]["phases_ms"])) == "front_door"
+    text = (tmp_path / "it.md").read_text("utf-8")
+    assert "| workers | p95 |" in text
+
+    tolerant = popsim(
+        "baseline", "compare", name, "--tolerance", "90%", "--json", "-", cwd=tmp_path
+    )
+    assert tolerant.returncode == 0
+    assert json.loads(tolerant.stdout)["comparisons"][name]["outcome"] == "same"
+
+
+def test_a_missing_baseline_says_how_to_make_it(tmp_path: Path) -> None:
+    done = popsim("baseline", "compare", write(tmp_path), "--dir", "kept here", cwd=tmp_path)
+    assert done.returncode == 2
+    path = Path("kept here") / "it.json"
+    assert done.stderr.startswith(f"error: {path}: there is no such baseline")
+    assert "popsim baseline save it.yaml --dir 'kept here'" in done.stderr
+    assert not (tmp_path / ".popsim").exists()  # found before anything ran
+
+
+def test_baselines_of_another_schema_and_bad_options(tmp_path: Path) -> None:
+    name = write(tmp_path)
+    (tmp_path / "baselines").mkdir()
+    (tmp_path / "baselines/it.json").write_text('{"schema": 2, "users": ""}', encoding="utf-8")
+    done = popsim("baseline", "compare", name, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "is a baseline of schema 2; this popsim reads schema 1" in done.stderr
+    assert popsim("baseline", "compare", name, "--tolerance", "much", cwd=tmp_path).returncode == 2
+    done = popsim("baseline", "save", name, f"./{name}", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "two scenarios would have the baseline" in done.stderr
+
+
+def test_another_seed_is_compared_by_ranks(tmp_path: Path) -> None:
+    name = write(tmp_path)
+    assert popsim("baseline", "save", name, "--replications", "1", cwd=tmp_path).returncode == 0
+    done = popsim("baseline", "compare", name, "--seed", "5", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "compared by ranks" in done.stdout
+    assert "too few replications" in done.stderr
