@@ -13,9 +13,10 @@ from popsim.claims.parse import parse_expectation
 from popsim.results.pooled import Pool, Restricted
 from popsim.results.statistics import Estimate, half_width, replications_needed
 from popsim.results.verdict import Expectation, Outcome, Verdict
+from popsim.scenario.claims import ClaimSpec
 from popsim.scenario.errors import InputError, Problem
 from popsim.scenario.parts import Where
-from popsim.scenario.schema import ClaimSpec, Scenario
+from popsim.scenario.schema import Scenario
 from popsim.world.clients import load_clients
 from popsim.world.places import matching
 

@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from popsim.scenario.claims import ClaimSpec
 from popsim.scenario.fields import DurationMs, LawField, Names, Share, SizeBytes, Weight
 from popsim.scenario.files import content_hash
 from popsim.scenario.laws import parse_law
@@ -192,26 +193,6 @@ class EventSpec(Spec):
         if sum(what is not None for what in kinds) != 1:
             raise ValueError("an event has exactly one of fail, surge, write, restart")
         return self
-
-
-class SourceSpec(Spec):
-    """Where a claim was published."""
-
-    url: str
-    date: str
-    scope: str = ""
-
-
-class ClaimSpec(Spec):
-    """A published sentence and what it means for the results."""
-
-    id: str = Field(min_length=1)
-    says: str
-    source: SourceSpec | None = None
-    expect: tuple[str, ...] = Field(min_length=1)
-    where: Where = Where()
-    severity: Literal["error", "warn"] = "error"
-    confidence: Annotated[Share, Field(ge=0.5, le=0.9999)] = 0.95
 
 
 class Scenario(Spec):

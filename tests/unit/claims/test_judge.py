@@ -15,7 +15,7 @@ from popsim.results.statistics import replications_needed
 
 def verdict_of(result: Result, expect: str | list[str], **keys: Any) -> Verdict:
     expects = [expect] if isinstance(expect, str) else expect
-    claims = [{"id": "it", "says": "it", "expect": expects, **keys}]
+    claims = [{"id": "it", "says": "it", "source": "ours", "expect": expects, **keys}]
     return judge(result.scenario.changed(claims=claims), result.pools)[0]
 
 

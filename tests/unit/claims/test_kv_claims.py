@@ -193,7 +193,7 @@ def result() -> Result:
 
 def observed(result: Result, metric: str, **keys: Any) -> float:
     unit = "" if metric.endswith(("_ratio", "_misses", "cost")) else "ms"
-    claims = [{"id": "it", "says": "it", "expect": [f"workers.{metric} >= 0{unit}"], **keys}]
+    claims = [{"id": "it", "says": "it", "source": "ours", "expect": [f"workers.{metric} >= 0{unit}"], **keys}]
     (verdict,) = judge(result.scenario.changed(claims=claims), result.pools)
     assert verdict.deciding.unit == unit
     return verdict.deciding.observed.value
@@ -272,7 +272,7 @@ def test_costs_are_by_the_platforms_prices(result: Result) -> None:
 
 
 def test_intervals_of_costs_come_from_the_replications(result: Result) -> None:
-    claims = [{"id": "it", "says": "it", "expect": ["workers.kv.cost > 0"]}]
+    claims = [{"id": "it", "says": "it", "source": "ours", "expect": ["workers.kv.cost > 0"]}]
     (verdict,) = judge(result.scenario.changed(claims=claims), result.pools)
     estimate = verdict.deciding.observed
     assert estimate.low < estimate.value < estimate.high
@@ -282,7 +282,7 @@ def test_intervals_of_costs_come_from_the_replications(result: Result) -> None:
 
 
 def test_intervals_come_from_the_replications(result: Result) -> None:
-    claims = [{"id": "it", "says": "it", "expect": ["workers.kv.hit_ratio <= 1"]}]
+    claims = [{"id": "it", "says": "it", "source": "ours", "expect": ["workers.kv.hit_ratio <= 1"]}]
     (verdict,) = judge(result.scenario.changed(claims=claims), result.pools)
     estimate = verdict.deciding.observed
     assert estimate.low < estimate.value < estimate.high
@@ -294,7 +294,7 @@ def test_intervals_come_from_the_replications(result: Result) -> None:
 @pytest.mark.parametrize("text", ["kv.read.p(50) < 1s", "kv[users].hit_ratio < 1"])
 def test_a_claim_about_no_store_matches_no_data(result: Result, text: str) -> None:
     scenario = result.scenario.changed(
-        claims=[{"id": "it", "says": "it", "expect": [f"workers.{text}"]}]
+        claims=[{"id": "it", "says": "it", "source": "ours", "expect": [f"workers.{text}"]}]
     )
     without = popsim.run(
         SCENARIO | {"workload": {"arrivals": {"rate": "50/s"}}, "replications": 1},
@@ -309,7 +309,7 @@ def test_a_claim_about_no_store_matches_no_data(result: Result, text: str) -> No
 
 def problem_of(folder: Path, text: str, **changes: Any) -> tuple[Problem, str]:
     """Return the one problem of a claim in a file, and the file's line that it points at."""
-    claim = {"id": "it", "says": "it", "expect": [text]} | changes.pop("claim", {})
+    claim = {"id": "it", "says": "it", "source": "ours", "expect": [text]} | changes.pop("claim", {})
     path = folder / "it.yaml"
     content = SCENARIO | changes | {"claims": [claim]}
     path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
@@ -370,6 +370,7 @@ def test_reads_by_country_are_accepted() -> None:
     claim = {
         "id": "it",
         "says": "it",
+        "source": "ours",
         "where": {"continent": "EU"},
         "expect": ["workers.kv.read.p(95) < 1s", "workers.kv.read.mean < 1s"],
     }

@@ -236,7 +236,7 @@ def test_claims_are_judged_by_the_replications() -> None:
         "workers.objects.moves > 6": "undecided",  # 4 and 10
         "workers.objects[document].distance.p(70) < 1100": "holds",
     }
-    claims = [{"id": "it", "says": "it", "expect": list(expect)}]
+    claims = [{"id": "it", "says": "it", "source": "ours", "expect": list(expect)}]
     restless = with_objects(
         replication=1,
         objects_by_class=np.array([object_columns(DOCUMENT | {"moves": 10}), object_columns(ROOM)]),
@@ -265,7 +265,7 @@ def problem_of(folder: Path, text: str, handler: list[dict[str, Any]]) -> tuple[
             "handler": handler,
         },
         "platforms": {"workers": {"preset": "cloudflare-workers", "objects": {}}},
-        "claims": [{"id": "it", "says": "it", "expect": [text]}],
+        "claims": [{"id": "it", "says": "it", "source": "ours", "expect": [text]}],
     }
     path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     with pytest.raises(popsim.InputError) as caught:

@@ -37,7 +37,7 @@ def write(folder: Path, name: str = "it.yaml", **keys: object) -> str:
 
 
 def claim(expect: str, identifier: str = "it") -> dict[str, object]:
-    return {"id": identifier, "says": "so", "expect": [expect]}
+    return {"id": identifier, "says": "so", "source": "ours", "expect": [expect]}
 
 
 @pytest.mark.smoke

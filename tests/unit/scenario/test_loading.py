@@ -200,7 +200,7 @@ def test_all_mistakes_are_told_in_order_and_once(tmp_path: Path) -> None:
         tmp_path,
         "seed: -1\nreplications: 0\nwarmup: 2min\nstart: noon\nplatfroms: {}\n"
         "platforms: {a: {preset: aws-lamda}, b: {preset: aws-lamda}, c-d: {preset: aws-lambda}}\n"
-        "claims: [{id: x}, {id: y, says: z, expect: []}]\n",
+        "claims: [{id: x, source: ours}, {id: y, says: z, expect: [], source: ours}]\n",
     )
     places = [tuple(map(int, line.split(": ")[0].split(":"))) for line in told(path)]
     assert places == sorted(places)
@@ -213,7 +213,7 @@ def test_items_after_a_wrong_one_keep_their_places(tmp_path: Path) -> None:
         tmp_path,
         "platforms: {it: {preset: aws-lambda}}\n"
         "events:\n  - {at: 1x, fail: {busiest: 1}}\n  - {at: 2min, fail: {busiest: 1}}\n"
-        "claims:\n  - {id: a}\n  - {id: b, says: b, expect: [c]}\n  - {id: b, says: b, expect: [c]}\n",
+        "claims:\n  - {id: a, source: ours}\n  - {id: b, says: b, source: ours, expect: [c]}\n  - {id: b, says: b, source: ours, expect: [c]}\n",
     )
     assert [line.split(": ")[0] for line in told(path)] == ["6:10", "7:10", "9:5", "9:5", "11:10"]
 
@@ -244,7 +244,7 @@ def test_claims_share_parts_by_aliases(tmp_path: Path) -> None:
     text = (
         "platforms: {it: {preset: aws-lambda}}\n"
         "claims:\n"
-        "  - {id: a, says: a, source: &post {url: u, date: 2018-07-02}, expect: &e ['it.p50 < 1s']}\n"
+        "  - {id: a, says: a, source: &post {url: https://a.b, date: 2018-07-02, scope: s}, expect: &e ['it.p50 < 1s']}\n"
         "  - {id: b, says: b, source: *post, expect: *e}\n"
     )
     one, two = read_scenario(written(tmp_path, text))[0].claims
@@ -252,7 +252,7 @@ def test_claims_share_parts_by_aliases(tmp_path: Path) -> None:
     assert one.source.date == "2018-07-02"
     assert one.expect == two.expect == ("it.p50 < 1s",)
     wrong = written(tmp_path, text.replace("date:", "dat:"))
-    assert {line.split(": ")[0] for line in told(wrong)} == {"6:30", "6:45"}
+    assert {line.split(": ")[0] for line in told(wrong)} == {"6:30", "6:55"}
 
 
 def test_merge_keys_are_unknown_keys(tmp_path: Path) -> None:
@@ -260,8 +260,8 @@ def test_merge_keys_are_unknown_keys(tmp_path: Path) -> None:
     text = (
         "platforms: {it: {preset: aws-lambda}}\n"
         "claims:\n"
-        "  - &a {id: a, says: a, expect: ['it.p50 < 1s']}\n"
-        "  - {<<: *a, id: b, says: b, expect: ['it.p50 < 1s']}\n"
+        "  - &a {id: a, says: a, source: ours, expect: ['it.p50 < 1s']}\n"
+        "  - {<<: *a, id: b, says: b, source: ours, expect: ['it.p50 < 1s']}\n"
     )
     (line,) = told(written(tmp_path, text))
     assert line.startswith("7:6: claims[1].<<: unknown key '<<'")
@@ -279,7 +279,7 @@ TEXTS = st.sampled_from(
 @PROPERTY
 @given(TEXTS, TEXTS, TEXTS)
 def test_texts_survive_the_resolved_form(name: str, description: str, says: str) -> None:
-    claims = [{"id": name, "says": says, "expect": ["it.p50 < 1s"]}]
+    claims = [{"id": name, "says": says, "source": "ours", "expect": ["it.p50 < 1s"]}]
     data = {**BASE, "name": name, "description": description, "claims": claims}
     data["platforms"] = {"it": {"preset": "aws-lambda"}}
     scenario, _ = read_scenario(data)

@@ -25,7 +25,7 @@ STEPS = (
     "cpu, sleep, fetch, choose, kv.get, kv.put, kv.delete, kv.list, kv.trace, object.call, storage.get, "
     "storage.put, storage.transaction, alarm, broadcast"
 )
-CLAIM = {"id": "a", "says": "b", "expect": ["one.p(50) < two.p(50)"]}
+CLAIM = {"id": "a", "says": "b", "source": "ours", "expect": ["one.p(50) < two.p(50)"]}
 
 
 def scenario(**over: Any) -> Scenario:

@@ -111,7 +111,7 @@ def test_aliases_of_a_file_are_two_of_the_same() -> None:
         ({"events": [{"at": "1s", "surge": {"factor": 2, "where": {"id": "x"}}}]}, "events[0].surge.where.id", "no id 'x' here"),
         ({"events": [{"at": "1s", "fail": {"sites": "us-east-1", "platforms": "workers"}}]}, "events[0].fail.sites", "no site 'us-east-1' on workers"),
         ({"events": [{"at": "1s", "fail": {"sites": "ZZZ"}}]}, "events[0].fail.sites", "on workers or lambda"),
-        ({"claims": [{"id": "a", "says": "b", "where": {"continent": "Asia"}, "expect": ["lambda.p50 < 1s"]}]}, "claims[0].where.continent", "unknown continent 'Asia'"),
+        ({"claims": [{"id": "a", "says": "b", "source": "ours", "where": {"continent": "Asia"}, "expect": ["lambda.p50 < 1s"]}]}, "claims[0].where.continent", "unknown continent 'Asia'"),
     ],
     ids=lambda value: value if isinstance(value, str) and len(value) < 40 else "",
 )  # fmt: skip
@@ -159,7 +159,7 @@ def test_mistakes_of_all_stages_are_told_at_once() -> None:
         clients={"topology": "town"},
         network={"remove": {"sites": ["A", "B"]}},
         platforms={"a": {"preset": "nothing"}, "b": {"preset": "aws-lambda", "regions": "nowhere"}},
-        claims=[{"id": "a", "says": "a", "expect": ["a.p50 < 1", "c.p50 < 1s"]}],
+        claims=[{"id": "a", "says": "a", "source": "ours", "expect": ["a.p50 < 1", "c.p50 < 1s"]}],
     )
     assert sorted(line.split(": ")[0] for line in told) == [
         "claims[0].expect[0]", "claims[0].expect[1]", "clients.topology", "network.remove.sites[0]",
@@ -177,7 +177,7 @@ def test_nothing_is_said_about_the_sites_of_a_platform_that_is_wrong() -> None:
 @pytest.mark.parametrize("indent", [6, 9])
 def test_columns_lie_inside_the_text_of_a_claim(tmp_path: Path, quote: str, indent: int) -> None:
     path = tmp_path / "it.yaml"
-    text = yaml.safe_dump({**BASE, "claims": [{"id": "a", "says": "b"}]})
+    text = yaml.safe_dump({**BASE, "claims": [{"id": "a", "says": "b", "source": "ours"}]})
     expectation = "workers.p(50) < lamda.p(50)"
     line = f"{' ' * indent}- {quote}{expectation}{quote}"
     whole = text.replace("says: b", "says: b\n  expect:\n" + line)

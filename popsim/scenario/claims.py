@@ -1,0 +1,48 @@
+"""Claims in a scenario: a sentence, where it was published, what must hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, PlainSerializer
+
+from popsim.scenario.fields import Share
+from popsim.scenario.parts import Spec, Where
+
+
+class SourceSpec(Spec):
+    """Where and when a claim was published, and about what: users, percentile, region, conditions."""
+
+    url: str = Field(pattern=r"^https?://\S+$")
+    date: str = Field(pattern=r"^\d{4}(-\d{2}){0,2}$")
+    scope: str = Field(min_length=1)
+
+
+def _source(value: object) -> object:
+    if value == "ours":
+        return None
+    if not isinstance(value, Mapping | SourceSpec):
+        raise ValueError(
+            f"expected {{url, date, scope}}, or ours for a promise of one's own, got {value!r}"
+        )
+    return value
+
+
+Source = Annotated[
+    SourceSpec | None,
+    BeforeValidator(_source, json_schema_input_type=SourceSpec | Literal["ours"]),
+    PlainSerializer(lambda source: "ours" if source is None else source.model_dump()),
+]
+
+
+class ClaimSpec(Spec):
+    """A sentence, who published it (None: it is ours), and what it means for the results."""
+
+    id: str = Field(min_length=1)
+    says: str
+    source: Source
+    expect: tuple[str, ...] = Field(min_length=1)
+    where: Where = Where()
+    severity: Literal["error", "warn"] = "error"
+    confidence: Annotated[Share, Field(ge=0.5, le=0.9999)] = 0.95
