@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from popsim.claims.kv_metric import KvMetric
 from popsim.claims.object_metric import ObjectMetric
-from popsim.results.pooled import Pool
+from popsim.claims.selector import Pools, Selector, pool_key
+from popsim.claims.unit import BYTES, NONE, TIME, Unit
 
-Pools = Mapping[str, Pool]
 TIMES = ("mean", "min", "max")  # of the latency
 COUNTS = ("count", "rate")  # of answered requests: per replication, per s
 RATIOS = ("failed_ratio", "cold_start_ratio")
-NUMBERS = (*RATIOS, *COUNTS, "instances")
+UNITS = {
+    **dict.fromkeys(TIMES, TIME),
+    **dict.fromkeys((*RATIOS, *COUNTS, "instances"), NONE),
+    "memory": BYTES,
+}  # of what has no percentiles
 
 
 @dataclass(frozen=True)
 class Number:
-    """A constant, in ms if ``time_power`` is 1."""
+    """A constant, in ms or bytes if it has a unit."""
 
     value: float
-    time_power: int
+    unit: Unit
 
     def evaluate(self, pools: Pools) -> float:
         """Return the constant."""
@@ -35,17 +38,18 @@ class Number:
 
 @dataclass(frozen=True)
 class Metric:
-    """A platform's percentile, another of TIMES, or one of NUMBERS; a percentile or the mean of a phase, if given."""
+    """A platform's percentile, or one of UNITS; a percentile or the mean of a phase, if given."""
 
     platform: str
     phase: str | None
     name: str
     percent: float
-    time_power: int
+    unit: Unit
+    selector: Selector | None = None
 
     def evaluate(self, pools: Pools) -> float:
         """Return the value; nan if no request answers."""
-        pool = pools[self.platform]
+        pool = pools[pool_key(self.platform, self.selector)]
         if self.name == "p":
             if self.phase is None:
                 return pool.p(self.percent)
@@ -54,10 +58,10 @@ class Metric:
             return pool.phase_mean(self.phase)
         return float(getattr(pool, self.name))
 
-    @property
-    def is_by_group(self) -> bool:
-        """Whether results keep it by country and place, so that ``where`` can restrict it."""
-        return self.phase is None and self.name in ("p", *TIMES, *COUNTS)
+    def can_select(self, kinds: tuple[str, ...]) -> bool:
+        """Tell whether results keep it by place, network and site, or over time."""
+        kept = (*TIMES, *COUNTS, "p", *(RATIOS if "time" in kinds else ()))
+        return self.phase is None and self.name in kept
 
     def metrics(self) -> tuple[AnyMetric, ...]:
         """Return itself."""
@@ -71,7 +75,7 @@ class Operation:
     operator: str
     left: Expression
     right: Expression
-    time_power: int
+    unit: Unit
 
     def evaluate(self, pools: Pools) -> float:
         """Return the value; nan for a division by zero."""
@@ -111,7 +115,7 @@ class Comparison:
     @property
     def unit(self) -> str:
         """The unit of what is compared."""
-        return {0: "", 1: "ms"}.get(self.left.time_power, f"ms^{self.left.time_power}")
+        return str(self.left.unit)
 
 
 @dataclass(frozen=True)

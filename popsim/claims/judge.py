@@ -6,19 +6,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from popsim.claims.expression import Comparison, Condition, Expression, Pools
+from popsim.claims.expression import Comparison, Condition, Expression
 from popsim.claims.parse import parse_expectation
-from popsim.results.pooled import Pool, Restricted
+from popsim.claims.selector import PoolKey, Pools, in_places, select
+from popsim.results.pooled import Pool
 from popsim.results.statistics import Estimate, half_width, replications_needed
 from popsim.results.verdict import Expectation, Outcome, Verdict
 from popsim.scenario.claims import ClaimSpec
 from popsim.scenario.errors import InputError, Problem
-from popsim.scenario.parts import Where
 from popsim.scenario.schema import Scenario
 from popsim.world.clients import load_clients
-from popsim.world.places import matching
 
 WORST_FIRST: tuple[Outcome, ...] = ("fails", "undecided", "holds")
 
@@ -37,10 +34,18 @@ def judge(scenario: Scenario, pools: Mapping[str, Pool]) -> tuple[Verdict, ...]:
 def _judge_claim(
     scenario: Scenario, number: int, claim: ClaimSpec, pools: Mapping[str, Pool]
 ) -> Verdict:
-    chosen = _where(scenario, claim.where, pools)
+    clients = load_clients(scenario.clients.topology).select(scenario.clients.where)
+    inside: dict[PoolKey, Pool] = {
+        name: in_places(pool, claim.where, clients) for name, pool in pools.items()
+    }
     found = []
     for line, text in enumerate(claim.expect):
         condition = parse_expectation(text, list(pools))
+        chosen = dict(inside)
+        for metric in condition.metrics():
+            if metric.selector is not None:
+                pool = select(pools[metric.platform], metric.selector, clients)
+                chosen[metric.platform, metric.selector] = pool
         if not all(math.isfinite(side.evaluate(chosen)) for side in condition.sides()):
             path = ("claims", number, "expect", line)
             message = f"claim {claim.id!r} matches no data: {text}"
@@ -117,23 +122,3 @@ def _paired(pools: Pools) -> list[Pools]:
     """Return one set of pools per replication that every platform has."""
     count = min(len(pool.runs) for pool in pools.values())
     return [{name: pool.each[row] for name, pool in pools.items()} for row in range(count)]
-
-
-def _where(scenario: Scenario, where: Where, pools: Mapping[str, Pool]) -> Mapping[str, Pool]:
-    """Restrict all platforms to the clients that match; by country where that is enough, it is finer."""
-    if where == Where():
-        return pools
-    clients = load_clients(scenario.clients.topology).select(scenario.clients.where)
-    mask = matching(clients, where)
-    inside = {clients.countries[row] for row in np.flatnonzero(mask)}
-    outside = {clients.countries[row] for row in np.flatnonzero(~mask)}
-    restricted = {}
-    for name, pool in pools.items():
-        labels = pool.runs[0].labels
-        if inside.isdisjoint(outside):
-            rows = [row for row, country in enumerate(labels["country"]) if country in inside]
-            restricted[name] = Restricted(pool, "country", rows)
-        else:
-            rows = [int(row) for row in np.flatnonzero(mask)]
-            restricted[name] = Restricted(pool, "client", rows)
-    return restricted

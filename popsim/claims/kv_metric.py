@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
+from popsim.claims.selector import Pools, Selector, pool_key
+from popsim.claims.unit import Unit
 from popsim.engine.kv_layout import TIERS
 from popsim.results.kv import KvPool
-from popsim.results.pooled import Pool, Restricted
+from popsim.results.pooled import Restricted
 
 # What has percentiles, and what else each of them has
 QUANTITIES = {
@@ -40,11 +41,12 @@ class KvMetric:
     statistic: str  # "p", "mean", "max"; "" for NUMBERS
     percent: float
     tier: str | None
-    time_power: int
+    unit: Unit
+    selector: Selector | None = None
 
-    def evaluate(self, pools: Mapping[str, Pool]) -> float:
+    def evaluate(self, pools: Pools) -> float:
         """Return the value, times in ms, ``cost`` in USD per million requests; nan without a store or anything to say."""
-        pool = pools[self.platform]
+        pool = pools[pool_key(self.platform, self.selector)]
         kv = KvPool(pool.runs, self.space)
         if not kv.is_used or (self.space is not None and self.space not in kv.spaces):
             return math.nan
@@ -64,10 +66,10 @@ class KvMetric:
         tier = self.name.removesuffix("_ratio")
         return kv.ratio(tier) if tier in TIERS else float(getattr(kv, self.name))
 
-    @property
-    def is_by_group(self) -> bool:
-        """Whether results keep it by country, so that ``where`` can restrict it."""
-        return self.name == "read" and self.tier is None and self.space is None
+    def can_select(self, kinds: tuple[str, ...]) -> bool:
+        """Tell whether results keep it so: reads of all tiers and key spaces, by country."""
+        plain = self.name == "read" and self.tier is None and self.space is None
+        return plain and kinds == ("place",)
 
     def metrics(self) -> tuple[KvMetric, ...]:
         """Return itself."""

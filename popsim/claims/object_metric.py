@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from popsim.claims.selector import Pools, Selector, pool_key
+from popsim.claims.unit import Unit
 from popsim.engine.object_layout import PARTS
 from popsim.results.objects import COUNTS, ERRORS, ObjectPool
-from popsim.results.pooled import Pool
 
 # What has percentiles, and what else each of them has
 QUANTITIES = {
@@ -42,14 +43,15 @@ class ObjectMetric:
     statistic: str  # "p", "mean", "max"; "" for NUMBERS
     percent: float
     spread: str | None
-    time_power: int
+    unit: Unit
+    selector: Selector | None = None
 
-    def evaluate(self, pools: Mapping[str, Pool]) -> float:
+    def evaluate(self, pools: Pools) -> float:
         """Return the value; nan without objects or anything to say.
 
         Times are in ms, ``distance`` in km, costs in USD per million requests, counts per replication.
         """
-        pool = pools[self.platform]
+        pool = pools[pool_key(self.platform, self.selector)]
         objects = ObjectPool(pool.runs, self.object_class)
         known = self.object_class is None or self.object_class in objects.classes
         if not objects.is_used or not known:
@@ -82,9 +84,8 @@ class ObjectMetric:
             return of_spread(self.spread)
         return float(getattr(objects, f"{self.name}_{self.statistic}"))
 
-    @property
-    def is_by_group(self) -> bool:
-        """Whether results keep it by country, so that ``where`` can restrict it: nothing of objects."""
+    def can_select(self, kinds: tuple[str, ...]) -> bool:
+        """Tell whether results keep it by place, network, site or over time: nothing of objects."""
         return False
 
     def metrics(self) -> tuple[ObjectMetric, ...]:

@@ -5,30 +5,30 @@
     comparison  = sum ("<" | "<=" | ">" | ">=") sum  |  sum "between" sum "and" sum  |  sum "within" number "%" "of" sum
     sum         = product (("+" | "-") product)*
     product     = atom (("*" | "/") atom)*
-    atom        = number [unit] | "(" sum ")" | platform "." [phase "."] metric
-                | platform ".kv" ["[" key space "]"] "." kv metric
+    atom        = number [unit] | "(" sum ")" | platform [selector] "." [phase "."] metric
+                | platform [selector] ".kv" ["[" key space "]"] "." kv metric
                 | platform ".objects" ["[" class "]"] "." object metric
+    selector    = "{" key ":" names ["," ...] "}"
     metric      = "p(" number ")" | "p50" | ... | "med" | "mean" | "avg" | "min" | "max"
-                | "failed_ratio" | "cold_start_ratio" | "count" | "rate" | "instances"
+                | "failed_ratio" | "cold_start_ratio" | "count" | "rate" | "instances" | "memory"
     kv metric   = "read" ["." tier] "." metric | "write." metric | "staleness." metric | "staleness.max"
                 | "visibility." metric | "hit_ratio" | "stale_ratio" | ... | "cost"
     object metric = ("call" | part of a call | "distance" | "spawn") "." metric
                 | ("ack" | "visible") ["." spread] "." metric | "reconnect." metric | "reconnect.max"
                 | "staleness." metric | "lost_ratio" | ... | "moves" | ... | "cost"
 
-Units are checked while reading: a comparison of ms with a bare number is an error.
+A selector is a YAML mapping. Units are checked while reading: a comparison of ms with a bare number is an error.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from popsim.claims import kv_metric, object_metric
 from popsim.claims.expression import (
-    NUMBERS,
-    TIMES,
+    UNITS,
     AnyMetric,
     Combination,
     Comparison,
@@ -40,17 +40,27 @@ from popsim.claims.expression import (
 )
 from popsim.claims.kv_metric import KvMetric
 from popsim.claims.object_metric import ObjectMetric
+from popsim.claims.selector import Selector, read_selector
+from popsim.claims.unit import BYTES, NONE, TIME, Unit
 from popsim.engine.object_layout import SPREADS
 from popsim.engine.outputs import PHASES
-from popsim.scenario.errors import did_you_mean
-from popsim.scenario.units import DURATIONS_MS
+from popsim.scenario.errors import InputError, did_you_mean
+from popsim.scenario.units import DURATIONS_MS, SIZES_BYTES
 
+SELECTABLE = "p, mean, min, max, count and rate can be selected; over time, failed_ratio and cold_start_ratio, too"
 SAME = {"avg": "mean"}  # med is p(50)
-METRICS = ("p(95)", "med", *TIMES, *NUMBERS)
+METRICS = ("p(95)", "med", *UNITS)
+NUMBER_UNITS: dict[str, tuple[float, Unit]] = {
+    "": (1.0, NONE),
+    "%": (0.01, NONE),
+    **{name: (scale, TIME) for name, scale in DURATIONS_MS.items()},
+    **{name: (float(scale), BYTES) for name, scale in SIZES_BYTES.items()},
+}  # how many ms, bytes or ones each is
 PERCENTILE = re.compile(r"p|p\d+|mean|med|avg")
 TOKEN = re.compile(
-    r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+)(?P<unit>[a-zµ%]*)"
-    r"|(?P<name>[A-Za-z_]\w*)|(?P<symbol><=|>=|<|>|[-+*/().\[\]]))"
+    r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+)(?P<unit>[A-Za-zµ%]*)"
+    r"|(?P<name>[A-Za-z_]\w*)|(?P<symbol><=|>=|<|>|[-+*/().\[\]])"
+    r"|(?P<selector>\{[^{}]*\}))"
 )
 
 
@@ -166,7 +176,7 @@ class _Parser:
         """Read what the left side is near, and return both bounds."""
         middle = self.sum()
         return [
-            (operator, Operation("*", middle, Number(1.0 + sign * share, 0), middle.time_power))
+            (operator, Operation("*", middle, Number(1.0 + sign * share, NONE), middle.unit))
             for operator, sign in ((">=", -1.0), ("<=", 1.0))
         ]
 
@@ -175,15 +185,15 @@ class _Parser:
         while (operator := self.accept("+", "-")) is not None:
             right = self.product()
             self.same_unit(left, right, operator.column)
-            left = Operation(operator.text, left, right, left.time_power)
+            left = Operation(operator.text, left, right, left.unit)
         return left
 
     def product(self) -> Expression:
         left = self.atom()
         while (operator := self.accept("*", "/")) is not None:
             right = self.atom()
-            sign = 1 if operator.text == "*" else -1
-            left = Operation(operator.text, left, right, left.time_power + sign * right.time_power)
+            combined = left.unit.times if operator.text == "*" else left.unit.over
+            left = Operation(operator.text, left, right, combined(right.unit))
         return left
 
     def atom(self) -> Expression:
@@ -201,15 +211,11 @@ class _Parser:
 
     def number(self) -> Number:
         token = self.take()
-        value = float(token.text)
-        if token.unit == "":
-            return Number(value, 0)
-        if token.unit == "%":
-            return Number(value / 100.0, 0)
-        if token.unit not in DURATIONS_MS:
-            hint = f"expected one of {', '.join(DURATIONS_MS)}, %"
+        if token.unit not in NUMBER_UNITS:
+            hint = f"expected one of {', '.join(name for name in NUMBER_UNITS if name)}"
             raise ClaimSyntaxError(f"unknown unit {token.unit!r}", token.column, hint)
-        return Number(value * DURATIONS_MS[token.unit], 1)
+        scale, unit = NUMBER_UNITS[token.unit]
+        return Number(float(token.text) * scale, unit)
 
     def metric(self) -> AnyMetric:
         platform = self.take()
@@ -217,11 +223,35 @@ class _Parser:
             hint = did_you_mean(platform.text, list(self.platforms))
             message = f"there is no platform {platform.text!r}"
             raise ClaimSyntaxError(message, platform.column, hint)
+        selector = self.selector()
         self.expect(".")
-        if self.next.text == "kv" and not self.is_phase():
-            return self.kv_metric(platform.text)
-        if self.next.text == "objects":
-            return self.object_metric(platform.text)
+        begin = self.next
+        if begin.text == "kv" and not self.is_phase():
+            found: AnyMetric = self.kv_metric(platform.text)
+        elif begin.text == "objects":
+            found = self.object_metric(platform.text)
+        else:
+            found = self.request_metric(platform.text)
+        if selector is None:
+            return found
+        if not found.can_select(selector.kinds):
+            message = f"this metric is not kept by {' or '.join(selector.kinds)}"
+            raise ClaimSyntaxError(message, begin.column, SELECTABLE)
+        return replace(found, selector=selector)
+
+    def selector(self) -> Selector | None:
+        """Read what is in braces, if there are some."""
+        if self.next.kind != "selector":
+            return None
+        token = self.take()
+        try:
+            return read_selector(token.text)
+        except InputError as error:
+            problem = error.problems[0]
+            raise ClaimSyntaxError(problem.message, token.column, problem.hint) from None
+
+    def request_metric(self, platform: str) -> Metric:
+        """Read what follows ``platform.``: a phase perhaps, and a metric of requests or instances."""
         phase = None
         if self.next.text in PHASES:
             phase = self.take().text
@@ -229,12 +259,10 @@ class _Parser:
         name = self.take()
         percent = self.percentile(name)
         if percent is not None:
-            return Metric(platform.text, phase, "p", percent, 1)
+            return Metric(platform, phase, "p", percent, TIME)
         known_name = SAME.get(name.text, name.text)
-        if known_name == "mean" or (known_name in TIMES and phase is None):
-            return Metric(platform.text, phase, known_name, 0.0, 1)
-        if known_name in NUMBERS and phase is None:
-            return Metric(platform.text, None, known_name, 0.0, 0)
+        if known_name in UNITS and (known_name == "mean" or phase is None):
+            return Metric(platform, phase, known_name, 0.0, UNITS[known_name])
         known = METRICS[:3] if phase else (*METRICS, *PHASES, "objects")
         hint = did_you_mean(name.text, known) or f"expected {', '.join(METRICS)}"
         if phase == "object" and name.text in object_metric.QUANTITIES:
@@ -253,7 +281,7 @@ class _Parser:
         self.expect(".")
         name = self.take()
         if name.text in kv_metric.NUMBERS:
-            return KvMetric(platform, space, name.text, "", 0.0, None, 0)
+            return KvMetric(platform, space, name.text, "", 0.0, None, NONE)
         if name.text not in kv_metric.QUANTITIES:
             known = (*kv_metric.QUANTITIES, *kv_metric.NUMBERS)
             hint = did_you_mean(name.text, known) or f"expected {', '.join(known)}"
@@ -277,14 +305,14 @@ class _Parser:
         token = self.take()
         percent = self.percentile(token, most=100.0 if name.text == "visibility" else None)
         if percent is not None:
-            return KvMetric(platform, space, name.text, "p", percent, tier, 1)
+            return KvMetric(platform, space, name.text, "p", percent, tier, TIME)
         known = kv_metric.QUANTITIES[name.text]
         if token.text not in known:
             tiers = kv_metric.READ_TIERS if name.text == "read" and tier is None else ()
             hint = did_you_mean(token.text, ("p(95)", *known[1:], *tiers))
             message = f"{name.text} has no {token.text!r}"
             raise ClaimSyntaxError(message, token.column, hint)
-        return KvMetric(platform, space, name.text, token.text, 0.0, tier, 1)
+        return KvMetric(platform, space, name.text, token.text, 0.0, tier, TIME)
 
     def object_metric(self, platform: str) -> ObjectMetric:
         """Read what follows ``platform.``: objects, a class perhaps, and a metric of calls or objects."""
@@ -293,7 +321,7 @@ class _Parser:
         self.expect(".")
         name = self.take()
         if name.text in object_metric.NUMBERS:
-            return ObjectMetric(platform, object_class, name.text, "", 0.0, None, 0)
+            return ObjectMetric(platform, object_class, name.text, "", 0.0, None, NONE)
         if name.text not in object_metric.QUANTITIES:
             known = (*object_metric.QUANTITIES, *object_metric.NUMBERS)
             hint = did_you_mean(name.text, known) or f"expected {', '.join(known)}"
@@ -313,16 +341,16 @@ class _Parser:
         self, platform: str, object_class: str | None, name: Token, spread: str | None
     ) -> ObjectMetric:
         token = self.take()
-        power = 0 if name.text in object_metric.LENGTHS else 1
+        unit = NONE if name.text in object_metric.LENGTHS else TIME
         percent = self.percentile(token)
         if percent is not None:
-            return ObjectMetric(platform, object_class, name.text, "p", percent, spread, power)
+            return ObjectMetric(platform, object_class, name.text, "p", percent, spread, unit)
         known = object_metric.QUANTITIES[name.text]
         if token.text not in known:
             spreads = SPREADS if name.text in object_metric.OF_SPREADS and spread is None else ()
             hint = did_you_mean(token.text, ("p(95)", *known[1:], *spreads))
             raise ClaimSyntaxError(f"{name.text} has no {token.text!r}", token.column, hint)
-        return ObjectMetric(platform, object_class, name.text, token.text, 0.0, spread, power)
+        return ObjectMetric(platform, object_class, name.text, token.text, 0.0, spread, unit)
 
     def in_brackets(self) -> str | None:
         """Read a name in brackets, if there is one."""
@@ -356,10 +384,7 @@ class _Parser:
         return value
 
     def same_unit(self, left: Expression, right: Expression, column: int) -> None:
-        if left.time_power != right.time_power:
-            names = {0: "a bare number", 1: "a time"}
-            one, other = (
-                names.get(side.time_power, "neither a time nor a number") for side in (left, right)
-            )
-            message = f"the units differ: {one} and {other}"
-            raise ClaimSyntaxError(message, column, "times have units, such as 13ms")
+        if left.unit != right.unit:
+            message = f"the units differ: {left.unit.words} and {right.unit.words}"
+            hint = "times and sizes have units, such as 13ms and 128MB"
+            raise ClaimSyntaxError(message, column, hint)

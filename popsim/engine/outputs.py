@@ -165,6 +165,7 @@ class PlatformRun:
     cold_phase_sum_ns: Ints  # [COLD_PHASES], over starts
     busy_us: int  # instance time with requests inside, between warm-up and end
     idle_us: int
+    instance_bytes: int  # what one instance holds
     timeline: Ints  # [bin, TIMELINE_COLUMNS]
     timeline_hist: SparseHist  # [bin, COARSE]
     timeline_bin_ms: float

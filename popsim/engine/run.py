@@ -214,6 +214,7 @@ def _platform_run(
         cold_phase_sum_ns=counters[recorder.C_PLACEMENT_NS : recorder.C_INIT_NS + 1].copy(),
         busy_us=int(counters[recorder.C_BUSY_US]),
         idle_us=int(counters[recorder.C_IDLE_US]),
+        instance_bytes=inputs.rules.instance_bytes,
         timeline=books.timeline,
         timeline_hist=SparseHist.from_dense(books.coarse[clients:]),
         timeline_bin_ms=inputs.rules.duration / TIMELINE_BINS,

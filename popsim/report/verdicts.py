@@ -17,7 +17,12 @@ from popsim.results.statistics import Estimate
 from popsim.results.verdict import Expectation, Outcome, Verdict
 
 SCHEMA = 1
-LONG_MS = 10_000.0  # from here on in seconds
+LARGER_UNITS = (
+    ("ms", 10_000.0, 1e3, "s"),
+    ("B", 1e9, 1e9, "GB"),
+    ("B", 1e6, 1e6, "MB"),
+    ("B", 1e3, 1e3, "kB"),
+)  # unit, from which value another is easier to read, how many of the one it is, which
 MARKS = {"holds": "✓", "fails": "✗", "undecided": "?"}
 VERBS: tuple[Outcome, ...] = ("holds", "fails")
 STYLES = {"holds": "green", "fails": "red", "undecided": "yellow"}
@@ -36,9 +41,11 @@ class Checked:
 
 def observed_text(observed: Estimate, unit: str) -> str:
     """Write a value with its interval: ``84.7 ms (76.6 to 92.8)``."""
-    if unit == "ms" and observed.value >= LONG_MS:
-        observed = Estimate(*(getattr(observed, part) / 1e3 for part in ("value", "low", "high")))
-        unit = "s"
+    for small, least, scale, large in LARGER_UNITS:
+        if unit == small and observed.value >= least:
+            parts = (getattr(observed, part) / scale for part in ("value", "low", "high"))
+            observed, unit = Estimate(*parts), large
+            break
     text = f"{_four_digits(observed.value)}{f' {unit}' if unit else ''}"
     if math.isfinite(observed.low):
         text += f" ({_four_digits(observed.low)} to {_four_digits(observed.high)})"

@@ -11,6 +11,7 @@ from popsim.engine.outputs import (
     COLD_PHASES,
     PHASES,
     REASONS,
+    TIMELINE_COLUMNS,
     Floats,
     Ints,
     PlatformRun,
@@ -71,13 +72,16 @@ class Pool:
     def min(self) -> float:
         """The shortest latency in ms, up to 0.8 % too short; nan without answered requests."""
         found = np.flatnonzero(self.latency)
-        return float(bucket_edges(found[0])[0]) if len(found) else float("nan")
+        return self._edge(found[0], 0) if len(found) else float("nan")
 
     @property
     def max(self) -> float:
         """The longest latency in ms, up to 0.8 % too long; nan without answered requests."""
         found = np.flatnonzero(self.latency)
-        return float(bucket_edges(found[-1])[1]) if len(found) else float("nan")
+        return self._edge(found[-1], 1) if len(found) else float("nan")
+
+    def _edge(self, bucket: int, side: int) -> float:
+        return float(bucket_edges(bucket, buckets=len(self.latency))[side])
 
     @property
     def count(self) -> float:
@@ -87,14 +91,23 @@ class Pool:
     @property
     def rate(self) -> float:
         """Answered requests per second of simulated time after the warm-up."""
-        seconds = sum(run.measured_ms for run in self.runs) / 1e3
-        return _ratio(self.answered, seconds)
+        return _ratio(self.answered, self.measured_ms / 1e3)
+
+    @property
+    def measured_ms(self) -> float:
+        """Simulated time after the warm-up in ms, over all replications."""
+        return sum(run.measured_ms for run in self.runs)
 
     @property
     def instances(self) -> float:
         """Mean number of instances alive, with requests inside or idle."""
         alive_us = sum(run.busy_us + run.idle_us for run in self.runs)
         return _ratio(alive_us / 1e3, sum(run.measured_ms for run in self.runs))
+
+    @property
+    def memory(self) -> float:
+        """Mean number of bytes that instances hold, all sites together."""
+        return self.instances * self.runs[0].instance_bytes
 
     @property
     def failed_ratio(self) -> float:
@@ -205,6 +218,53 @@ class Restricted(Pool):
         """One pool per run."""
         parts = [Pool([run], self.prices, self.object_prices) for run in self.runs]
         return tuple(Restricted(part, self.dimension, self.rows) for part in parts)
+
+
+class Windowed(Pool):
+    """A platform's requests that began in some bins of the timeline; phases are not kept over time."""
+
+    def __init__(self, pool: Pool, first: int, end: int) -> None:
+        super().__init__(pool.runs, pool.prices, pool.object_prices)
+        self.first, self.end = first, end
+
+    @cached_property
+    def latency(self) -> Ints:
+        """Histogram of the bins' answered requests, coarse."""
+        rows = range(self.first, self.end)
+        return np.asarray(sum(run.timeline_hist.rows_merged(rows) for run in self.runs))
+
+    @cached_property
+    def _sums(self) -> dict[str, int]:
+        counts = sum(run.timeline[self.first : self.end].sum(axis=0) for run in self.runs)
+        return {name: int(n) for name, n in zip(TIMELINE_COLUMNS, np.asarray(counts), strict=True)}
+
+    @property
+    def mean(self) -> float:
+        """Mean latency in ms, exact to a µs per request."""
+        return _ratio(self._sums["latency_us"] / 1e3, self.answered)
+
+    @property
+    def failed_ratio(self) -> float:
+        """Failed over all requests of the bins."""
+        return _ratio(self._sums["failed"], self._sums["requests"])
+
+    @property
+    def cold_start_ratio(self) -> float:
+        """Answered requests that caused an instance's start, over answered requests of the bins."""
+        return _ratio(self._sums["cold"], self.answered)
+
+    @property
+    def measured_ms(self) -> float:
+        """Simulated time of the bins after the warm-up in ms, over all replications."""
+        run = self.runs[0]
+        begin = max(self.first * run.timeline_bin_ms, run.warmup_ms)
+        return len(self.runs) * max(self.end * run.timeline_bin_ms - begin, 0.0)
+
+    @cached_property
+    def each(self) -> tuple[Pool, ...]:
+        """One pool per run."""
+        parts = [Pool([run], self.prices, self.object_prices) for run in self.runs]
+        return tuple(Windowed(part, self.first, self.end) for part in parts)
 
 
 def _ratio(total: float, count: float) -> float:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from popsim.claims.expression import Condition
-from popsim.claims.kv_metric import KvMetric
-from popsim.claims.object_metric import ObjectMetric
-from popsim.claims.parse import ClaimSyntaxError, parse_expectation
 from popsim.engine.network import select_sites
 from popsim.models.arrivals import hourly_profile
 from popsim.models.registry import resolve
 from popsim.scenario.document import Document, Key
-from popsim.scenario.errors import InputError, Problem, did_you_mean
+from popsim.scenario.errors import InputError, Problem
 from popsim.scenario.loading import Source, in_order, read_what_is_right
 from popsim.scenario.parts import Where
 from popsim.scenario.schema import PlatformSpec, Scenario
-from popsim.sweeps.prepare_kv import NO_STEP, KvCheck
-from popsim.sweeps.prepare_objects import NO_CALL, ObjectCheck
+from popsim.sweeps.prepare_claims import ClaimCheck
+from popsim.sweeps.prepare_kv import KvCheck
+from popsim.sweeps.prepare_objects import ObjectCheck
 from popsim.sweeps.problems import Problems
 from popsim.world.access import access_laws
 from popsim.world.clients import Clients, load_clients
@@ -85,7 +81,7 @@ class _Check:
                     matching_names("country", [origin.country])
         self._events(clients)
         self.kv.events()
-        self._claims(clients)
+        ClaimCheck(self.scenario, self.problems, clients, self.sites).run()
         self.problems.raise_all()
 
     def _clients(self) -> Clients | None:
@@ -173,64 +169,3 @@ class _Check:
                 if known and site not in known:
                     message = f"there is no site {site!r} on {' or '.join(platforms)}"
                     self.problems.add(("events", number, "fail", "sites"), message)
-
-    def _claims(self, clients: Clients | None) -> None:
-        platforms = list(self.scenario.platforms)
-        for number, claim in enumerate(self.scenario.claims):
-            if clients is not None:
-                with self.problems.at("claims", number, "where"):
-                    if not matching(clients, claim.where).any():
-                        raise ValueError(
-                            "the claim is about clients that the scenario does not have"
-                        )
-            restricted = claim.where.model_dump(exclude_none=True)
-            for line, text in enumerate(claim.expect):
-                path: Key = ("claims", number, "expect", line)
-                try:
-                    condition = parse_expectation(text, platforms)
-                except ClaimSyntaxError as error:
-                    self.problems.found.append(self._in_text(path, error))
-                    continue
-                if restricted and not all(metric.is_by_group for metric in condition.metrics()):
-                    message = (
-                        "where: works on percentiles and means of the latency, and of kv.read, only"
-                    )
-                    self.problems.add(path, message)
-                self._kv_claim(path, condition, claim.where)
-                self._object_claim(path, condition)
-
-    def _kv_claim(self, path: Key, condition: Condition, where: Where) -> None:
-        """Check that the stores and key spaces are there that an expectation is about."""
-        workload = self.scenario.workload
-        for metric in condition.metrics():
-            if not isinstance(metric, KvMetric):
-                continue
-            if where.city is not None or where.id is not None:
-                message = "reads of key-value stores are kept by country, not by place"
-                self.problems.add(path, message)
-            if not workload.uses_kv:
-                self.problems.add(path, NO_STEP)
-            elif metric.space is not None and metric.space not in workload.keys:
-                hint = did_you_mean(metric.space, list(workload.keys))
-                message = f"there is no key space {metric.space!r}"
-                self.problems.add(path, message, hint)
-
-    def _object_claim(self, path: Key, condition: Condition) -> None:
-        """Check that the objects are there that an expectation is about."""
-        workload = self.scenario.workload
-        for metric in condition.metrics():
-            if not isinstance(metric, ObjectMetric):
-                continue
-            if not workload.uses_objects:
-                self.problems.add(path, NO_CALL)
-            elif metric.object_class is not None and metric.object_class not in workload.objects:
-                hint = did_you_mean(metric.object_class, list(workload.objects))
-                message = f"there is no class of objects {metric.object_class!r}"
-                self.problems.add(path, message, hint)
-
-    def _in_text(self, path: Key, error: ClaimSyntaxError) -> Problem:
-        """Return the problem with its column inside the expectation (which is quoted, as a rule)."""
-        problem = self.document.problem(path, str(error), error.hint)
-        if problem.col is None:
-            return problem
-        return replace(problem, col=problem.col + error.column + self.document.quote_width(path))

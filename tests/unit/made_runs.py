@@ -53,6 +53,7 @@ def made(**changes: Any) -> PlatformRun:
         "cold_phase_sum_ns": np.zeros(len(COLD_PHASES), np.int64),
         "busy_us": 0,
         "idle_us": 0,
+        "instance_bytes": 0,
         "timeline": np.zeros((1, len(TIMELINE_COLUMNS)), np.int64),
         "timeline_hist": nothing(1, COARSE),
         "timeline_bin_ms": 1e3,

@@ -16,6 +16,7 @@ import popsim
 from popsim.claims import ClaimSyntaxError, judge, parse_expectation
 from popsim.claims.expression import Metric, Number
 from popsim.claims.object_metric import NUMBERS, QUANTITIES, ObjectMetric
+from popsim.claims.unit import NONE, TIME
 from popsim.engine.object_layout import PARTS
 from popsim.results.objects import FreeObjects, ObjectPool
 from popsim.results.pooled import Pool
@@ -33,8 +34,8 @@ def metric(
     object_class: str | None = None,
     spread: str | None = None,
 ) -> ObjectMetric:
-    power = 1 if statistic and name != "distance" else 0
-    return ObjectMetric("workers", object_class, name, statistic, percent, spread, power)
+    unit = TIME if statistic and name != "distance" else NONE
+    return ObjectMetric("workers", object_class, name, statistic, percent, spread, unit)
 
 
 # --- reading --------------------------------------------------------------------------------------------
@@ -76,7 +77,7 @@ def test_numbers_without_a_unit(name: str, object_class: str | None) -> None:
     objects = "objects" if object_class is None else f"objects[{object_class}]"
     found = parse_expectation(f"workers.{objects}.{name} >= 5%", PLATFORMS)
     assert found.left == metric(name, object_class=object_class)
-    assert found.bounds == ((">=", Number(0.05, 0)),)
+    assert found.bounds == ((">=", Number(0.05, NONE)),)
     assert found.unit == ""
 
 
@@ -90,7 +91,7 @@ def test_distances_are_bare_numbers_of_km() -> None:
 
 def test_the_phase_is_of_whole_requests() -> None:
     found = parse_expectation("workers.object.p(95) < 5ms", PLATFORMS).left
-    assert found == Metric("workers", "object", "p", 95.0, 1)
+    assert found == Metric("workers", "object", "p", 95.0, TIME)
 
 
 @pytest.mark.parametrize(
@@ -298,4 +299,5 @@ def test_columns_are_inside_the_expectation(tmp_path: Path) -> None:
 
 
 def test_objects_are_not_kept_by_country() -> None:
-    assert not parse_expectation("workers.objects.call.p(50) < 1s", PLATFORMS).left.is_by_group  # type: ignore[union-attr]
+    (metric,) = parse_expectation("workers.objects.call.p(50) < 1s", PLATFORMS).metrics()
+    assert not metric.can_select(("place",))

@@ -6,6 +6,7 @@ import pytest
 
 from popsim.claims import ClaimSyntaxError, parse_expectation
 from popsim.claims.expression import Combination, Comparison, Metric, Number, Operation
+from popsim.claims.unit import NONE, TIME
 
 PLATFORMS = ["workers", "lambda"]
 
@@ -13,8 +14,8 @@ PLATFORMS = ["workers", "lambda"]
 def test_percentiles_have_two_spellings() -> None:
     one = parse_expectation("workers.p(95) <= 40ms", PLATFORMS)
     assert one == parse_expectation("workers.p95 <= 0.04s", PLATFORMS)
-    assert one.left == Metric("workers", None, "p", 95.0, 1)
-    assert one.bounds == (("<=", Number(40.0, 1)),)
+    assert one.left == Metric("workers", None, "p", 95.0, TIME)
+    assert one.bounds == (("<=", Number(40.0, TIME)),)
 
 
 def test_operators_bind_as_usual() -> None:
@@ -40,9 +41,9 @@ def test_other_names_for_the_same() -> None:
 
 def test_extremes_are_times_and_counts_are_numbers() -> None:
     for name in ("min", "max"):
-        assert parse_expectation(f"workers.{name} < 1ms", PLATFORMS).metrics()[0].time_power == 1
+        assert parse_expectation(f"workers.{name} < 1ms", PLATFORMS).metrics()[0].unit == TIME
     for name in ("count", "rate", "instances"):
-        assert parse_expectation(f"workers.{name} > 3", PLATFORMS).metrics()[0].time_power == 0
+        assert parse_expectation(f"workers.{name} > 3", PLATFORMS).metrics()[0].unit == NONE
 
 
 def test_within_is_a_band_around_what_follows() -> None:
@@ -77,11 +78,11 @@ def test_and_binds_tighter_than_or() -> None:
 
 def test_phases_and_ratios() -> None:
     assert parse_expectation("workers.tls.p(99) < 10ms", PLATFORMS).left == Metric(
-        "workers", "tls", "p", 99.0, 1
+        "workers", "tls", "p", 99.0, TIME
     )
     assert parse_expectation("workers.cold_start.mean < 1ms", PLATFORMS).unit == "ms"
     assert parse_expectation("workers.cold_start_ratio < 1%", PLATFORMS).bounds[0][1] == Number(
-        0.01, 0
+        0.01, NONE
     )
 
 

@@ -1,0 +1,138 @@
+"""Check that a scenario's claims can be read, and that all is there that they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from popsim.claims.expression import Condition
+from popsim.claims.kv_metric import KvMetric
+from popsim.claims.object_metric import ObjectMetric
+from popsim.claims.parse import SELECTABLE, ClaimSyntaxError, parse_expectation
+from popsim.claims.selector import Selector, is_called, window_bins
+from popsim.engine.layout import TIMELINE_BINS
+from popsim.scenario.claims import ClaimSpec
+from popsim.scenario.document import Key
+from popsim.scenario.errors import InputError, Problem, did_you_mean
+from popsim.scenario.parts import Where
+from popsim.scenario.schema import Scenario
+from popsim.scenario.units import format_duration
+from popsim.sweeps.prepare_kv import NO_STEP
+from popsim.sweeps.prepare_objects import NO_CALL
+from popsim.sweeps.problems import Problems
+from popsim.world.access import access_laws
+from popsim.world.clients import Clients
+from popsim.world.places import matching
+from popsim.world.sites import Sites
+
+
+class ClaimCheck:
+    """Collect the problems of a scenario's claims; ``clients`` and ``sites`` are those that are right."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        problems: Problems,
+        clients: Clients | None,
+        sites: Mapping[str, Sites],
+    ) -> None:
+        self.scenario, self.problems = scenario, problems
+        self.clients, self.sites = clients, sites
+
+    def run(self) -> None:
+        """Check all claims."""
+        for number, claim in enumerate(self.scenario.claims):
+            with self.problems.at("claims", number, "where"):
+                self._places(claim.where)
+            for line, text in enumerate(claim.expect):
+                path: Key = ("claims", number, "expect", line)
+                try:
+                    condition = parse_expectation(text, list(self.scenario.platforms))
+                except ClaimSyntaxError as error:
+                    self.problems.found.append(self._in_text(path, error))
+                    continue
+                self._expectation(path, claim, condition)
+
+    def _expectation(self, path: Key, claim: ClaimSpec, condition: Condition) -> None:
+        for metric in condition.metrics():
+            if claim.where != Where() and not metric.can_select(("place",)):
+                self.problems.add(path, "where: does not work on this metric", SELECTABLE)
+            if metric.selector is not None:
+                if claim.where != Where():
+                    message = "the claim has a where: already; select in one of the two"
+                    self.problems.add(path, message)
+                self._selector(path, metric.platform, metric.selector)
+            if isinstance(metric, KvMetric):
+                places = claim.where if metric.selector is None else metric.selector
+                self._kv(path, metric, places)
+            if isinstance(metric, ObjectMetric):
+                self._objects(path, metric)
+
+    def _places(self, where: Where) -> None:
+        """Refuse places that the scenario has no clients in.
+
+        Raises:
+            InputError: an unknown place.
+            ValueError: nobody is there.
+        """
+        if self.clients is not None and not matching(self.clients, where).any():
+            raise ValueError("the claim is about clients that the scenario does not have")
+
+    def _selector(self, path: Key, platform: str, selector: Selector) -> None:
+        """Check the names of a selector, and that its window is not too short."""
+        try:
+            self._places(selector.where)
+        except InputError as error:
+            for problem in error.problems:
+                self.problems.add(path, problem.message, problem.hint)
+        except ValueError as error:
+            self.problems.add(path, str(error))
+        try:
+            networks = access_laws(self.scenario.clients.network)[0]
+        except InputError:  # told elsewhere
+            networks = None
+        sites = self.sites[platform].ids if platform in self.sites else None
+        self._named(path, "network", selector.network, networks)
+        self._named(path, "site", selector.site, sites)
+        bin_ms = self.scenario.duration / TIMELINE_BINS
+        first, end = window_bins(selector, bin_ms, TIMELINE_BINS)
+        if first >= end:
+            message = f"no whole part of the timeline lies in the window; a part is {format_duration(bin_ms)} long"
+            self.problems.add(path, message)
+
+    def _named(
+        self, path: Key, what: str, names: tuple[str, ...] | None, known: Sequence[str] | None
+    ) -> None:
+        for name in names or ():
+            if known is not None and not any(is_called(label, name) for label in known):
+                message = f"there is no {what} {name!r} here"
+                self.problems.add(path, message, did_you_mean(name, known))
+
+    def _kv(self, path: Key, metric: KvMetric, where: Where) -> None:
+        """Check that the store and the key space are there, and that reads are kept so."""
+        workload = self.scenario.workload
+        if where.city is not None or where.id is not None:
+            message = "reads of key-value stores are kept by country, not by place"
+            self.problems.add(path, message)
+        if not workload.uses_kv:
+            self.problems.add(path, NO_STEP)
+        elif metric.space is not None and metric.space not in workload.keys:
+            hint = did_you_mean(metric.space, list(workload.keys))
+            self.problems.add(path, f"there is no key space {metric.space!r}", hint)
+
+    def _objects(self, path: Key, metric: ObjectMetric) -> None:
+        """Check that the objects are there."""
+        workload = self.scenario.workload
+        if not workload.uses_objects:
+            self.problems.add(path, NO_CALL)
+        elif metric.object_class is not None and metric.object_class not in workload.objects:
+            hint = did_you_mean(metric.object_class, list(workload.objects))
+            self.problems.add(path, f"there is no class of objects {metric.object_class!r}", hint)
+
+    def _in_text(self, path: Key, error: ClaimSyntaxError) -> Problem:
+        """Return the problem with its column inside the expectation (which is quoted, as a rule)."""
+        document = self.problems.document
+        problem = document.problem(path, str(error), error.hint)
+        if problem.col is None:
+            return problem
+        return replace(problem, col=problem.col + error.column + document.quote_width(path))
