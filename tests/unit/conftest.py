@@ -30,8 +30,18 @@ SMALL = {
         "lambda": {"preset": "aws-lambda", "memory": "1769MB"},
     },
     "claims": [
-        {"id": "faster", "says": "Workers are faster", "source": "ours", "expect": ["workers.p(50) < lambda.p(50)"]},
-        {"id": "no", "says": "one millisecond", "source": "ours", "expect": ["workers.p(95) <= 1ms"]},
+        {
+            "id": "faster",
+            "says": "Workers are faster",
+            "source": "ours",
+            "expect": ["workers.p(50) < lambda.p(50)"],
+        },
+        {
+            "id": "no",
+            "says": "one millisecond",
+            "source": "ours",
+            "expect": ["workers.p(95) <= 1ms"],
+        },
     ],
 }
 
