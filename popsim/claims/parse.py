@@ -52,9 +52,9 @@ SAME = {"avg": "mean"}  # med is p(50)
 METRICS = ("p(95)", "med", *UNITS)
 NUMBER_UNITS: dict[str, tuple[float, Unit]] = {
     "": (1.0, NONE),
-    "%": (0.01, NONE),
     **{name: (scale, TIME) for name, scale in DURATIONS_MS.items()},
     **{name: (float(scale), BYTES) for name, scale in SIZES_BYTES.items()},
+    "%": (0.01, NONE),
 }  # how many ms, bytes or ones each is
 PERCENTILE = re.compile(r"p|p\d+|mean|med|avg")
 TOKEN = re.compile(
@@ -248,7 +248,8 @@ class _Parser:
             return read_selector(token.text)
         except InputError as error:
             problem = error.problems[0]
-            raise ClaimSyntaxError(problem.message, token.column, problem.hint) from None
+            at = token.text.find(str(problem.path[0])) if problem.path else 0
+            raise ClaimSyntaxError(problem.message, token.column + at, problem.hint) from None
 
     def request_metric(self, platform: str) -> Metric:
         """Read what follows ``platform.``: a phase perhaps, and a metric of requests or instances."""

@@ -58,17 +58,19 @@ def read_selector(text: str) -> Selector:
         first = error.errors()[0]
         key, known = str(first["loc"][0]), tuple(Selector.model_fields)
         if first["type"] != "extra_forbidden":
-            raise _refusal(f"{key}: {first['msg'].removeprefix('Value error, ')}") from None
+            raise _refusal(
+                f"{key}: {first['msg'].removeprefix('Value error, ')}", key=key
+            ) from None
         hint = did_you_mean(key, known) or f"expected {', '.join(known)}"
-        raise _refusal(f"unknown key {key!r}", hint) from None
+        raise _refusal(f"unknown key {key!r}", hint, key) from None
     if len(selector.kinds) == 1:
         return selector
     what = f"{' and '.join(selector.kinds)} together" if selector.kinds else "nothing"
     raise _refusal(f"results are not kept by {what}", "select by place, network, site or time")
 
 
-def _refusal(message: str, hint: str | None = None) -> InputError:
-    return InputError([Problem(None, None, None, (), message, hint)])
+def _refusal(message: str, hint: str | None = None, key: str | None = None) -> InputError:
+    return InputError([Problem(None, None, None, (key,) if key else (), message, hint)])
 
 
 PoolKey = str | tuple[str, Selector]  # a platform, or what of it is selected

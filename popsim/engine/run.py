@@ -31,6 +31,7 @@ from popsim.engine.outputs import PlatformRun, SparseHist
 from popsim.engine.recorder import Books, HistogramRows
 from popsim.engine.rehearsal import Ask, asking, with_known_homes
 from popsim.engine.tables import quantile, quantile_table
+from popsim.scenario.errors import RunError
 from popsim.scenario.laws import Law
 from popsim.scenario.schema import EventSpec, Scenario
 
@@ -53,11 +54,20 @@ def warmup() -> None:
     """Compile the kernel, so that the next run need not.
 
     Raises:
-        ModuleNotFoundError: numba is not installed.
+        RunError: numba is not installed.
     """
+    _need_numba()
     from popsim.engine.compiled.plane import warmup as compile_kernel
 
     compile_kernel()
+
+
+def _need_numba() -> None:
+    if not is_compiled_engine_available():
+        raise RunError(
+            "the compiled engine needs numba, which is not installed: install numba, or engine='simpy' "
+            "(the same result, more than 100 times slower)"
+        )
 
 
 def simulate(
@@ -73,7 +83,7 @@ def simulate(
 
     Raises:
         InputError: the scenario names something that does not exist.
-        ModuleNotFoundError: the compiled engine is asked for and numba is not installed.
+        RunError: the compiled engine is asked for and numba is not installed.
     """
     engine = engine or scenario.engine
     built = build(scenario, platform, replication)
@@ -103,6 +113,7 @@ def data_plane(
 ) -> DataPlane:
     """Make the data plane of an engine, ``compiled`` or ``simpy``; ``ask`` answers where new objects live."""
     if engine == "compiled":
+        _need_numba()
         from popsim.engine.compiled.plane import CompiledPlane
 
         return CompiledPlane(inputs, ask=ask)

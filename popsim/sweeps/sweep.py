@@ -11,7 +11,7 @@ from typing import Any
 from popsim.claims.judge import judge
 from popsim.engine.control import ControlProcess
 from popsim.engine.outputs import PlatformRun
-from popsim.engine.run import is_compiled_engine_available, needs_compiling, simulate, warmup
+from popsim.engine.run import needs_compiling, simulate, warmup
 from popsim.results.result import Result
 from popsim.scenario.loading import Source
 from popsim.scenario.schema import Scenario
@@ -72,17 +72,9 @@ class _Sweep:
         self.workers = workers or core_count()
         self.store = None if folder is None or processes else Store(folder, notify)
         self.notify = notify
-        self.engine = self._engine()
+        self.engine = scenario.engine
         self.is_ready = False
         self.runs: dict[str, list[PlatformRun]] = {name: [] for name in scenario.platforms}
-
-    def _engine(self) -> str:
-        if self.scenario.engine == "compiled" and not is_compiled_engine_available():
-            self.notify(
-                "numba is not installed: the SimPy engine runs, the same results about 100 times slower"
-            )
-            return "simpy"
-        return self.scenario.engine
 
     def until_precise(self, bar: Bar) -> None:
         """Run the scenario's replications; with ``precision``, more until it is reached or the maximum."""

@@ -133,10 +133,10 @@ def test_memory_is_a_size(result: Result) -> None:
 @pytest.mark.parametrize(
     ("text", "column", "message"),
     [
-        ("workers{continnent: EU}.p(95) < 1ms", 7, "unknown key 'continnent'"),
+        ("workers{continnent: EU}.p(95) < 1ms", 8, "unknown key 'continnent'"),
         ("workers{}.p(95) < 1ms", 7, "not kept by nothing"),
         ("workers{country: DE, after: 1min}.p(95) < 1ms", 7, "not kept by place and time together"),
-        ("workers{after: 1}.p(95) < 1ms", 7, "after: 1 has no unit"),
+        ("workers{after: 1}.p(95) < 1ms", 8, "after: 1 has no unit"),
         ("workers{continent: EU.p(95) < 1ms", 7, "unexpected '{'"),
         ("workers{continent: [EU}.p(95) < 1ms", 7, "expected"),
         ("workers{continent: EU}.tls.p(95) < 1ms", 23, "not kept by place"),

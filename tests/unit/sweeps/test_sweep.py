@@ -17,7 +17,6 @@ from popsim.results import Result
 from popsim.scenario.errors import RunError
 from popsim.scenario.schema import Scenario
 from popsim.sweeps import pool as pool_module
-from popsim.sweeps import sweep
 from popsim.sweeps.pool import Job, Task, run_tasks
 from popsim.sweeps.store import run_key
 
@@ -212,22 +211,6 @@ def test_control_processes_of_ones_own() -> None:
     assert seen == [10_000.0]
     assert result.pools["lambda"].failed["site_down"] > 50
     assert list(result.log()["verb"]) == ["fail", "restore"]
-
-
-def test_missing_numba_runs_simpy_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep, "is_compiled_engine_available", lambda: False)
-    notes: list[str] = []
-    result = popsim.run(
-        BASE,
-        store=None,
-        progress=False,
-        notify=notes.append,
-        duration="5s",
-        replications=1,
-        workers=1,
-    )
-    assert result.engine == "simpy"
-    assert "numba is not installed" in notes[0]
 
 
 def test_pool_uses_the_cores_it_may() -> None:

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from popsim.sweeps import progress
+from popsim.sweeps.progress import progress_bar
+
+
+class Handle:
+    """What ``display(..., display_id=True)`` returns; keeps all that was shown."""
+
+    def __init__(self) -> None:
+        self.shown: list[dict[str, str]] = []
+
+    def update(self, data: dict[str, str], *, raw: bool) -> None:
+        assert raw
+        self.shown.append(data)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Set the time in s."""
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: now[0])
+    return lambda seconds: now.__setitem__(0, seconds)
+
+
+@pytest.fixture
+def notebook(monkeypatch: pytest.MonkeyPatch) -> list[Handle]:
+    """Pretend to run in a kernel; return what is displayed."""
+    handles: list[Handle] = []
+
+    def display(data: dict[str, str], *, raw: bool, display_id: bool) -> Handle:
+        assert raw and display_id
+        handles.append(Handle())
+        handles[-1].shown.append(data)
+        return handles[-1]
+
+    class Shell:
+        kernel = object()
+
+    ipython, module = ModuleType("IPython"), ModuleType("IPython.display")
+    ipython.get_ipython, module.display = Shell, display  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", module)
+    return handles
+
+
+def test_a_notebook_shows_a_bar_once_it_takes_long(
+    notebook: list[Handle], clock: Callable[[float], None]
+) -> None:
+    with progress_bar(shown=True) as bar:
+        bar.total(10)
+        clock(1.0)
+        bar.finished()
+        assert notebook == []
+        clock(3.0)
+        bar.finished(2)
+        clock(6.0)
+        bar.finished(2)
+    (handle,) = notebook
+    texts = [data["text/plain"] for data in handle.shown]
+    assert texts == ["3 of 10 runs, 3 s, about 7 s left", "5 of 10 runs, 6 s, about 6 s left", ""]
+    assert '<progress value="5" max="10">' in handle.shown[1]["text/html"]
+
+
+def test_a_notebook_shows_nothing_of_a_short_sweep(
+    notebook: list[Handle], clock: Callable[[float], None]
+) -> None:
+    with progress_bar(shown=True) as bar:
+        bar.total(2)
+        clock(1.9)
+        bar.finished(2)
+    assert notebook == []
+
+
+def test_a_bar_goes_when_a_run_fails(
+    notebook: list[Handle], clock: Callable[[float], None]
+) -> None:
+    def interrupted() -> None:
+        with progress_bar(shown=True) as bar:
+            bar.total(2)
+            clock(5.0)
+            bar.finished()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        interrupted()
+    assert notebook[0].shown[-1] == {"text/plain": "", "text/html": ""}
+
+
+def test_who_wants_no_bar_gets_none(notebook: list[Handle], clock: Callable[[float], None]) -> None:
+    with progress_bar(shown=False) as bar:
+        bar.total(2)
+        clock(5.0)
+        bar.finished()
+    assert notebook == []
+
+
+class Stream(io.StringIO):
+    def __init__(self, *, is_terminal: bool) -> None:
+        super().__init__()
+        self.is_terminal = is_terminal
+
+    def isatty(self) -> bool:
+        return self.is_terminal
+
+
+def written(monkeypatch: pytest.MonkeyPatch, *, is_terminal: bool, **environment: str) -> str:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in {"TERM": "xterm", **environment}.items():
+        monkeypatch.setenv(name, value)
+    stream = Stream(is_terminal=is_terminal)
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setitem(sys.modules, "IPython", None)
+    with progress_bar(shown=True) as bar:
+        bar.total(3)
+        bar.finished()
+    return stream.getvalue()
+
+
+def test_a_terminal_shows_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "1/3" in written(monkeypatch, is_terminal=True)
+
+
+@pytest.mark.parametrize("environment", [{}, {"FORCE_COLOR": "1"}, {"TTY_COMPATIBLE": "1"}])
+def test_logs_get_nothing(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
+    assert written(monkeypatch, is_terminal=False, **environment) == ""
+
+
+def test_dumb_terminals_get_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert written(monkeypatch, is_terminal=True, TERM="dumb") == ""
+
+
+def test_a_real_kernel_shows_and_clears_the_bar() -> None:
+    code = """
+from popsim.sweeps import progress
+progress.PATIENCE_S = 0.0
+with progress.progress_bar(shown=True) as bar:
+    bar.total(2)
+    bar.finished()
+    print("between")
+"""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    seen: list[Any] = []
+    client = NotebookClient(notebook, timeout=60, kernel_name="python3")
+    client.on_cell_executed = lambda cell, cell_index, execute_reply: seen.extend(cell["outputs"])
+    client.execute()
+    kinds = [output["output_type"] for output in seen]
+    assert kinds == ["display_data", "stream"]
+    assert seen[0]["data"] == {"text/plain": "", "text/html": ""}  # the last update
+    assert "1 of 2" not in str(seen)
