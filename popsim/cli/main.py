@@ -108,20 +108,30 @@ def _run_options(command: Command) -> Command:
     help="Write the summary as JSON; - for stdout, without tables.",
 )
 @click.option(
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write an interactive page, one file that needs no network.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     help="Write summary.json, tables and figures into this folder.",
 )
 @click.option(
-    "--figures/--no-figures", default=True, show_default=True, help="Draw figures into --out."
+    "--figures",
+    type=click.Choice(["png", "svg", "none"]),
+    default="png",
+    show_default=True,
+    help="How to draw figures into --out.",
 )
 @_run_options
 @_interruptible
 def run(
-    scenario: str, json_to: str | None, out: Path | None, figures: bool, **options: Any
-) -> None:
+    scenario: str, json_to: str | None, html: Path | None, out: Path | None, figures: str, **options: Any
+) -> None:  # fmt: skip
     """Run SCENARIO, a YAML file or a bundled scenario's name; print latencies, phases, verdicts."""
-    for target in (out, Path(json_to).parent if json_to and json_to != "-" else None):
+    files = (html, Path(json_to) if json_to and json_to != "-" else None)
+    for target in (out, *(file and file.parent for file in files)):
         if target is not None:
             _writable(target)
     result = _simulate(scenario, options)
@@ -133,10 +143,14 @@ def run(
         print_summary(result, console_for_output())
         if json_to:
             result.to_json(json_to)
+    if html is not None:
+        html.parent.mkdir(parents=True, exist_ok=True)
+        result.to_html(html)
+        click.echo(f"written: {html}", err=True)
     if out is not None:
         from popsim.cli.output import write_folder
 
-        written = write_folder(result, out, figures=figures)
+        written = write_folder(result, out, figures=None if figures == "none" else figures)
         click.echo(f"written: {', '.join(str(path) for path in written)}", err=True)
     sys.exit(_exit_code(result.verdicts))
 

@@ -14,8 +14,10 @@ from popsim.results.result import Result
 from popsim.scenario.loading import dump_resolved
 
 
-def write_folder(result: Result, folder: Path, *, figures: bool) -> list[Path]:
+def write_folder(result: Result, folder: Path, *, figures: str | None) -> list[Path]:
     """Write everything into ``folder``, all files or none; return the paths.
+
+    ``figures`` is ``png``, ``svg``, or None for none.
 
     Raises:
         OSError: one cannot be written.
@@ -42,8 +44,8 @@ def write_folder(result: Result, folder: Path, *, figures: bool) -> list[Path]:
                 tables[f"objects_by_{dimension}.csv"] = frame.to_csv(index=False)
         tables["object_homes.csv"] = result.object_homes().to_csv(index=False)
     files = {name: text.encode() for name, text in tables.items()}
-    if figures:
-        files |= figure_files(result)
+    if figures is not None:
+        files |= figure_files(result, figures)
     folder.mkdir(parents=True, exist_ok=True)
     contents = {folder / name: content for name, content in files.items()}
     write_all_atomically(contents)

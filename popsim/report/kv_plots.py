@@ -7,12 +7,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 from popsim.engine.kv_layout import TIERS
 from popsim.engine.outputs import bucket_edges
-from popsim.report.style import Chart, colours, ms_text
+from popsim.report import findings
+from popsim.report.style import (
+    Chart,
+    bare,
+    colours,
+    curve_style,
+    grid,
+    log_axis,
+    ms_text,
+    percent_text,
+)
 from popsim.results.kv import KvPool
 
 if TYPE_CHECKING:
@@ -42,10 +50,10 @@ def stores(result: Result) -> dict[str, KvPool]:
     return found
 
 
-def tiers(result: Result) -> Figure:
+def tiers(result: Result) -> Chart:
     """Draw which tier answers how many reads, one bar per platform."""
     pools = stores(result)
-    figure = Chart(figsize=(8.5, 1.6 + 0.42 * len(pools)), layout="constrained")
+    figure = Chart(figsize=(8.5, 1.6 + 0.42 * len(pools)))
     axes = figure.subplots()
     left = np.zeros(len(pools))
     for tier in TIERS:
@@ -68,41 +76,41 @@ def tiers(result: Result) -> Figure:
     axes.set_yticks(range(len(pools)), list(pools))
     axes.invert_yaxis()
     axes.set(xlim=(0, 100), xlabel="share of keys read in %")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.set_title(f"Where reads are answered: {result.scenario.name}", fontsize=11)
-    _legend(figure, len(TIERS))
+    bare(axes)
+    figure.legend_below(3)
+    figure.headline(findings.answered_by_store(pools), result.scenario.name)
     return figure
 
 
-def reads(result: Result) -> Figure:
+def reads(result: Result) -> Chart:
     """Draw the cumulative distribution of how long reads take; under it, the same by tier."""
     pools = stores(result)
     used = [t for t in TIERS if any(pool.latency(t).any() for pool in pools.values())]
     rows = len(used) * (0.18 + 0.1 * len(pools))  # inches
-    figure = Chart(figsize=(8.0, 5.2 + rows), layout="constrained")
+    figure = Chart(figsize=(8.0, 5.2 + rows))
     low, high = np.inf, 0.0
     if used:
         axes, by_tier = figure.subplots(2, 1, sharex=True, height_ratios=(4.2, rows))
         low, high = _tier_panel(by_tier, pools, used)
     else:
         axes = by_tier = figure.subplots()
-    for (name, pool), colour in zip(pools.items(), colours(), strict=False):
+    for number, (name, pool) in enumerate(pools.items()):
         histogram = pool.latency()
         buckets = np.flatnonzero(histogram)
         if not len(buckets):
             continue
         share = np.cumsum(histogram[buckets]) / histogram.sum()
         label = f"{name}  (p50 {ms_text(pool.read_p(50))}, p95 {ms_text(pool.read_p(95))})"
-        axes.step(bucket_edges(buckets)[1], 100 * share, color=colour, label=label, linewidth=1.8)
+        axes.step(bucket_edges(buckets)[1], 100 * share, label=label, **curve_style(number))
         low, high = min(low, pool.read_p(1)), max(high, pool.read_p(99.5))
     axes.set(xscale="log", ylabel="share of reads in %", ylim=(0, 100))
     by_tier.set_xlabel("time of a read in ms")
     if high > 0.0:
         axes.set_xlim(max(low * 0.8, 0.05), high * 1.3)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    axes.grid(visible=True, which="major", axis="x", color="#E5E5E5")
-    axes.set_title(f"How long reads take: {result.scenario.name}", fontsize=11)
-    _legend(figure, 2)
+    log_axis(axes.xaxis)
+    grid(axes)
+    figure.legend_below(2)
+    figure.headline(findings.read_times(pools), result.scenario.name)
     return figure
 
 
@@ -124,71 +132,64 @@ def _tier_panel(
     axes.set_yticks(range(len(used)), names)
     axes.set_ylim(len(used) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
-    axes.grid(visible=True, which="major", axis="x", color="#E5E5E5")
+    grid(axes, "x")
     axes.set_title("by where they are answered: median, p5 to p95", fontsize=9, loc="left")
     return least, most
 
 
-def staleness(result: Result) -> Figure:
+def staleness(result: Result) -> Chart:
     """Draw which share of all reads is staler than how long, both axes logarithmic."""
-    figure = Chart(figsize=(8.0, 5.2), layout="constrained")
+    pools = stores(result)
+    figure = Chart(figsize=(8.0, 5.2))
     axes = figure.subplots()
     least = 1.0
-    for (name, pool), colour in zip(stores(result).items(), colours(), strict=False):
+    for number, (name, pool) in enumerate(pools.items()):
         histogram = pool.stale
         buckets = np.flatnonzero(histogram)
-        label = f"{name}  (stale {100 * pool.stale_ratio:.2g} %, at most {_seconds(pool.staleness_max)})"
         if not len(buckets):
-            axes.plot([], [], color=colour, label=f"{name}  (never stale)")
+            axes.plot([], [], label=f"{name}  (never stale)", **curve_style(number))
             continue
+        stale = percent_text(pool.stale_ratio)
+        label = f"{name}  (stale {stale}, at most {_time(pool.staleness_max)})"
         staler = np.cumsum(histogram[buckets][::-1])[::-1] / pool.answered
         least = min(least, staler[-1])
-        axes.step(
-            bucket_edges(buckets)[0] / 1e3, 100 * staler, color=colour, label=label, linewidth=1.8
-        )
+        seconds = bucket_edges(buckets)[0] / 1e3
+        axes.step(seconds, 100 * staler, label=label, **curve_style(number))
     axes.set(
         xscale="log", yscale="log", xlabel="staleness in s", ylabel="reads staler than that, in %"
     )
     axes.set_xlim(left=0.01)
     axes.set_ylim(100 * least / 2, 100)
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    axes.grid(visible=True, which="major", color="#E5E5E5")
-    axes.set_title(f"How stale reads are: {result.scenario.name}", fontsize=11)
-    _legend(figure, 2)
+        log_axis(axis, minor=False)
+    grid(axes)
+    figure.legend_below(2)
+    figure.headline(findings.stale_reads(pools), result.scenario.name)
     return figure
 
 
-def visibility(result: Result) -> Figure:
+def visibility(result: Result) -> Chart:
     """Draw how many sites see a write after how long, the mean over followed writes."""
-    figure = Chart(figsize=(8.0, 5.2), layout="constrained")
+    pools = stores(result)
+    figure = Chart(figsize=(8.0, 5.2))
     axes = figure.subplots()
     shares = np.linspace(0.01, 1.0, 100)
-    for (name, pool), colour in zip(stores(result).items(), colours(), strict=False):
+    for number, (name, pool) in enumerate(pools.items()):
         seconds = np.array([pool.visibility(float(share)) for share in shares]) / 1e3
         if np.isfinite(seconds).any():
-            label = f"{name}  (half after {_seconds(1e3 * seconds[49])}, all after {_seconds(1e3 * seconds[-1])})"
-            axes.plot(seconds, 100 * shares, color=colour, label=label, linewidth=1.8)
-    _seconds_axis(axes)
-    axes.set(ylabel="sites that see it, in %", ylim=(0, 100))
-    axes.set_title(f"How long until sites see a write: {result.scenario.name}", fontsize=11)
-    _legend(figure, 2)
-    return figure
-
-
-def _legend(figure: Figure, columns: int) -> None:
-    """Add the legend, if there is anything to name."""
-    if any(axes.get_legend_handles_labels()[1] for axes in figure.axes):
-        figure.legend(loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
-
-
-def _seconds_axis(axes: Axes) -> None:
+            half, everywhere = (_time(1e3 * seconds[row]) for row in (49, -1))
+            label = f"{name}  (half after {half}, all after {everywhere})"
+            axes.plot(seconds, 100 * shares, label=label, **curve_style(number))
     axes.set_xlabel("time since the write in s")
     axes.set_xscale("symlog", linthresh=0.1)
     axes.set_xlim(left=0.0)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    axes.grid(visible=True, which="major", color="#E5E5E5")
+    log_axis(axes.xaxis, minor=False)
+    axes.set(ylabel="sites that see it, in %", ylim=(0, 100))
+    grid(axes)
+    figure.legend_below(2)
+    figure.headline(findings.seen_writes(pools), result.scenario.name)
+    return figure
 
 
-def _seconds(ms: float) -> str:
-    return f"{ms / 1e3:.2g} s" if ms < 1e4 else f"{ms / 1e3:.0f} s"
+def _time(ms: float) -> str:
+    return ms_text(ms) if ms < 1e3 else f"{ms / 1e3:.2g} s" if ms < 1e5 else f"{ms / 1e3:,.0f} s"

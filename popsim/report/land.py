@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,7 +17,7 @@ def draw_land(axes: Axes) -> None:
     """Draw the continents, longitude to the right and latitude upwards, without the poles."""
     axes.add_collection(
         PolyCollection(
-            _polygons(), facecolors="#EDEDED", edgecolors="#C8C8C8", linewidths=0.4, zorder=1
+            land_rings(), facecolors="#EDEDED", edgecolors="#C8C8C8", linewidths=0.4, zorder=1
         )
     )
     axes.set(xlim=(-170.0, 190.0), ylim=(-57.0, 75.0), xticks=[], yticks=[], aspect=1.2)
@@ -26,8 +25,11 @@ def draw_land(axes: Axes) -> None:
 
 
 @cache
-def _polygons() -> list[Any]:
-    """Outer rings of Natural Earth's land, 1:110m, public domain (https://www.naturalearthdata.com)."""
+def land_rings() -> list[NDArray[np.float64]]:
+    """Return outer rings of Natural Earth's land, each [point, (lon, lat)] in degrees, 1:110m, public domain.
+
+    https://www.naturalearthdata.com
+    """
     path = bundled_folder("topologies") / "graph" / "land.geojson"
     return [
         _unwrapped(polygon[0]) for polygon in json.loads(path.read_text("utf-8"))["coordinates"]

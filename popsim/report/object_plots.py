@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter
 
 from popsim.engine.object_layout import H_CREATED, PARTS, SPREADS
 from popsim.engine.outputs import Ints, bucket_edges
 from popsim.report.land import draw_land
-from popsim.report.style import Chart, colours, line_style, ms_text
+from popsim.report.style import Chart, bare, colours, curve_style, grid, log_axis, ms_text
 from popsim.results.objects import ObjectPool
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ SPREAD_NAMES = {
 SPREAD_COLOURS = dict(zip(SPREADS, ("#009E73", "#56B4E9", "#0072B2", "#D55E00"), strict=True))
 READABLE = 0.07  # share of the longest bar that has room for a number
 NAMED_HOSTS = 6
-GRID = "#E5E5E5"
+HALO = [withStroke(linewidth=2.0, foreground="white")]
 
 
 def objects_of(result: Result) -> dict[str, ObjectPool]:
@@ -66,10 +66,10 @@ def objects_of(result: Result) -> dict[str, ObjectPool]:
 # --- where the time goes --------------------------------------------------------------------------------
 
 
-def parts(result: Result) -> Figure:
+def parts(result: Result) -> Chart:
     """Draw the mean of each part of a call, stacked, one bar per platform."""
     pools = objects_of(result)
-    figure = Chart(figsize=(8.5, 2.1 + 0.42 * len(pools)), layout="constrained")
+    figure = Chart(figsize=(8.5, 2.1 + 0.42 * len(pools)))
     axes = figure.subplots()
     means = {
         part: np.nan_to_num([pool.part_mean(part) for pool in pools.values()]) for part in PARTS
@@ -94,9 +94,9 @@ def parts(result: Result) -> Figure:
     axes.set_yticks(range(len(pools)), list(pools))
     axes.invert_yaxis()
     axes.set(xlim=(0, longest * 1.35 or 1.0), xlabel="mean of all answered calls in ms")
-    axes.spines[["top", "right"]].set_visible(False)
-    _title(figure, result, _parts_finding(pools, means, totals))
-    _legend(figure, 4)
+    bare(axes)
+    figure.headline(_parts_finding(pools, means, totals), result.scenario.name)
+    figure.legend_below(4)
     return figure
 
 
@@ -125,24 +125,24 @@ def _parts_finding(
 # --- how far ----------------------------------------------------------------------------------------------
 
 
-def distance(result: Result) -> Figure:
+def distance(result: Result) -> Chart:
     """Draw the cumulative distribution of the distance from callers' sites to homes, one line per platform."""
     pools = objects_of(result)
-    figure = Chart(figsize=(8.0, 5.2), layout="constrained")
+    figure = Chart(figsize=(8.0, 5.2))
     axes = figure.subplots()
-    for (name, pool), colour in zip(pools.items(), colours(), strict=False):
+    for number, (name, pool) in enumerate(pools.items()):
         label = f"{name}  (p50 {_km(pool.distance_p(50))}, p95 {_km(pool.distance_p(95))})"
         if pool.distance.any():
-            _curve(axes, pool.distance, colour, label)
+            _curve(axes, pool.distance, label, curve_style(number))
     axes.set(xlabel="distance from the caller's site to the object's home in km")
     axes.set(ylabel="share of calls in %", ylim=(0, 100))
     most = max((pool.distance_p(99.9) for pool in pools.values() if pool.distance.any()), default=1)
     axes.set_xlim(0.0, max(1.05 * most, 1.0))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
-    axes.grid(visible=True, which="major", color=GRID)
+    grid(axes)
     half = {f"with {n}": pool.distance_p(50) for n, pool in pools.items() if pool.distance.any()}
-    _title(figure, result, _extremes(half, _km, "Half of the calls go", "less than"))
-    _legend(figure, 2)
+    figure.headline(_extremes(half, _km, "Half of the calls go", "less than"), result.scenario.name)
+    figure.legend_below(2)
     return figure
 
 
@@ -153,11 +153,11 @@ def _km(km: float) -> str:
 # --- where homes are --------------------------------------------------------------------------------------
 
 
-def homes(result: Result) -> Figure:
+def homes(result: Result) -> Chart:
     """Draw the world: a disc per host, its area the share of objects made there; one map per platform."""
     pools = objects_of(result)
     rows, columns = -(-len(pools) // 2), min(2, len(pools))
-    figure = Chart(figsize=(7.0 * columns, 3.1 * rows + 0.5), layout="constrained")
+    figure = Chart(figsize=(7.0 * columns, 3.1 * rows + 0.5))
     panels = figure.subplots(rows, columns, squeeze=False).reshape(-1)
     shares = {name: _shares(pool) for name, pool in pools.items()}
     for axes, (name, pool), colour in zip(panels, pools.items(), colours(), strict=False):
@@ -168,7 +168,7 @@ def homes(result: Result) -> Figure:
         axes.set_title(f"{name}: {pool.created_by().sum():,} objects at {hosts}", fontsize=10)
     for axes in panels[len(pools) :]:
         axes.remove()
-    _title(figure, result, _homes_finding(pools, shares))
+    figure.headline(_homes_finding(pools, shares), result.scenario.name)
     return figure
 
 
@@ -197,7 +197,7 @@ def _discs(axes: Axes, pool: ObjectPool, shares: np.ndarray, colour: str) -> Non
         named.append((x, y))
         axes.annotate(
             f"{pool.hosts[row]} {_percent(shares[row])}", (x, y), fontsize=7, va="center",
-            xytext=(np.sqrt(size / np.pi) + 2.0, 0.0), textcoords="offset points", zorder=3,
+            xytext=(np.sqrt(size / np.pi) + 2.0, 0.0), textcoords="offset points", zorder=3, path_effects=HALO,
         )  # fmt: skip
 
 
@@ -224,24 +224,23 @@ def _percent(share: float) -> str:
 # --- how soon others see a message ------------------------------------------------------------------------
 
 
-def visible(result: Result) -> Figure:
+def visible(result: Result) -> Chart:
     """Draw the cumulative distribution of ms from a message to each other participant, one panel per platform."""
     pools = {name: pool for name, pool in objects_of(result).items() if pool.visible().any()}
     rows, columns = -(-len(pools) // 2) or 1, min(2, len(pools)) or 1
-    figure = Chart(figsize=(2.0 + 5.5 * columns, 1.2 + 4.0 * rows), layout="constrained")
+    figure = Chart(figsize=(2.0 + 5.5 * columns, 1.2 + 4.0 * rows))
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).reshape(-1)
     for axes, (name, pool) in zip(panels, pools.items(), strict=False):
         for spread in SPREADS:
             if pool.visible(spread).any():
                 times = [ms_text(pool.visible_p(p, spread)) for p in (50, 95)]
                 label = f"{SPREAD_NAMES[spread]}  (p50 {times[0]}, p95 {times[1]})"
-                _curve(axes, pool.visible(spread), SPREAD_COLOURS[spread], label)
+                _curve(axes, pool.visible(spread), label, {"color": SPREAD_COLOURS[spread]})
         axes.set(xscale="log", ylim=(0, 100), ylabel="seen, in %")
         axes.set_xlabel("time since the message was sent in ms")
         axes.set_title(name, fontsize=10)
-        for formatter in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
-            formatter(FuncFormatter(lambda x, _: f"{x:g}" if f"{x:g}"[0] in "125" else ""))
-        axes.grid(visible=True, which="major", color=GRID)
+        log_axis(axes.xaxis)
+        grid(axes)
         axes.tick_params(labelbottom=True, labelleft=True)
         below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.17)}
         axes.legend(**below, frameon=False, fontsize=8, ncols=2)
@@ -252,7 +251,7 @@ def visible(result: Result) -> Figure:
         )
     for axes in panels[len(pools) :]:
         axes.remove()
-    _title(figure, result, _visible_finding(pools))
+    figure.headline(_visible_finding(pools), result.scenario.name)
     return figure
 
 
@@ -269,14 +268,14 @@ def _visible_finding(pools: Mapping[str, ObjectPool]) -> str:
 # --- what they have in common -----------------------------------------------------------------------------
 
 
-def _curve(axes: Axes, histogram: Ints, colour: str, label: str) -> None:
+def _curve(axes: Axes, histogram: Ints, label: str, style: dict[str, Any]) -> None:
     """Draw a cumulative distribution in % from a histogram."""
     found = np.flatnonzero(histogram)
     share = np.cumsum(histogram[found]) / histogram.sum()
     values = bucket_edges(found)[1]
     axes.step(
-        [values[0], *values], [0.0, *(100 * share)], where="post", color=colour, label=label,
-        linewidth=1.8, linestyle=line_style(len(axes.lines)),
+        [values[0], *values], [0.0, *(100 * share)], where="post", label=label,
+        **({"linewidth": 1.8} | style),
     )  # fmt: skip
 
 
@@ -291,12 +290,3 @@ def _extremes(
     if low == high:
         return f"{begin} {link} {low}"
     return f"{begin} {link} {low} {least}, {link} {high} {most}"
-
-
-def _title(figure: Figure, result: Result, finding: str) -> None:
-    figure.suptitle(f"{finding}\n{result.scenario.name}", fontsize=11)
-
-
-def _legend(figure: Figure, columns: int) -> None:
-    if any(axes.get_legend_handles_labels()[1] for axes in figure.axes):
-        figure.legend(loc="outside lower center", ncols=columns, frameon=False, fontsize=9)

@@ -205,7 +205,7 @@ class Result:
         ``plot.kv_visibility()``. Of objects: ``plot.object_parts()``, ``plot.object_distance()``,
         ``plot.object_homes()``, ``plot.object_visible()``.
         """
-        # The one look upwards: loaded by name, so that results need not know about figures.
+        # A look upwards: loaded by name, so that results need not know about figures.
         plots: Plots = import_module("popsim.report.plots").Plots(self)
         return plots
 
@@ -238,6 +238,17 @@ class Result:
     def to_json(self, path: str | Path | None = None) -> str:
         """Return the summary as JSON; write it to ``path``, too, if given, at once or not at all."""
         text = json.dumps(self.to_json_dict(), indent=2, ensure_ascii=False) + "\n"
+        if path is not None:
+            write_atomically(Path(path), text.encode())
+        return text
+
+    def to_html(self, path: str | Path | None = None) -> str:
+        """Return an interactive page in one file that needs no network; write it to ``path``, too, if given.
+
+        It is written at once or not at all. docs/report.md tells what the page shows.
+        """
+        # Upwards by name, as ``plot``.
+        text: str = import_module("popsim.report.html").html_page(self)
         if path is not None:
             write_atomically(Path(path), text.encode())
         return text

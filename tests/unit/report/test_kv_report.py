@@ -192,7 +192,7 @@ def test_figure_files_are_those_with_something_to_show(
 
 
 def test_the_folder_has_tables_with_the_numbers_of_the_json(stored: Result, tmp_path: Path) -> None:
-    written = write_folder(stored, tmp_path / "out", figures=True)
+    written = write_folder(stored, tmp_path / "out", figures="png")
     names = {path.name for path in written}
     assert names >= TABLES | {f"{name}.png" for name in FIGURES}
     assert names == {path.name for path in (tmp_path / "out").iterdir()}
@@ -247,12 +247,12 @@ def test_the_folder_has_tables_with_the_numbers_of_the_json(stored: Result, tmp_
 
 
 def test_the_folder_without_a_store_has_no_such_tables(without: Result, tmp_path: Path) -> None:
-    written = write_folder(without, tmp_path / "out", figures=True)
+    written = write_folder(without, tmp_path / "out", figures="png")
     assert not [path.name for path in written if path.name.startswith("kv")]
 
 
 def test_the_folder_of_a_store_never_written(unwritten: Result, tmp_path: Path) -> None:
-    write_folder(unwritten, tmp_path / "out", figures=False)
+    write_folder(unwritten, tmp_path / "out", figures=None)
     seen = pd.read_csv(tmp_path / "out" / "kv_visibility.csv")
     assert list(seen.columns) == ["platform", "share", "time_ms"]
     assert len(seen) == 0

@@ -145,7 +145,7 @@ def test_figures_of_objects_that_nobody_called(name: str) -> None:
 
 
 def title(figure: Figure) -> str:
-    return figure.get_suptitle()
+    return f"{' '.join(figure.get_suptitle().split())}\n{figure.subtitle}"
 
 
 def test_titles_say_what_was_found(called: Result) -> None:
@@ -211,7 +211,7 @@ def test_figure_files_are_those_with_something_to_show(called: Result) -> None:
 
 
 def test_the_folder_has_tables_with_the_numbers_of_the_json(called: Result, tmp_path: Path) -> None:
-    write_folder(called, tmp_path / "out", figures=False)
+    write_folder(called, tmp_path / "out", figures=None)
     text = (tmp_path / "out" / "summary.json").read_text(encoding="utf-8")
     objects = json.loads(text)["platforms"]["near"]["objects"]
     tables = {by: pd.read_csv(tmp_path / "out" / f"objects_by_{by}.csv") for by in DIMENSIONS}
@@ -233,9 +233,9 @@ def test_the_folder_has_tables_with_the_numbers_of_the_json(called: Result, tmp_
 
 
 def test_the_folder_without_objects_has_no_such_tables(tmp_path: Path) -> None:
-    written = write_folder(result_of(without=made()), tmp_path / "one", figures=False)
+    written = write_folder(result_of(without=made()), tmp_path / "one", figures=None)
     assert not [path.name for path in written if path.name.startswith("object")]
-    written = write_folder(result_of(workers=uncalled()), tmp_path / "two", figures=False)
+    written = write_folder(result_of(workers=uncalled()), tmp_path / "two", figures=None)
     names = {path.name for path in written if path.name.startswith("object")}
     assert names == {
         "objects.csv",

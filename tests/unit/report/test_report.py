@@ -31,7 +31,7 @@ def test_narrow_terminals_break_no_table(small_result: Result) -> None:
     assert max(len(line) for line in printed(small_result, 80).splitlines()) <= 80
 
 
-@pytest.mark.parametrize("name", ["cdf", "map", "phases", "timeline"])
+@pytest.mark.parametrize("name", ["cdf", "ccdf", "map", "phases", "timeline"])
 def test_figures_draw(small_result: Result, name: str) -> None:
     figure = getattr(small_result.plot, name)()
     assert isinstance(figure, Figure)
@@ -54,7 +54,7 @@ def test_cdf_ends_at_all_requests(small_result: Result) -> None:
 
 def test_figure_files(small_result: Result) -> None:
     files = figure_files(small_result)
-    assert list(files) == ["cdf.png", "map.png", "phases.png"]
+    assert list(files) == ["cdf.png", "ccdf.png", "map.png", "phases.png"]
     assert all(
         content.startswith(b"\x89PNG") and len(content) > 10_000 for content in files.values()
     )
@@ -66,7 +66,7 @@ def test_figures_of_a_platform_that_answers_nobody(small_result: Result) -> None
     )
     result = popsim.run(scenario, store=None, progress=False, workers=1)
     assert result.pools["lambda"].answered == 0
-    for name in ("cdf", "map", "phases", "timeline"):
+    for name in ("cdf", "ccdf", "map", "phases", "timeline"):
         getattr(result.plot, name)()
     assert "-" in printed(result, 120)
     assert result.to_json_dict()["platforms"]["lambda"]["latency_ms"]["p50"]["value"] is None
