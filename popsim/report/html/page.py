@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from popsim.results.result import Result
 
 FOLDER = Path(__file__).parent
+SCRIPTS = ("base", "charts", "overview", "map", "tables", "main")  # in this order
 
 
 def html_page(result: Result) -> str:
     """Return a result as a self-contained page; its numbers are in the JSON block with the id ``data``."""
-    style, script = _asset("page.css"), _asset("page.js")
+    style, script = _asset("page.css"), _script()
     parts = {
         "title": html.escape(result.scenario.name),
         "policy": html.escape(_policy(style, script)),
@@ -34,6 +35,12 @@ def html_page(result: Result) -> str:
 
 def _asset(name: str) -> str:
     return (FOLDER / name).read_text("utf-8")
+
+
+def _script() -> str:
+    """Return all scripts as one that leaves no name behind."""
+    parts = "\n".join(_asset(f"js/{name}.js") for name in SCRIPTS)
+    return f'"use strict";\n(() => {{\n{parts}}})();\n'
 
 
 def _policy(style: str, script: str) -> str:
