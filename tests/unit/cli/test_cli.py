@@ -65,7 +65,7 @@ def test_run_prints_tables_and_writes_everything(tmp_path: Path) -> None:
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {
         "summary.json", "summary.csv", "phases.csv", "countries.csv", "sites.csv", "requests.csv",
-        "timeline.csv", "scenario.yaml", "cdf.png", "map.png", "phases.png",
+        "timeline.csv", "scenario.yaml", "cdf.png", "ccdf.png", "map.png", "phases.png",
     }  # fmt: skip
 
 
