@@ -12,9 +12,10 @@ JOBS ?= 2
 ENGINE_TESTS := tests/engines/test_equality.py tests/engines/test_kernel.py tests/engines/test_draws.py
 CLAIM_SCENARIOS := probes_2018_world probes_2018_australia kv_2025_redesign kv_central_outage \
 	document_editor read_replicas home_outage hibernation objects_vs_dynamodb
+WATCHED_SCENARIOS := probes_2018_australia kv_2025_redesign read_replicas objects_vs_dynamodb
 
-.PHONY: help run test lint types imports unit jit-off bounds notebooks claims other-pythons format \
-	bench docs golden build coverage clean
+.PHONY: help run test lint types imports unit jit-off bounds notebooks claims baselines other-pythons format \
+	bench docs golden baselines-save build coverage clean
 
 help: ## list the tasks
 	@echo "make TASK, where TASK is"
@@ -61,7 +62,7 @@ run: $(VENV)/.installed ## run the flagship scenario; figures and verdicts into 
 
 # --- checking it -----------------------------------------------------------------------------------
 
-test: lint types imports jit-off bounds notebooks claims other-pythons unit ## run everything that CI runs, under 12 minutes
+test: lint types imports jit-off bounds notebooks claims baselines other-pythons unit ## run everything that CI runs, under 12 minutes
 
 lint: $(VENV)/.installed-dev ## ruff: mistakes and format
 	@$(BIN)/ruff check .
@@ -96,6 +97,11 @@ notebooks: $(VENV)/.installed-dev ## execute the notebooks with their asserts
 claims: $(VENV)/.installed-dev ## judge the claims that are reproduced
 	@$(BIN)/popsim check $(CLAIM_SCENARIOS)
 
+baselines: $(VENV)/.installed-dev ## nothing got worse since baselines/ were saved; a claim that must fail fails
+	@$(BIN)/popsim baseline compare $(WATCHED_SCENARIOS)
+	@status=0; $(BIN)/popsim check tests/data/must_fail.yaml || status=$$?; \
+	if [ $$status -ne 99 ]; then echo "tests/data/must_fail.yaml: exit code $$status, expected 99" >&2; exit 1; fi
+
 other-pythons: ## smoke tests under Python 3.12 and 3.13, where these are installed
 	@for version in 3.12 3.13; do \
 	  if python$$version --version >/dev/null 2>&1; then \
@@ -122,6 +128,9 @@ docs: $(VENV)/.installed-dev ## build docs/assumptions.md and docs/scenario.sche
 
 golden: $(VENV)/.installed-dev ## write the golden results anew; say so under "Changed results" in CHANGELOG.md
 	@POPSIM_GOLDEN=write $(BIN)/pytest -q tests/golden
+
+baselines-save: $(VENV)/.installed-dev ## accept what scenarios yield now as their baselines
+	@$(BIN)/popsim baseline save $(WATCHED_SCENARIOS)
 
 build: $(VENV)/.installed-dev ## wheel and source distribution into dist/
 	@$(BIN)/python -m build --quiet

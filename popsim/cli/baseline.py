@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from popsim.cli.main import (
+from popsim.cli.common import (
     EXIT_FAILS,
-    _interruptible,
-    _notify,
-    _run_options,
-    _simulate,
-    _writable,
+    interruptible,
+    notify,
+    run_options,
+    simulate,
+    writable,
 )
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def baseline() -> None:
 @baseline.command()
 @click.argument("scenarios", metavar="SCENARIO...", nargs=-1, required=True)
 @_folder
-@_run_options
-@_interruptible
+@run_options
+@interruptible
 def save(scenarios: tuple[str, ...], folder: Path, **options: Any) -> None:
     """Run SCENARIOs and write their baselines, over those that were there."""
     from popsim.claims.baseline import save as baseline_of
@@ -62,11 +62,11 @@ def save(scenarios: tuple[str, ...], folder: Path, **options: Any) -> None:
     from popsim.engine.outputs import write_atomically
 
     loaded = _load(scenarios, folder)
-    _writable(folder)
+    writable(folder)
     for name, (path, scenario) in zip(scenarios, loaded, strict=True):
-        result = _simulate(scenario, options)
+        result = simulate(scenario, options)
         if result.replications < 2:
-            _notify(f"{name}: one replication has no spread; no change can be told from chance")
+            notify(f"{name}: one replication has no spread; no change can be told from chance")
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(path, to_json(baseline_of(result)).encode())
         click.echo(f"written: {path}", err=True)
@@ -90,8 +90,8 @@ def save(scenarios: tuple[str, ...], folder: Path, **options: Any) -> None:
 @click.option(
     "--json", "json_to", metavar="FILE", help="Write all of it as JSON; - for stdout, no tables."
 )
-@_run_options
-@_interruptible
+@run_options
+@interruptible
 def compare(
     scenarios: tuple[str, ...],
     folder: Path,
@@ -112,13 +112,13 @@ def compare(
     baselines = _read(scenarios, [path for path, _ in loaded], folder)
     for target in (markdown, Path(json_to) if json_to not in (None, "-") else None):
         if target is not None:
-            _writable(target.parent)
+            writable(target.parent)
     reports = []
     for name, (_, scenario), before in zip(scenarios, loaded, baselines, strict=True):
-        report = compared(_simulate(scenario, options), before, tolerance)
+        report = compared(simulate(scenario, options), before, tolerance)
         reports.append((name, report))
         for note in report.notes:
-            _notify(f"{name}: {note}")
+            notify(f"{name}: {note}")
         if json_to != "-":
             print_report(report, name, console_for_output())
     _write(reports, markdown, json_to)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from popsim.cli.main import _interruptible, _run_options, _simulate, _writable
+from popsim.cli.common import interruptible, run_options, simulate, writable
 
 if TYPE_CHECKING:
     from popsim.claims.difference import Method
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 @click.option(
     "--json", "json_to", metavar="FILE", help="Write it as JSON; - for stdout, without the table."
 )
-@_run_options
-@_interruptible
+@run_options
+@interruptible
 def compare(
     first: str,
     second: str | None,
@@ -45,12 +45,12 @@ def compare(
     from popsim.sweeps import load
 
     if json_to not in (None, "-"):
-        _writable(Path(json_to or "").parent)
+        writable(Path(json_to or "").parent)
     one = load(first)
     other = one if second is None else load(second)
     pairs = _pairs(one, other, platforms)
-    before = _simulate(one, options)
-    after = before if second is None else _simulate(other, options)
+    before = simulate(one, options)
+    after = before if second is None else simulate(other, options)
     method = _method(before.scenario, after.scenario)
     found = {
         label: between(before.pools[was], after.pools[now], method)

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-EXIT_UNDECIDED, EXIT_FAILS, EXIT_INPUT, EXIT_RUN, EXIT_INTERRUPTED = 98, 99, 2, 3, 130
-
-Command = TypeVar("Command", bound=Callable[..., Any])
+from popsim.cli.common import (
+    EXIT_INPUT,
+    EXIT_RUN,
+    exit_code,
+    extend_option,
+    interruptible,
+    notify,
+    run_options,
+    simulate,
+    writable,
+)
 
 
 def main() -> None:
@@ -49,24 +56,6 @@ def _errors() -> Iterator[None]:
         sys.exit(EXIT_RUN)
 
 
-def _interruptible(command: Command) -> Command:
-    @wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return command(*args, **kwargs)
-        except KeyboardInterrupt:
-            click.echo("interrupted; finished runs are kept, the same command goes on", err=True)
-            # Workers are ended already; what else holds the interpreter must not delay the exit.
-            sys.stdout.flush()
-            os._exit(EXIT_INTERRUPTED)
-
-    return wrapped  # type: ignore[return-value]
-
-
-def _notify(message: str) -> None:
-    click.echo(f"note: {message}", err=True)
-
-
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 all claims hold, 99 one fails, 98 one is undecided, 2 bad input, 3 a run failed, 130 interrupted.",
@@ -74,29 +63,6 @@ def _notify(message: str) -> None:
 @click.version_option(package_name="popsim")
 def cli() -> None:
     """Simulate serverless applications on a planet of points of presence and cloud regions."""
-
-
-def _run_options(command: Command) -> Command:
-    options = [
-        click.option(
-            "--engine",
-            type=click.Choice(["compiled", "simpy"]),
-            help="Override the scenario's engine.",
-        ),
-        click.option(
-            "--replications", type=click.IntRange(1, 10_000), help="Override how many replications."
-        ),
-        click.option("--seed", type=click.IntRange(0), help="Override the scenario's seed."),
-        click.option(
-            "--workers", type=click.IntRange(1), help="Processes to use; default: all cores."
-        ),
-        click.option(
-            "--fresh", is_flag=True, help="Neither use nor keep finished runs (.popsim/)."
-        ),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
 
 
 @cli.command()
@@ -124,8 +90,9 @@ def _run_options(command: Command) -> Command:
     show_default=True,
     help="How to draw figures into --out.",
 )
-@_run_options
-@_interruptible
+@extend_option
+@run_options
+@interruptible
 def run(
     scenario: str, json_to: str | None, html: Path | None, out: Path | None, figures: str, **options: Any
 ) -> None:  # fmt: skip
@@ -133,8 +100,8 @@ def run(
     files = (html, Path(json_to) if json_to and json_to != "-" else None)
     for target in (out, *(file and file.parent for file in files)):
         if target is not None:
-            _writable(target)
-    result = _simulate(scenario, options)
+            writable(target)
+    result = simulate(scenario, options)
     if json_to == "-":
         click.echo(result.to_json(), nl=False)
     else:
@@ -152,7 +119,7 @@ def run(
 
         written = write_folder(result, out, figures=None if figures == "none" else figures)
         click.echo(f"written: {', '.join(str(path) for path in written)}", err=True)
-    sys.exit(_exit_code(result.verdicts))
+    sys.exit(exit_code(result.verdicts))
 
 
 @cli.command()
@@ -171,8 +138,9 @@ def run(
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write a Markdown table; also appended to $GITHUB_STEP_SUMMARY if that is set.",
 )
-@_run_options
-@_interruptible
+@extend_option
+@run_options
+@interruptible
 def check(
     scenarios: tuple[str, ...], json_to: str | None, junit: Path | None, markdown: Path | None, **options: Any
 ) -> None:  # fmt: skip
@@ -187,14 +155,14 @@ def check(
 
     for target in (junit, markdown, Path(json_to) if json_to not in (None, "-") else None):
         if target is not None:
-            _writable(target.parent)
+            writable(target.parent)
     loaded = [load(scenario) for scenario in scenarios]  # all files are checked before one is run
     checked = []
     for name, scenario in zip(scenarios, loaded, strict=True):
         if not scenario.claims:
-            _notify(f"{name} makes no claims")
+            notify(f"{name} makes no claims")
             continue
-        result = _simulate(scenario, options)
+        result = simulate(scenario, options)
         checked.append(
             Checked(name, scenario.name, scenario.id, result.replications, result.verdicts)
         )
@@ -203,7 +171,7 @@ def check(
     if json_to != "-":
         click.echo(counts_text(checked))
     write_verdicts(checked, json_to, junit, markdown)
-    sys.exit(_exit_code(verdict for each in checked for verdict in each.verdicts))
+    sys.exit(exit_code(verdict for each in checked for verdict in each.verdicts))
 
 
 @cli.command()
@@ -264,36 +232,3 @@ def warmup() -> None:
         return
     click.echo("compiling the engine ...", err=True)
     compile_engine()
-
-
-def _simulate(source: Any, options: dict[str, Any]) -> Any:
-    from popsim.sweeps import run as run_scenario
-    from popsim.sweeps.store import FOLDER
-
-    changes = {
-        key: options[key] for key in ("engine", "replications", "seed") if options[key] is not None
-    }
-    store = None if options["fresh"] else FOLDER
-    return run_scenario(source, workers=options["workers"], notify=_notify, store=store, **changes)
-
-
-def _writable(folder: Path) -> None:
-    """Fail before the work is done rather than after it.
-
-    Raises:
-        OSError: nothing can be written there.
-    """
-    existing = folder
-    while not existing.exists() and existing != existing.parent:
-        existing = existing.parent
-    if not existing.is_dir():
-        raise NotADirectoryError(20, "is not a folder", str(existing))
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise PermissionError(13, "cannot be written", str(folder))
-
-
-def _exit_code(verdicts: Any) -> int:
-    found = {verdict.verdict for verdict in verdicts if verdict.severity == "error"}
-    if "fails" in found:
-        return EXIT_FAILS
-    return EXIT_UNDECIDED if "undecided" in found else 0

@@ -7,18 +7,19 @@ down to probabilities of 1e-16. Step laws (integers, atoms) are not interpolated
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Hashable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from popsim.engine.draws import NODES, NODES_PER_OCTAVE, OCTAVES, tail, uniform
-
-if TYPE_CHECKING:
-    from popsim.scenario.laws import Law
+from popsim.scenario.laws import Law
 
 Floats = NDArray[np.float64]
+
+MOST_REMEMBERED = 300  # tables of 55 KB
+_remembered: dict[Hashable, Floats] = {}
 
 
 def node_probabilities(*, midpoints: bool) -> Floats:
@@ -30,16 +31,41 @@ def node_probabilities(*, midpoints: bool) -> Floats:
 
 
 def quantile_table(law: Law) -> Floats:
-    """Tabulate ``law``: shape (2, NODES), first the lower, then the upper tail.
+    """Tabulate ``law``: shape (2, NODES), first the lower, then the upper tail; not to be written to.
+
+    Replications and platforms share most of their laws: tables are remembered, because bisecting a mixture takes
+    longer than a small run.
 
     Raises:
         ValueError: a quantile is not finite or is negative (times and sizes never are).
     """
+    key = _content(law)
+    if key not in _remembered:
+        if len(_remembered) >= MOST_REMEMBERED:
+            _remembered.clear()
+        _remembered[key] = _tabulate(law)
+    return _remembered[key]
+
+
+def _content(value: Any) -> Hashable:
+    """Return all that determines a law: its class, not only that one's name, and its parameters."""
+    if isinstance(value, Law):
+        return type(value), *(_content(item) for item in vars(value).items())
+    if isinstance(value, np.ndarray):
+        return value.dtype.str, value.shape, value.tobytes()
+    if isinstance(value, (list, tuple)):
+        return tuple(map(_content, value))
+    return repr(value) if isinstance(value, dict) else value
+
+
+def _tabulate(law: Law) -> Floats:
     probabilities = node_probabilities(midpoints=law.is_step)
     table = np.stack([law.quantile_lower(probabilities), law.quantile_upper(probabilities)])
     if not np.all(np.isfinite(table)) or table.min() < 0.0:
         raise ValueError(f"{law!r} has negative or unbounded quantiles; expected values from 0 up")
-    return np.ascontiguousarray(table, dtype=np.float64)
+    table = np.ascontiguousarray(table, dtype=np.float64)
+    table.flags.writeable = False
+    return table
 
 
 def quantile(table: Sequence[Floats] | Floats, is_step: bool, word: int) -> float:

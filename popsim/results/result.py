@@ -219,7 +219,11 @@ class Result:
 
     def warmup_check(self) -> tuple[WarmupCheck, ...]:
         """Tell for every platform whether the warm-up and the run were long enough; see ``note`` of each."""
-        return check_warmup(self.scenario, self.pools)
+        return tuple(self._warmup.values())
+
+    @cached_property
+    def _warmup(self) -> dict[str, WarmupCheck]:
+        return {check.platform: check for check in check_warmup(self.scenario, self.pools)}
 
     def to_json_dict(self) -> dict[str, Any]:
         """Return the summary as plain data, schema 1; it holds all that re-creates the run."""
@@ -274,6 +278,7 @@ class Result:
             "latency_ms": {k: e.to_json_dict() for k, e in self._latencies(pool).items()},
             "phases_ms": {k: {p: finite(v) for p, v in ms.items()} for k, ms in at.items()},
             "cold_start_phases_ms": {k: finite(v) for k, v in pool.cold_start_phases_ms().items()},
+            "warmup": self._warmup[platform].to_json_dict(),
             "groups": groups,
         } | {name: part for name, part in parts.items() if part is not None}
 

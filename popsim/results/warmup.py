@@ -17,11 +17,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from popsim.engine.outputs import TIMELINE_COLUMNS, Floats, PlatformRun
 from popsim.results.pooled import Pool
+from popsim.results.statistics import finite
 from popsim.scenario.schema import Scenario
 from popsim.scenario.units import format_duration
 
@@ -67,6 +69,17 @@ class WarmupCheck:
                 f"between 120ths of the run, over {AUTOCORRELATION:g}): try a longer duration"
             )
         return None
+
+    def to_json_dict(self) -> dict[str, Any]:
+        """Return what was found as plain data; None for what was not checked."""
+        return {
+            "warmup_ms": self.warmup_ms,
+            "truncation_ms": finite(self.truncation_ms),
+            "bias": finite(self.bias),
+            "autocorrelation": finite(self.autocorrelation),
+            "note": self.note,
+            "not_checked": self.not_checked,
+        }
 
 
 def check_warmup(scenario: Scenario, pools: Mapping[str, Pool]) -> tuple[WarmupCheck, ...]:

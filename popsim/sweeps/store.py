@@ -15,6 +15,7 @@ from typing import Any
 from popsim.engine.outputs import PlatformRun, write_atomically
 from popsim.models.registry import get
 from popsim.results.provenance import code_hash, data_hash
+from popsim.results.statistics import MOST_REPLICATIONS
 from popsim.scenario.schema import Scenario
 
 FOLDER = Path(".popsim") / "runs"
@@ -51,6 +52,16 @@ class Store:
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.npz"
+
+
+def finished_replications(scenario: Scenario, folder: Path) -> int:
+    """Return how many replications are kept of all platforms, from the first on without a gap."""
+    for replication in range(MOST_REPLICATIONS):
+        for platform in scenario.platforms:
+            key = run_key(scenario, platform, replication, scenario.engine)
+            if key is None or not (folder / f"{key}.npz").exists():
+                return replication
+    return MOST_REPLICATIONS
 
 
 def run_key(scenario: Scenario, platform: str, replication: int, engine: str) -> str | None:

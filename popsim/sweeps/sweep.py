@@ -13,12 +13,13 @@ from popsim.engine.control import ControlProcess
 from popsim.engine.outputs import PlatformRun
 from popsim.engine.run import needs_compiling, simulate, warmup
 from popsim.results.result import Result
+from popsim.scenario.errors import RunError
 from popsim.scenario.loading import Source
 from popsim.scenario.schema import Scenario
 from popsim.sweeps.pool import Job, Task, core_count, run_tasks
 from popsim.sweeps.prepare import load
 from popsim.sweeps.progress import Bar, progress_bar
-from popsim.sweeps.store import FOLDER, Notify, Store, run_key
+from popsim.sweeps.store import FOLDER, Notify, Store, finished_replications, run_key
 
 SMALL_REQUESTS = 400_000  # a sweep of fewer is faster in one process than in several
 
@@ -31,19 +32,29 @@ def run(
     progress: bool = True,
     notify: Notify | None = None,
     store: Path | None = FOLDER,
+    extend: int | None = None,
     **changes: Any,
 ) -> Result:
     """Run a scenario and return its result.
 
     ``changes`` are laid over it: ``run("cold_starts", replications=3, platforms={"lambda": {"memory": "1GB"}})``. Results do not
     depend on ``workers``, all cores by default. ``processes`` are control processes of your own, generator functions
-    ``process(control)``. Finished runs are kept in ``store`` and used again; None keeps nothing.
+    ``process(control)``. Finished runs are kept in ``store`` and used again; None keeps nothing. ``extend`` asks for so
+    many replications more than are finished and kept, whatever the scenario says.
 
     Raises:
         InputError: the scenario is wrong; every mistake is listed.
-        RunError: a run could not be finished.
+        RunError: a run could not be finished, or there is nothing to extend.
     """
     scenario = load(source, **changes)
+    if extend is not None:
+        finished = 0 if store is None or processes else finished_replications(scenario, store)
+        if not finished:
+            raise RunError(
+                f"there is nothing to extend: no finished replication of {scenario.name!r} is kept "
+                "by this version of popsim; run it first, without extend"
+            )
+        scenario = scenario.changed(replications=finished + extend)
     sweep = _Sweep(scenario, workers, tuple(processes), notify or _warn, store)
     began = time.perf_counter()
     with progress_bar(shown=progress) as bar:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 SCENARIO = {
@@ -93,3 +95,45 @@ def test_another_seed_is_compared_by_ranks(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "compared by ranks" in done.stdout
     assert "too few replications" in done.stderr
+
+
+DOCS = Path(__file__).parents[3] / "docs" / "baselines.md"
+
+
+@pytest.mark.parametrize("forge", ["GitHub Actions", "GitLab"])
+def test_the_examples_for_ci_run(forge: str, tmp_path: Path) -> None:
+    """The commands of docs/baselines.md, on a scenario that gets worse."""
+    block = DOCS.read_text("utf-8").split(f"\n{forge}")[1].split("```yaml\n")[1].split("```")[0]
+    job = next(iter(yaml.safe_load(block).values())) if forge == "GitHub Actions" else None
+    lines = (
+        [step.get("run", "") for step in job["latency"]["steps"]]
+        if job
+        else yaml.safe_load(block)["latency"]["script"]
+    )
+    commands = [shlex.split(line) for line in lines if line.startswith("popsim ")]
+    assert len(commands) == 1
+    (tmp_path / "scenarios").mkdir()
+    scenario = tmp_path / "scenarios" / "checkout.yaml"
+    scenario.write_text(yaml.safe_dump(SCENARIO), encoding="utf-8")
+    popsim("baseline", "save", "scenarios/checkout.yaml", cwd=tmp_path)
+    assert popsim(*commands[0][1:], cwd=tmp_path).returncode == 0
+    scenario.write_text(yaml.safe_dump(SCENARIO | {"platforms": SLOWER}), encoding="utf-8")
+    assert popsim(*commands[0][1:], cwd=tmp_path).returncode == 99
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "is no baseline: it is not valid JSON"),
+        ("[]", "it.json"),
+        ('{"schema": 1}', "it.json"),
+    ],
+)
+def test_damaged_baselines_are_told(content: str, message: str, tmp_path: Path) -> None:
+    name = write(tmp_path)
+    (tmp_path / "baselines").mkdir()
+    (tmp_path / "baselines" / "it.json").write_text(content, encoding="utf-8")
+    done = popsim("baseline", "compare", name, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert message in done.stderr

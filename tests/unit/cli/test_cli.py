@@ -246,6 +246,38 @@ def test_finished_runs_are_used_again_and_extended(tmp_path: Path) -> None:
     assert json.loads(damaged.stdout)["platforms"] == json.loads(first)["platforms"]
 
 
+def test_a_finished_result_is_extended(tmp_path: Path) -> None:
+    name = write(tmp_path)
+    nothing = popsim("run", name, "--extend", "1", cwd=tmp_path)
+    assert nothing.returncode == 3
+    assert "there is nothing to extend" in nothing.stderr
+    popsim("run", name, cwd=tmp_path)
+    extended = popsim("run", name, "--extend", "2", "--json", "-", cwd=tmp_path)
+    assert json.loads(extended.stdout)["replications"] == 4
+    for option in (["--replications", "3"], ["--fresh"]):
+        both = popsim("run", name, "--extend", "1", *option, cwd=tmp_path)
+        assert both.returncode == 2
+        assert f"--extend does not go with {option[0]}" in both.stderr
+
+
+def test_a_warm_up_that_is_too_short_is_told(tmp_path: Path) -> None:
+    """Every instance is cold at first, and starts so slowly that the mean moves."""
+    slow = {"preset": "aws-lambda", "runtime": {"init": "8s"}}
+    name = write(
+        tmp_path, duration="10min", replications=5, platforms={"lambda": slow}, clients={"topology": "cities"},
+        workload={"arrivals": {"rate": "20/s"}, "functions": {"count": 20}},
+    )  # fmt: skip
+    done = popsim("run", name, "--json", "-", cwd=tmp_path)
+    notes = [
+        line for line in done.stderr.splitlines() if line.startswith("note: the latency of lambda")
+    ]
+    assert len(notes) == 1
+    assert "MSER-5" in notes[0]
+    warmup = json.loads(done.stdout)["platforms"]["lambda"]["warmup"]
+    assert warmup["note"] == notes[0].removeprefix("note: ")
+    assert warmup["bias"] > 0.01
+
+
 def _heed_interrupts() -> None:
     """Undo what shells do to background jobs: these ignore Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -17,6 +17,7 @@ from popsim.results import Result
 from popsim.scenario.errors import RunError
 from popsim.scenario.schema import Scenario
 from popsim.sweeps import pool as pool_module
+from popsim.sweeps import store as store_module
 from popsim.sweeps.pool import Job, Task, run_tasks
 from popsim.sweeps.store import run_key
 
@@ -215,3 +216,50 @@ def test_control_processes_of_ones_own() -> None:
 
 def test_pool_uses_the_cores_it_may() -> None:
     assert 1 <= pool_module.core_count() <= (os.cpu_count() or 1)
+
+
+def kept(folder: Path) -> dict[str, int]:
+    """Return when each kept run was written, in ns."""
+    return {path.name: path.stat().st_mtime_ns for path in folder.glob("*.npz")}
+
+
+def test_extending_redoes_nothing(tmp_path: Path) -> None:
+    """And is the same as asking for all replications at once, to the last bit."""
+    quiet: dict[str, Any] = {"progress": False, "workers": 1}
+    popsim.run(BASE, store=tmp_path, replications=2, **quiet)
+    before = kept(tmp_path)
+    extended = popsim.run(BASE, store=tmp_path, extend=3, **quiet)
+    assert extended.replications == 5
+    assert before.items() <= kept(tmp_path).items()
+    assert len(kept(tmp_path)) == 5 * len(BASE["platforms"])
+    assert same(extended, popsim.run(BASE, store=None, replications=5, **quiet))
+    assert popsim.run(BASE, store=tmp_path, extend=1, **quiet).replications == 6
+
+
+def test_extending_goes_on_from_the_first_gap(tmp_path: Path) -> None:
+    """As after an interrupt: replication 1 of a platform is missing, 2 is not run again."""
+    quiet: dict[str, Any] = {"progress": False, "workers": 1}
+    result = popsim.run(BASE, store=tmp_path, replications=3, **quiet)
+    key = run_key(result.scenario, "lambda", 1, "compiled")
+    (tmp_path / f"{key}.npz").unlink()
+    before = kept(tmp_path)
+    extended = popsim.run(BASE, store=tmp_path, extend=2, **quiet)
+    assert extended.replications == 3
+    assert before.items() <= kept(tmp_path).items()
+    assert same(extended, result)
+
+
+@pytest.mark.parametrize("change", ["nothing kept", "another version", "another seed", "no store"])
+def test_what_cannot_be_extended(
+    change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes: dict[str, Any] = {}
+    if change != "nothing kept":
+        popsim.run(BASE, store=tmp_path, replications=1, progress=False, workers=1)
+    if change == "another version":
+        monkeypatch.setattr(store_module, "code_hash", lambda: "of another version")
+    if change == "another seed":
+        changes["seed"] = 7
+    folder = None if change == "no store" else tmp_path
+    with pytest.raises(RunError, match="there is nothing to extend: no finished replication"):
+        popsim.run(BASE, store=folder, extend=2, progress=False, **changes)

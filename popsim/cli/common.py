@@ -1,0 +1,125 @@
+"""What several commands share: their options, running a scenario, notes and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from popsim.results.result import Result
+    from popsim.results.verdict import Verdict
+    from popsim.scenario.loading import Source
+    from popsim.scenario.schema import Scenario
+
+EXIT_UNDECIDED, EXIT_FAILS, EXIT_INPUT, EXIT_RUN, EXIT_INTERRUPTED = 98, 99, 2, 3, 130
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def notify(message: str) -> None:
+    """Tell the user something that is no error."""
+    click.echo(f"note: {message}", err=True)
+
+
+def interruptible(command: Command) -> Command:
+    """Let a command end at once when it is interrupted, with a word on what is kept."""
+
+    @wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except KeyboardInterrupt:
+            click.echo("interrupted; finished runs are kept, the same command goes on", err=True)
+            # Workers are ended already; what else holds the interpreter must not delay the exit.
+            sys.stdout.flush()
+            os._exit(EXIT_INTERRUPTED)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def run_options(command: Command) -> Command:
+    """Add the options of every command that runs scenarios; ``simulate`` takes them."""
+    options = [
+        click.option(
+            "--engine",
+            type=click.Choice(["compiled", "simpy"]),
+            help="Override the scenario's engine.",
+        ),
+        click.option(
+            "--replications", type=click.IntRange(1, 10_000), help="Override how many replications."
+        ),
+        click.option("--seed", type=click.IntRange(0), help="Override the scenario's seed."),
+        click.option(
+            "--workers", type=click.IntRange(1), help="Processes to use; default: all cores."
+        ),
+        click.option(
+            "--fresh", is_flag=True, help="Neither use nor keep finished runs (.popsim/)."
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+extend_option = click.option(
+    "--extend",
+    type=click.IntRange(1, 10_000),
+    help="Run this many replications more than are finished and kept (.popsim/).",
+)
+
+
+def simulate(source: Source | Scenario, options: dict[str, Any]) -> Result:
+    """Run a scenario with the options of ``run_options``; say what is doubtful about its warm-up and length.
+
+    Raises:
+        InputError: the scenario is wrong; every mistake is listed.
+        RunError: a run could not be finished.
+        UsageError: options contradict each other.
+    """
+    from popsim.sweeps import run as run_scenario
+    from popsim.sweeps.store import FOLDER
+
+    extend = options.get("extend")
+    for other in ("replications", "fresh"):
+        if extend and options[other]:
+            raise click.UsageError(f"--extend does not go with --{other}: it counts on from what is kept")  # fmt: skip
+    changes = {
+        key: options[key] for key in ("engine", "replications", "seed") if options[key] is not None
+    }
+    store = None if options["fresh"] else FOLDER
+    result = run_scenario(
+        source, workers=options["workers"], notify=notify, store=store, extend=extend, **changes
+    )
+    for check in result.warmup_check():
+        if check.note:
+            notify(check.note)
+    return result
+
+
+def writable(folder: Path) -> None:
+    """Fail before the work is done rather than after it.
+
+    Raises:
+        OSError: nothing can be written there.
+    """
+    existing = folder
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    if not existing.is_dir():
+        raise NotADirectoryError(20, "is not a folder", str(existing))
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise PermissionError(13, "cannot be written", str(folder))
+
+
+def exit_code(verdicts: Iterable[Verdict]) -> int:
+    """Return the exit code of some verdicts; those of severity warn don't count."""
+    found = {verdict.verdict for verdict in verdicts if verdict.severity == "error"}
+    if "fails" in found:
+        return EXIT_FAILS
+    return EXIT_UNDECIDED if "undecided" in found else 0
