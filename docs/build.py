@@ -5,18 +5,14 @@ A test asserts that both files are current.
 
 from __future__ import annotations
 
-import json
 import re
-import warnings
 from pathlib import Path
-from typing import Any
 
-from popsim.scenario.bundled import bundled_names
-from popsim.scenario.schema import Scenario
+from popsim.scenario.json_schema import scenario_schema
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
-PLACES = ("popsim/**/*.py", "popsim/**/*.yaml", "topologies/**/*", "scenarios/*.yaml")
+PLACES = ("popsim/**/*.py", "popsim/**/*.yaml", "topologies/**/*", "scenarios/**/*.yaml")
 MARK = "ASSUMPTION:"
 END = re.compile(r"\.(?=\s+[A-Z\"]|\s*$)|\.\s*\"\"\"")  # of a sentence
 
@@ -28,18 +24,6 @@ marks by `make docs`; change the mark, not the page.
 | where | of | what is assumed |
 |---|---|---|
 """
-
-
-def scenario_schema() -> str:
-    """Return the JSON schema of a scenario file, in which a platform may name a preset."""
-    with warnings.catch_warnings():  # laws as defaults cannot be written as JSON, and are left out
-        warnings.simplefilter("ignore")
-        schema: dict[str, Any] = Scenario.model_json_schema()
-    platform = schema["$defs"]["PlatformSpec"]
-    platform["properties"]["preset"] = {"enum": bundled_names("presets")}
-    platform["anyOf"] = [{"required": ["preset"]}, {"required": platform.pop("required")}]
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
 
 
 def assumptions() -> list[tuple[str, str, str]]:

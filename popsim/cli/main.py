@@ -200,6 +200,26 @@ def validate(scenarios: tuple[str, ...], resolved: bool) -> None:
         raise InputError(problems)
 
 
+@cli.command()
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write it into this file instead.",
+)
+def schema(out: Path | None) -> None:
+    """Print the JSON Schema of scenarios, with which editors complete and check them."""
+    from popsim.engine.outputs import write_atomically
+    from popsim.scenario.json_schema import scenario_schema
+
+    if out is None:
+        click.echo(scenario_schema(), nl=False)
+        return
+    writable(out.parent)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(out, scenario_schema().encode())
+    click.echo(f"written: {out}", err=True)
+
+
 @cli.command(name="list")
 def list_() -> None:
     """List bundled scenarios, presets, topologies and models."""
@@ -208,6 +228,7 @@ def list_() -> None:
 
     kinds = {
         "scenarios": "scenarios",
+        "scenarios/claims": "claims, as claims/NAME",
         "presets": "presets",
         "topologies/sites": "topologies of sites",
         "topologies/clients": "topologies of clients",

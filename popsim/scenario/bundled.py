@@ -13,7 +13,7 @@ NAMES = {
     "topologies/sites": "topology of sites",
     "topologies/clients": "topology of clients",
 }
-ENDINGS = {"scenarios": ".yaml", "presets": ".yaml"}
+ENDINGS = {"scenarios": ".yaml", "scenarios/claims": ".yaml", "presets": ".yaml"}
 
 
 def bundled_folder(kind: str) -> Path:

@@ -65,7 +65,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_schema_accepts_what_popsim_accepts_and_not_a_misspelt_key(build: ModuleType) -> None:
     validator = Draft202012Validator(json.loads(build.scenario_schema()))
-    for path in [*ROOT.glob("scenarios/*.yaml"), *ROOT.glob("tests/data/valid/*.yaml")]:
+    for path in [*ROOT.glob("scenarios/**/*.yaml"), *ROOT.glob("tests/data/valid/*.yaml")]:
         assert [error.message for error in validator.iter_errors(load_yaml(path).data)] == []
     for name in ("misspelt_key", "missing_unit", "unknown_preset", "step_unknown", "kv_steps_wrong",
                  "keys_out_of_range", "kv_get_of_too_many", "kv_expiry_of_nothing"):  # fmt: skip

@@ -304,6 +304,17 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_the_schema_is_that_of_the_docs(tmp_path: Path) -> None:
+    docs = Path(__file__).parents[3] / "docs" / "scenario.schema.json"
+    assert popsim("schema", cwd=tmp_path).stdout == docs.read_text("utf-8")
+    assert popsim("schema", "--out", "new/it.json", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "new" / "it.json").read_text("utf-8") == docs.read_text("utf-8")
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    bad = popsim("schema", "--out", "file/it.json", cwd=tmp_path)
+    assert bad.returncode == 2
+    assert "is not a folder" in bad.stderr
+
+
 def test_list_names_everything(tmp_path: Path) -> None:
     out = popsim("list", cwd=tmp_path).stdout
     for name in ("workers_vs_lambda", "cloudflare-workers", "world-users", "anycast", "isolate"):
