@@ -123,7 +123,7 @@ coverage: $(VENV)/.installed-dev ## what the tests reach; kernels are measured u
 bench: $(VENV)/.installed-dev ## speed, memory and compile time of both engines
 	@$(BIN)/python -m benchmarks
 
-docs: $(VENV)/.installed-dev ## build docs/assumptions.md and docs/scenario.schema.json
+docs: $(VENV)/.installed-dev ## build docs/background/assumptions.md and docs/scenario.schema.json
 	@$(BIN)/python docs/build.py
 
 golden: $(VENV)/.installed-dev ## write the golden results anew; say so under "Changed results" in CHANGELOG.md

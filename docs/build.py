@@ -1,89 +1,32 @@
-"""Build scenario.schema.json, for editors, and assumptions.md, from the code. `make docs` runs it.
+"""Build what follows from the code: the schema for editors, and the pages of assumptions, keys and models.
 
-A test asserts that both files are current.
+`make docs` runs it. A test asserts that all of them are current.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 from pathlib import Path
 
-from popsim.scenario.json_schema import scenario_schema
+from building.assumptions import assumptions_page
+from building.keys import keys_page
+from building.models import models_page
+
+from popsim.json_schema import scenario_schema
 
 DOCS = Path(__file__).resolve().parent
-ROOT = DOCS.parent
-PLACES = ("popsim/**/*.py", "popsim/**/*.yaml", "topologies/**/*", "scenarios/**/*.yaml")
-MARK = "ASSUMPTION:"
-END = re.compile(r"\.(?=\s+[A-Z\"]|\s*$)|\.\s*\"\"\"")  # of a sentence
-
-HEAD = """# Assumptions
-
-Every number that no source gives, as marked in the code, presets, topologies and scenarios. This page is built from those
-marks by `make docs`; change the mark, not the page.
-
-| where | of | what is assumed |
-|---|---|---|
-"""
-
-
-def assumptions() -> list[tuple[str, str, str]]:
-    """Return (file, what the mark is about, sentence) of every mark."""
-    found = []
-    for path in sorted({path for place in PLACES for path in ROOT.glob(place) if path.is_file()}):
-        if path.suffix not in (".py", ".yaml", ".csv"):
-            continue
-        lines = path.read_text(encoding="utf-8").splitlines()
-        name = path.relative_to(ROOT).as_posix()
-        found += [
-            (name, _subject(lines, number), _sentence(lines, number))
-            for number, line in enumerate(lines)
-            if MARK in line
-        ]
-    return found
-
-
-def _subject(lines: list[str], number: int) -> str:
-    """Return the line of code or data that a comment's mark belongs to; nothing in prose."""
-    before, hash_, _ = lines[number].partition(MARK)[0].rpartition("#")
-    if not hash_:
-        return ""
-    if before.strip():
-        return _short(before)
-    for line in lines[number + 1 :]:
-        if line.strip() and not line.strip().startswith("#"):
-            return _short(line.split("  #")[0])
-    return ""
-
-
-def _sentence(lines: list[str], number: int) -> str:
-    """Return what follows a mark, to the end of its sentence."""
-    before, _, text = lines[number].partition(MARK)
-    is_comment = "#" in before
-    for line in lines[number + 1 : number + 8]:
-        bare = line.strip()
-        is_more = bare.startswith("#") and not before.split("#")[0].strip() if is_comment else bare
-        if END.search(text) or not is_more or MARK in bare or bare.startswith('"""'):
-            break
-        text += " " + bare.removeprefix("#").strip()
-    text = END.split(text.strip(), maxsplit=1)[0].replace('"""', "").replace("|", "/")
-    return text.strip().rstrip('.",')
-
-
-def _short(line: str) -> str:
-    text = line.strip()
-    return f"`{text if len(text) <= 60 else text[:57] + '...'}`"
-
-
-def assumptions_page() -> str:
-    """Return the page of all assumptions."""
-    rows = [f"| `{name}` | {subject} | {what} |" for name, subject, what in assumptions()]
-    return HEAD + "\n".join(rows) + "\n"
+BUILT: dict[str, Callable[[], str]] = {
+    "scenario.schema.json": scenario_schema,
+    "background/assumptions.md": assumptions_page,
+    "reference/keys.md": keys_page,
+    "reference/models.md": models_page,
+}
 
 
 def main() -> None:
-    """Write both files."""
-    (DOCS / "scenario.schema.json").write_text(scenario_schema(), encoding="utf-8")
-    (DOCS / "assumptions.md").write_text(assumptions_page(), encoding="utf-8")
+    """Write all files."""
+    for name, build in BUILT.items():
+        (DOCS / name).write_text(build(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from popsim.scenario.errors import InputError, PopsimError, RunError
     from popsim.scenario.schema import Scenario
     from popsim.sweeps import load, run
+    from popsim.world.clients import load_clients
+    from popsim.world.sites import load_sites
 
     __version__: str
 
@@ -27,6 +29,8 @@ _HOME = {
     "RunError": "popsim.scenario.errors",
     "Scenario": "popsim.scenario.schema",
     "load": "popsim.sweeps",
+    "load_clients": "popsim.world.clients",
+    "load_sites": "popsim.world.sites",
     "register": "popsim.models.registry",
     "run": "popsim.sweeps",
 }
@@ -39,6 +43,8 @@ __all__ = [
     "Scenario",
     "__version__",
     "load",
+    "load_clients",
+    "load_sites",
     "register",
     "run",
 ]

@@ -23,6 +23,7 @@ from popsim.results.provenance import popsim_version
 from popsim.results.result import PERCENTILES, Result
 from popsim.results.statistics import CONFIDENCE, finite
 from popsim.scenario.errors import InputError, Problem
+from popsim.scenario.schema import Scenario
 
 SCHEMA: Literal[1] = 1
 TOLERANCE = 0.01  # relative changes up to this do not matter to anyone, unless told otherwise
@@ -102,7 +103,7 @@ def read(path: Path, to_make_it: str) -> dict[str, Any]:
         data = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise _refusal(path, "there is no such baseline", hint) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _refusal(path, "is no baseline: it is not valid JSON", hint) from None
     if not isinstance(data, dict) or "schema" not in data or "users" not in data:
         raise _refusal(path, "is no baseline of popsim", hint)
@@ -114,7 +115,22 @@ def read(path: Path, to_make_it: str) -> dict[str, Any]:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        raise _refusal(path, f"is damaged at {place}: {first['msg']}", hint) from None
+        message = f"is damaged at {place}: {first['msg']}"
+        if data.get("popsim") != popsim_version():
+            message += f" (it is of popsim {data.get('popsim')}, this is {popsim_version()})"
+        raise _refusal(path, message, hint) from None
+
+
+def check_comparable(baseline: Mapping[str, Any], scenario: Scenario, path: Path) -> None:
+    """Refuse a baseline that has no platform of a scenario: comparing nothing would find that nothing changed.
+
+    Raises:
+        InputError: it has none.
+    """
+    if baseline["platforms"].keys().isdisjoint(scenario.platforms):
+        names = (", ".join(known) for known in (baseline["platforms"], scenario.platforms))
+        message = "has the platforms {}, the scenario has {}: none in common".format(*names)
+        raise _refusal(path, message, "is it of another scenario?")
 
 
 def _refusal(path: Path, message: str, hint: str) -> InputError:

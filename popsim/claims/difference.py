@@ -186,7 +186,7 @@ def between(before: Pool, after: Pool, method: Method) -> dict[str, Difference]:
 def _in_common(pool: Pool, other: Pool) -> Pool:
     both = {run.replication for run in other.runs}
     runs = [run for run in pool.runs if run.replication in both]
-    return Pool(runs, pool.prices, pool.object_prices)
+    return pool.of_runs(runs)
 
 
 def _finite(values: Sequence[float]) -> Floats:

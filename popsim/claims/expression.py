@@ -13,9 +13,10 @@ from popsim.claims.unit import BYTES, NONE, TIME, Unit
 TIMES = ("mean", "min", "max")  # of the latency
 COUNTS = ("count", "rate")  # of answered requests: per replication, per s
 RATIOS = ("failed_ratio", "cold_start_ratio")
+COST = "cost"  # in USD per million requests: functions, key-value store and objects
 UNITS = {
     **dict.fromkeys(TIMES, TIME),
-    **dict.fromkeys((*RATIOS, *COUNTS, "instances"), NONE),
+    **dict.fromkeys((*RATIOS, *COUNTS, "instances", COST), NONE),
     "memory": BYTES,
 }  # of what has no percentiles
 

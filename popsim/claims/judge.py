@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from popsim.claims.expression import Comparison, Condition, Expression
 from popsim.claims.parse import parse_expectation
@@ -52,21 +52,19 @@ def _judge_claim(
             hint = "no request that it is about was answered, or it divides by 0"
             raise InputError([Problem(None, None, None, path, message, hint)])
         judged = _judge(condition, chosen, _paired(chosen), claim.confidence)
-        found.append(
-            Expectation(text, judged.outcome, judged.observed, judged.unit, judged.replications)
-        )
+        found.append(Expectation(text, *judged))
     source = claim.source.model_dump() if claim.source else {}
     return Verdict(claim.id, claim.says, source, tuple(found), claim.severity, claim.confidence)
 
 
-@dataclass(frozen=True)
-class _Judged:
-    """What was found about a condition, by the comparison that decides it."""
+class _Judged(NamedTuple):
+    """What was found about a condition, by the comparison that decides it: an ``Expectation`` without its text."""
 
     outcome: Outcome
     observed: Estimate
     unit: str
-    replications: int | None  # that would decide an undecided one
+    replications: int | None
+    against: tuple[float, ...]
 
 
 def _judge(condition: Condition, pools: Pools, each: Sequence[Pools], confidence: float) -> _Judged:
@@ -93,7 +91,8 @@ def _compare(
     known = [count for count in needed if count is not None]
     replications = max(known) if verdict == "undecided" and len(known) == len(needed) else None
     estimate = Estimate(observed, observed - half, observed + half)
-    return _Judged(verdict, estimate, comparison.unit, replications)
+    against = tuple(bound.evaluate(pools) for _, bound in comparison.bounds if bound.metrics())
+    return _Judged(verdict, estimate, comparison.unit, replications, against)
 
 
 def _outcome(

@@ -10,7 +10,7 @@
                 | platform ".objects" ["[" class "]"] "." object metric
     selector    = "{" key ":" names ["," ...] "}"
     metric      = "p(" number ")" | "p50" | ... | "med" | "mean" | "avg" | "min" | "max"
-                | "failed_ratio" | "cold_start_ratio" | "count" | "rate" | "instances" | "memory"
+                | "failed_ratio" | "cold_start_ratio" | "count" | "rate" | "instances" | "memory" | "cost"
     kv metric   = "read" ["." tier] "." metric | "write." metric | "staleness." metric | "staleness.max"
                 | "visibility." metric | "hit_ratio" | "stale_ratio" | ... | "cost"
     object metric = ("call" | part of a call | "distance" | "spawn") "." metric

@@ -109,7 +109,7 @@ def compare(
     from popsim.report.terminal import console_for_output
 
     loaded = _load(scenarios, folder)
-    baselines = _read(scenarios, [path for path, _ in loaded], folder)
+    baselines = _read(scenarios, loaded, folder)
     for target in (markdown, Path(json_to) if json_to not in (None, "-") else None):
         if target is not None:
             writable(target.parent)
@@ -145,22 +145,25 @@ def _load(scenarios: Sequence[str], folder: Path) -> list[tuple[Path, Scenario]]
     ]
 
 
-def _read(scenarios: Sequence[str], paths: Sequence[Path], folder: Path) -> list[dict[str, Any]]:
+def _read(
+    scenarios: Sequence[str], loaded: Sequence[tuple[Path, Scenario]], folder: Path
+) -> list[dict[str, Any]]:
     """Read all baselines before a scenario is run.
 
     Raises:
-        InputError: one or more are missing or damaged; all are listed.
+        InputError: one or more are missing, damaged, or of other platforms; all are listed.
     """
-    from popsim.claims.baseline import read
+    from popsim.claims.baseline import check_comparable, read
     from popsim.scenario.errors import InputError, Problem
 
     found, problems = [], list[Problem]()
-    for scenario, path in zip(scenarios, paths, strict=True):
-        words = ["popsim", "baseline", "save", scenario]
+    for name, (path, scenario) in zip(scenarios, loaded, strict=True):
+        words = ["popsim", "baseline", "save", name]
         if folder != Path("baselines"):
             words += ["--dir", str(folder)]
         try:
             found.append(read(path, shlex.join(words)))
+            check_comparable(found[-1], scenario, path)
         except InputError as error:
             problems += error.problems
     if problems:

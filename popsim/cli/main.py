@@ -209,7 +209,7 @@ def validate(scenarios: tuple[str, ...], resolved: bool) -> None:
 def schema(out: Path | None) -> None:
     """Print the JSON Schema of scenarios, with which editors complete and check them."""
     from popsim.engine.outputs import write_atomically
-    from popsim.scenario.json_schema import scenario_schema
+    from popsim.json_schema import scenario_schema
 
     if out is None:
         click.echo(scenario_schema(), nl=False)
@@ -228,7 +228,6 @@ def list_() -> None:
 
     kinds = {
         "scenarios": "scenarios",
-        "scenarios/claims": "claims, as claims/NAME",
         "presets": "presets",
         "topologies/sites": "topologies of sites",
         "topologies/clients": "topologies of clients",
@@ -247,7 +246,9 @@ def warmup() -> None:
     from popsim.scenario.errors import RunError
 
     if not is_compiled_engine_available():
-        raise RunError("numba is not installed; the SimPy engine needs no warm-up")
+        raise RunError(
+            "numba is not installed, or cannot be imported; the SimPy engine needs no warm-up"
+        )
     if not needs_compiling():
         click.echo("the engine is compiled", err=True)
         return

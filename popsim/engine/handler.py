@@ -15,14 +15,8 @@ from popsim.scenario.errors import InputError, Problem
 from popsim.scenario.laws import Law, parse_law
 from popsim.scenario.parts import Where
 from popsim.scenario.schema import PlatformSpec, Scenario
-from popsim.scenario.workload import (
-    BranchSpec,
-    FetchStep,
-    StepSpec,
-    TtlByPlace,
-    WorkloadSpec,
-    nested,
-)
+from popsim.scenario.steps import BranchSpec, FetchStep, StepSpec, TtlByPlace, nested
+from popsim.scenario.workload import WorkloadSpec
 from popsim.world.clients import Clients
 from popsim.world.geo import countries as all_countries
 from popsim.world.places import matching

@@ -85,7 +85,7 @@ CHOICE_DTYPE = np.dtype([("threshold", "f8"), ("alias", "i8")])  # an alias tabl
 
 @dataclass(frozen=True)
 class Rules:
-    """Scalars of one run: durations in ms, probabilities, counts. See docs/semantics.md for their meaning."""
+    """Scalars of one run: durations in ms, probabilities, counts. See docs/background/semantics.md for their meaning."""
 
     duration: float
     warmup: float

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -37,8 +38,19 @@ from popsim.scenario.schema import EventSpec, Scenario
 
 
 def is_compiled_engine_available() -> bool:
-    """Tell whether numba is installed."""
-    return find_spec("numba") is not None
+    """Tell whether numba is installed and can be imported."""
+    return _numba_problem() is None
+
+
+def _numba_problem() -> str | None:
+    """Say why numba cannot be used and what helps; None if it can."""
+    if find_spec("numba") is None:
+        return "which is not installed: install numba"
+    try:
+        import_module("numba")  # by name: only the compiled engine may need it
+    except (ImportError, OSError) as error:  # it does not fit numpy or Python, or lacks a library
+        return f"which cannot be imported ({error}): install one that fits"
+    return None
 
 
 def needs_compiling() -> bool:
@@ -54,7 +66,7 @@ def warmup() -> None:
     """Compile the kernel, so that the next run need not.
 
     Raises:
-        RunError: numba is not installed.
+        RunError: numba is not installed, or cannot be imported.
     """
     _need_numba()
     from popsim.engine.compiled.plane import warmup as compile_kernel
@@ -63,9 +75,10 @@ def warmup() -> None:
 
 
 def _need_numba() -> None:
-    if not is_compiled_engine_available():
+    problem = _numba_problem()
+    if problem is not None:
         raise RunError(
-            "the compiled engine needs numba, which is not installed: install numba, or engine='simpy' "
+            f"the compiled engine needs numba, {problem}, or engine='simpy' "
             "(the same result, more than 100 times slower)"
         )
 
@@ -83,7 +96,7 @@ def simulate(
 
     Raises:
         InputError: the scenario names something that does not exist.
-        RunError: the compiled engine is asked for and numba is not installed.
+        RunError: the compiled engine is asked for and numba is not installed, or cannot be imported.
     """
     engine = engine or scenario.engine
     built = build(scenario, platform, replication)

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
 from numpy.typing import NDArray
 
 from popsim.scenario.bundled import bundled_folder
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+WEST, SOUTH, NORTH = -170.0, -57.0, 75.0  # degrees; maps end here, in the east where they begin
+STRETCH = 1.2  # of latitudes: shapes are true around 34 degrees
+
 
 def draw_land(axes: Axes) -> None:
     """Draw the continents, longitude to the right and latitude upwards, without the poles."""
+    from matplotlib.collections import PolyCollection  # the map of a notebook needs no matplotlib
+
     axes.add_collection(
         PolyCollection(
             land_rings(), facecolors="#EDEDED", edgecolors="#C8C8C8", linewidths=0.4, zorder=1
         )
     )
-    axes.set(xlim=(-170.0, 190.0), ylim=(-57.0, 75.0), xticks=[], yticks=[], aspect=1.2)
+    axes.set(xlim=(WEST, WEST + 360.0), ylim=(SOUTH, NORTH), xticks=[], yticks=[], aspect=STRETCH)
     axes.spines[:].set_visible(False)
 
 

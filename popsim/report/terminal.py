@@ -13,6 +13,7 @@ from popsim.engine.kv_layout import TIERS
 from popsim.engine.object_layout import PARTS
 from popsim.engine.outputs import PHASES
 from popsim.report.verdicts import STYLES, observed_text
+from popsim.results.functions import KINDS
 from popsim.results.groups import continent_name, group_frame
 from popsim.results.objects import ERRORS, ObjectPool
 from popsim.results.pooled import Pool
@@ -38,7 +39,7 @@ def print_summary(result: Result, console: Console) -> None:
     console.print(Text(scenario.name, style="bold"))
     console.print(f"id {scenario.id}, {result.engine} engine, {many}, {result.elapsed_s:.1f} s\n")
     tables = (_latencies(result), _phases(result), _continents(result))
-    for table in (*tables, *_stores(result), *_objects(result)):
+    for table in (*tables, *_stores(result), *_objects(result), _costs(result)):
         if table is not None:
             _print_table(table, console)
     print_verdicts(result.verdicts, console)
@@ -57,7 +58,7 @@ def print_verdicts(verdicts: Sequence[Verdict], console: Console) -> None:
                 verdict.id if row == 0 else "",
                 verdict.says if row == 0 else "",
                 Text(expectation.expect),
-                observed_text(expectation.observed, expectation.unit),
+                observed_text(expectation),
                 Text(expectation.verdict, style=STYLES[expectation.verdict]),
             )
     _print_table(table, console)
@@ -233,6 +234,34 @@ def _sessions(pools: Mapping[str, ObjectPool]) -> Table:
             _number(objects.reconnect_max),
         )
     return table
+
+
+def _costs(result: Result) -> Table | None:
+    """Return what a million requests cost, each part that costs anything; None if none is known to."""
+    frame = result.costs()
+    if not frame["total_usd"].max() > 0.0:
+        return None
+    parts = {f"{kind}_usd": kind for kind in KINDS} | {
+        "functions_usd": "functions",
+        "kv_usd": "key-value store",
+        "objects_usd": "objects",
+    }
+    used = {column: title for column, title in parts.items() if frame[column].max() > 0.0}
+    if not {"kv_usd", "objects_usd"} & used.keys():
+        used.pop("functions_usd", None)  # which are the total
+    title = "What a million requests cost in USD: functions by kind, stores, all together"
+    table = _table(title, "platform", *used.values(), "total")
+    for name, row in frame.iterrows():
+        half = (row["total_high_usd"] - row["total_low_usd"]) / 2.0
+        total = _usd(row["total_usd"]) + (f" ±{half:.3f}" if half >= 0.0005 else "")
+        table.add_row(str(name), *(_usd(row[column]) for column in used), total)
+    return table
+
+
+def _usd(usd: float) -> str:
+    if not math.isfinite(usd):
+        return "-"
+    return "0" if usd == 0.0 else f"{usd:.{3 if usd < 9.9995 else 2}f}"
 
 
 def _seconds(ms: float) -> str:

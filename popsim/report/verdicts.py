@@ -13,7 +13,6 @@ from xml.etree import ElementTree
 from rich.console import Console
 from rich.text import Text
 
-from popsim.results.statistics import Estimate
 from popsim.results.verdict import Expectation, Outcome, Verdict
 
 SCHEMA = 1
@@ -39,17 +38,29 @@ class Checked:
     verdicts: tuple[Verdict, ...]
 
 
-def observed_text(observed: Estimate, unit: str) -> str:
-    """Write a value with its interval: ``84.7 ms (76.6 to 92.8)``."""
-    for small, least, scale, large in LARGER_UNITS:
-        if unit == small and observed.value >= least:
-            parts = (getattr(observed, part) / scale for part in ("value", "low", "high"))
-            observed, unit = Estimate(*parts), large
-            break
-    text = f"{_four_digits(observed.value)}{f' {unit}' if unit else ''}"
+def observed_text(expectation: Expectation) -> str:
+    """Write what was observed with its interval, and the bound if that was observed, too.
+
+    Such as ``84.7 ms (76.6 to 92.8), against 81.2 ms``.
+    """
+    observed = expectation.observed
+    scale, unit = _scale(observed.value, expectation.unit)
+    text = f"{_four_digits(observed.value / scale)}{unit}"
     if math.isfinite(observed.low):
-        text += f" ({_four_digits(observed.low)} to {_four_digits(observed.high)})"
+        low, high = (_four_digits(bound / scale) for bound in (observed.low, observed.high))
+        text += f" ({low} to {high})"
+    if expectation.against:
+        bounds = [f"{_four_digits(bound / scale)}{unit}" for bound in expectation.against]
+        text += f", against {' and '.join(bounds)}"
     return text
+
+
+def _scale(value: float, unit: str) -> tuple[float, str]:
+    """Return by what to divide a value for reading, and the unit that it then has, after a blank."""
+    for small, least, scale, large in LARGER_UNITS:
+        if unit == small and value >= least:
+            return scale, f" {large}"
+    return 1.0, f" {unit}" if unit else ""
 
 
 def _four_digits(value: float) -> str:
@@ -75,7 +86,7 @@ def print_checked(checked: Checked, console: Console) -> None:
 def _line(expectation: Expectation) -> Text:
     line = Text("    ").append(MARKS[expectation.verdict], style=STYLES[expectation.verdict])
     line.append(f" {expectation.expect}: ")
-    line.append(observed_text(expectation.observed, expectation.unit))
+    line.append(observed_text(expectation))
     if expectation.verdict == "undecided":
         line.append(f"; {_advice(expectation)}", style="yellow")
     return line
@@ -152,10 +163,7 @@ def _junit_kind(verdict: Verdict) -> str | None:
 
 
 def _details(verdict: Verdict) -> str:
-    lines = [
-        f"{e.verdict}: {e.expect}; observed {observed_text(e.observed, e.unit)}"
-        for e in verdict.expectations
-    ]
+    lines = [f"{e.verdict}: {e.expect}; observed {observed_text(e)}" for e in verdict.expectations]
     return "\n".join(lines + ([_source(verdict)] if verdict.source else []))
 
 
@@ -176,7 +184,7 @@ def markdown(checked: Sequence[Checked]) -> str:
         for verdict in each.verdicts:
             for row, expectation in enumerate(verdict.expectations):
                 says = _says(verdict) if row == 0 else ""
-                observed = observed_text(expectation.observed, expectation.unit)
+                observed = observed_text(expectation)
                 if expectation.verdict == "undecided":
                     observed += f"; {_advice(expectation)}"
                 mark = MARKS[expectation.verdict]

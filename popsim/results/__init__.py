@@ -2,6 +2,6 @@
 
 from popsim.results.result import Result
 from popsim.results.statistics import Estimate
-from popsim.results.verdict import Expectation, Verdict
+from popsim.results.verdict import Expectation, Verdict, Verdicts
 
-__all__ = ["Estimate", "Expectation", "Result", "Verdict"]
+__all__ = ["Estimate", "Expectation", "Result", "Verdict", "Verdicts"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
@@ -19,6 +20,7 @@ from popsim.engine.outputs import (
     bucket_edges,
 )
 from popsim.models.kv_replication.contract import FREE, Prices
+from popsim.results.functions import FunctionBill, FunctionPool
 from popsim.results.kv import KvPool
 from popsim.results.objects import FREE_OBJECTS, ObjectPool, ObjectPrices
 from popsim.results.statistics import Estimate, estimate, mean_of, quantile
@@ -28,15 +30,24 @@ WINDOW = 0.005  # share of requests on either side whose phases stand for a quan
 
 
 class Pool:
-    """The runs of one platform; one run is a pool, too. ``prices`` are those of its key-value store."""
+    """The runs of one platform; one run is a pool, too. ``prices`` are those of its key-value store.
+
+    ``function_bill`` is what running its functions costs; None if nobody says.
+    """
 
     def __init__(
         self,
         runs: Sequence[PlatformRun],
         prices: Prices = FREE,
         object_prices: ObjectPrices = FREE_OBJECTS,
+        function_bill: FunctionBill | None = None,
     ) -> None:
         self.runs, self.prices, self.object_prices = tuple(runs), prices, object_prices
+        self.function_bill = function_bill
+
+    def of_runs(self, runs: Sequence[PlatformRun]) -> Pool:
+        """Return some of the platform's runs, with its prices."""
+        return Pool(runs, self.prices, self.object_prices, self.function_bill)
 
     @cached_property
     def latency(self) -> Ints:
@@ -186,16 +197,37 @@ class Pool:
         return ObjectPool(self.runs)
 
     @cached_property
+    def functions(self) -> FunctionPool:
+        """The platform's functions."""
+        return FunctionPool(self.runs)
+
+    def cost_by_part(self) -> dict[str, float]:
+        """Return what functions, kv and objects cost, in USD per million requests; nan for functions of no known price."""
+        bill = self.function_bill
+        return {
+            "functions": self.functions.cost_usd_per_million_requests(bill) if bill else math.nan,
+            "kv": self.kv.cost_usd_per_million_requests(self.prices) if self.kv.is_used else 0.0,
+            "objects": self.objects.cost_usd_per_million_requests(self.object_prices)
+            if self.objects.is_used
+            else 0.0,
+        }
+
+    @property
+    def cost(self) -> float:
+        """What all of it costs, in USD per million requests; nan if nobody says what functions cost."""
+        return sum(self.cost_by_part().values())
+
+    @cached_property
     def each(self) -> tuple[Pool, ...]:
         """One pool per run."""
-        return tuple(Pool([run], self.prices, self.object_prices) for run in self.runs)
+        return tuple(self.of_runs([run]) for run in self.runs)
 
 
 class Restricted(Pool):
     """A platform's answered requests from some groups alone; phases and failures are not kept by group."""
 
     def __init__(self, pool: Pool, dimension: str, rows: Sequence[int]) -> None:
-        super().__init__(pool.runs, pool.prices, pool.object_prices)
+        super().__init__(pool.runs, pool.prices, pool.object_prices, pool.function_bill)
         self.dimension, self.rows = dimension, tuple(rows)
 
     @property
@@ -216,7 +248,7 @@ class Restricted(Pool):
     @cached_property
     def each(self) -> tuple[Pool, ...]:
         """One pool per run."""
-        parts = [Pool([run], self.prices, self.object_prices) for run in self.runs]
+        parts = [self.of_runs([run]) for run in self.runs]
         return tuple(Restricted(part, self.dimension, self.rows) for part in parts)
 
 
@@ -224,7 +256,7 @@ class Windowed(Pool):
     """A platform's requests that began in some bins of the timeline; phases are not kept over time."""
 
     def __init__(self, pool: Pool, first: int, end: int) -> None:
-        super().__init__(pool.runs, pool.prices, pool.object_prices)
+        super().__init__(pool.runs, pool.prices, pool.object_prices, pool.function_bill)
         self.first, self.end = first, end
 
     @cached_property
@@ -263,7 +295,7 @@ class Windowed(Pool):
     @cached_property
     def each(self) -> tuple[Pool, ...]:
         """One pool per run."""
-        parts = [Pool([run], self.prices, self.object_prices) for run in self.runs]
+        parts = [self.of_runs([run]) for run in self.runs]
         return tuple(Windowed(part, self.first, self.end) for part in parts)
 
 

@@ -15,6 +15,8 @@ import pandas as pd
 
 from popsim.engine.kv_layout import TIERS
 from popsim.engine.outputs import PHASES, REASONS, TIMELINE_COLUMNS, PlatformRun, write_atomically
+from popsim.results.cost_frames import cost_json, costs_frame
+from popsim.results.functions import function_bill
 from popsim.results.groups import group_frame
 from popsim.results.kv_frames import kv_by, kv_json, kv_summary, prices, visibility_frame
 from popsim.results.object_frames import (
@@ -27,7 +29,7 @@ from popsim.results.object_frames import (
 from popsim.results.pooled import Pool
 from popsim.results.provenance import provenance
 from popsim.results.statistics import Estimate, finite, quantile
-from popsim.results.verdict import Verdict
+from popsim.results.verdict import Verdict, Verdicts
 from popsim.results.warmup import WarmupCheck, check_warmup
 from popsim.scenario.errors import did_you_mean
 from popsim.scenario.schema import Scenario
@@ -49,11 +51,20 @@ class Result:
     verdicts: tuple[Verdict, ...] = ()
     elapsed_s: float = field(default=float("nan"))
 
+    def __post_init__(self) -> None:
+        """Let notebooks show the verdicts, whatever sequence of them was given."""
+        object.__setattr__(self, "verdicts", Verdicts(self.verdicts))
+
     @cached_property
     def pools(self) -> dict[str, Pool]:
         """Each platform's replications together."""
         return {
-            name: Pool(runs, prices(self.scenario, name), object_prices(self.scenario, name))
+            name: Pool(
+                runs,
+                prices(self.scenario, name),
+                object_prices(self.scenario, name),
+                function_bill(self.scenario, name),
+            )
             for name, runs in self.runs.items()
         }
 
@@ -80,7 +91,11 @@ class Result:
         return pool.estimate(lambda runs: runs.p(percent))
 
     def summary(self) -> pd.DataFrame:
-        """Return one row per platform: requests, ratios, latencies in ms with intervals (low, high)."""
+        """Return one row per platform: requests, ratios, latencies in ms with intervals (low, high), the whole bill.
+
+        ``usd_per_million_requests`` is of functions, key-value store and objects together; ``costs()`` has the parts.
+        It is nan if nobody says what functions cost.
+        """
         records = []
         for name, pool in self.pools.items():
             record: dict[str, Any] = {
@@ -93,6 +108,7 @@ class Result:
                 record[f"{label}_ms"] = estimate.value
                 record[f"{label}_low_ms"] = estimate.low
                 record[f"{label}_high_ms"] = estimate.high
+            record["usd_per_million_requests"] = pool.cost
             records.append(record)
         return pd.DataFrame(records).set_index("platform")
 
@@ -192,6 +208,14 @@ class Result:
         """Return where objects were made, by who asked first: platform, site, host, objects, share of the site's."""
         return homes_frame(self.pools)
 
+    def costs(self) -> pd.DataFrame:
+        """Return what a million requests cost in USD, one row per platform: each part, and the total with its interval.
+
+        Functions (``requests_usd``, ``cpu_usd``, ``duration_usd``, ``egress_usd``, and ``functions_usd`` together),
+        ``kv_usd``, ``objects_usd``; nan if the platform has no ``prices``.
+        """
+        return costs_frame(self.pools)
+
     def log(self) -> pd.DataFrame:
         """Return what the control plane did: platform, time_ms, verb, detail, in the first replication."""
         records = [(name, *entry) for name, runs in self.runs.items() for entry in runs[0].log]
@@ -249,7 +273,7 @@ class Result:
     def to_html(self, path: str | Path | None = None) -> str:
         """Return an interactive page in one file that needs no network; write it to ``path``, too, if given.
 
-        It is written at once or not at all. docs/report.md tells what the page shows.
+        It is written at once or not at all. docs/reference/report.md tells what the page shows.
         """
         # Upwards by name, as ``plot``.
         text: str = import_module("popsim.report.html").html_page(self)
@@ -269,7 +293,7 @@ class Result:
                 for name, row in frame.to_dict(orient="index").items()
             }
         at = {"mean": pool.phase_means()} | {f"p{p:g}": pool.phases_at(p) for p in PERCENTILES}
-        parts = {"kv": kv_json(pool), "objects": objects_json(pool)}
+        parts = {"kv": kv_json(pool), "objects": objects_json(pool), "cost": cost_json(pool)}
         return {
             "requests": pool.requests,
             "failed": pool.failed,
@@ -319,7 +343,6 @@ class Result:
         return "\n".join([head, *lines, *verdicts])
 
     def _repr_html_(self) -> str:
-        table = self.summary()[
-            [f"p{p:g}_ms" for p in PERCENTILES] + ["mean_ms", "cold_start_ratio"]
-        ]
-        return f"<p>{self!r}</p>".replace("\n", "<br>") + table.round(3).to_html()
+        # Upwards by name, as ``plot``.
+        text: str = import_module("popsim.report.notebook.result").result_html(self)
+        return text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Literal
 
 from popsim.results.statistics import Estimate, finite
@@ -12,15 +13,18 @@ Outcome = Literal["holds", "fails", "undecided"]
 
 @dataclass(frozen=True)
 class Expectation:
-    """One line of a claim: what was expected, what was observed."""
+    """One line of a claim: what was expected, what was observed.
+
+    ``against`` are the bounds that depend on results, too, as in ``workers.p(50) < lambda.p(50)``, in the same unit;
+    ``replications`` would decide it, if it is undecided and nothing else changes.
+    """
 
     expect: str
     verdict: Outcome
     observed: Estimate
-    unit: str  # "ms" or ""
-    replications: int | None = (
-        None  # that would decide it, if it is undecided and nothing else changes
-    )
+    unit: str  # ms, B or nothing
+    replications: int | None = None
+    against: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,24 @@ class Verdict:
             "expectations": [{"verdict": e.verdict, **_observation(e)} for e in self.expectations],
         }
 
+    def _repr_html_(self) -> str:
+        return Verdicts((self,))._repr_html_()
+
+
+class Verdicts(tuple[Verdict, ...]):
+    """The verdicts of a scenario's claims, in its order: a tuple that notebooks show as ticks and crosses."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Name every claim with its verdict."""
+        return f"Verdicts({', '.join(f'{each.id}: {each.verdict}' for each in self)})"
+
+    def _repr_html_(self) -> str:
+        # Upwards by name, so that results need not know about notebooks.
+        text: str = import_module("popsim.report.notebook.verdicts").verdicts_html(self)
+        return text
+
 
 def _observation(expectation: Expectation) -> dict[str, Any]:
     observed = expectation.observed
@@ -69,5 +91,6 @@ def _observation(expectation: Expectation) -> dict[str, Any]:
         "high": finite(observed.high),
         "expect": expectation.expect,
         "unit": expectation.unit,
+        "against": [finite(bound) for bound in expectation.against],
         "replications_needed": expectation.replications,
     }

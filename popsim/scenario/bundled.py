@@ -13,7 +13,7 @@ NAMES = {
     "topologies/sites": "topology of sites",
     "topologies/clients": "topology of clients",
 }
-ENDINGS = {"scenarios": ".yaml", "scenarios/claims": ".yaml", "presets": ".yaml"}
+ENDINGS = {"scenarios": ".yaml", "presets": ".yaml"}
 
 
 def bundled_folder(kind: str) -> Path:
@@ -25,9 +25,10 @@ def bundled_folder(kind: str) -> Path:
 
 
 def bundled_names(kind: str) -> list[str]:
-    """Return the names of bundled files of a kind, sorted."""
-    ending = ENDINGS.get(kind, ".csv")
-    return sorted(path.stem for path in bundled_folder(kind).glob(f"*{ending}"))
+    """Return the names of bundled files of a kind, sorted; those in a folder as ``claims/NAME``."""
+    ending, folder = ENDINGS.get(kind, ".csv"), bundled_folder(kind)
+    paths = [path.relative_to(folder).with_suffix("") for path in folder.rglob(f"*{ending}")]
+    return sorted((path.as_posix() for path in paths), key=lambda name: ("/" in name, name))
 
 
 def is_there(path: Path) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from popsim.scenario.workload import StepPath, StepSpec, WorkloadSpec, nested
+from popsim.scenario.steps import StepPath, StepSpec, nested
+from popsim.scenario.workload import WorkloadSpec
 
 Handler = tuple[str, str]  # (class, handler)
 Call = tuple[StepPath, Handler]  # where it stands in the workload, and what it calls

@@ -15,8 +15,11 @@ class SourceSpec(Spec):
     """Where and when a claim was published, and about what: users, percentile, region, conditions."""
 
     url: str = Field(pattern=r"^https?://\S+$")
+    """Where the claim was published."""
     date: str = Field(pattern=r"^\d{4}(-\d{2}){0,2}$")
+    """When: a year, a month or a day, such as 2026-01-31."""
     scope: str = Field(min_length=1)
+    """What it is about: which users, percentile, region, conditions."""
 
 
 def _source(value: object) -> object:
@@ -40,9 +43,16 @@ class ClaimSpec(Spec):
     """A sentence, who published it (None: it is ours), and what it means for the results."""
 
     id: str = Field(min_length=1)
+    """A name that no other claim of the scenario has."""
     says: str
+    """The sentence, as published."""
     source: Source
+    """Where and when it was published, and about what; ``ours`` for a promise of one's own."""
     expect: tuple[str, ...] = Field(min_length=1)
+    """What must hold, all of it: expressions such as ``workers.p(95) < 250ms``."""
     where: Where = Where()
+    """Only the requests of these clients."""
     severity: Literal["error", "warn"] = "error"
+    """``warn``: the verdict is told, but the exit code does not follow it."""
     confidence: Annotated[Share, Field(ge=0.5, le=0.9999)] = 0.95
+    """Of the intervals that decide, from 50% to 99.99%."""

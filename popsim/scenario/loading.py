@@ -180,7 +180,7 @@ def _document(source: Source) -> Document:
     if isinstance(source, Mapping):
         return Document(None, dict(source))
     path = Path(source)
-    if not is_there(path) and path.suffix not in (".yaml", ".yml") and len(path.parts) == 1:
+    if not is_there(path) and path.suffix not in (".yaml", ".yml"):
         try:
             path = bundled_file("scenarios", str(source))
         except InputError as error:

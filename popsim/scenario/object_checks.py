@@ -8,7 +8,8 @@ from popsim.scenario.errors import Problem, did_you_mean
 from popsim.scenario.objects import MAX_ALARMS, MAX_CALLS_DEEP, MAX_STORED_BYTES
 from popsim.scenario.parts import Where
 from popsim.scenario.schema import Scenario
-from popsim.scenario.workload import ObjectClassSpec, StepPath, StepSpec, WorkloadSpec, nested
+from popsim.scenario.steps import StepPath, StepSpec, nested
+from popsim.scenario.workload import ObjectClassSpec, WorkloadSpec
 
 ON_THEIR_OWN = ("alarm", "connect")  # handlers that no request runs
 

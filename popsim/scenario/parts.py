@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from popsim.scenario.fields import Names
+from popsim.scenario.fields import DurationMs, LawField, Names, Share, named
 from popsim.scenario.laws import Law, parse_law
 from popsim.scenario.units import format_duration, parse_duration, parse_share
 
@@ -29,11 +29,17 @@ class OriginSpec(Spec):
     """Where an origin is: a position, a city, or a region of a site topology."""
 
     lat: float | None = Field(default=None, ge=-90, le=90)
+    """Latitude in degrees; with ``lon``."""
     lon: float | None = Field(default=None, ge=-180, le=180)
+    """Longitude in degrees; with ``lat``."""
     city: str | None = None
+    """A city of the bundled clients: of ``cities``, else the largest of that name in ``world-users``."""
     country: str | None = None
+    """Two-letter code: which city of that name, or on which side of a border a position is."""
     region: str | None = None
+    """Id of a site of ``topology``."""
     topology: str = "aws"
+    """The sites among which ``region`` is: a bundled list, or a CSV file."""
 
     @model_validator(mode="after")
     def _one_place(self) -> OriginSpec:
@@ -71,7 +77,7 @@ def word_or_share(*words: str) -> Any:
                 f"expected {', '.join(words)} or a share such as 80%, got {value!r}"
             ) from None
 
-    return BeforeValidator(check)
+    return BeforeValidator(check, json_schema_input_type=Literal[words] | Share)
 
 
 def _word_or_duration(*words: str) -> Any:
@@ -85,14 +91,14 @@ def _word_or_duration(*words: str) -> Any:
                 f"expected {', '.join(words)} or a duration such as 60s, got {value!r}"
             ) from None
 
-    return BeforeValidator(check)
+    return BeforeValidator(check, json_schema_input_type=Literal[words] | DurationMs)
 
 
 def _word_or_law(*words: str) -> Any:
     def check(value: Any) -> Any:
         return value if value in words else parse_law(value)
 
-    return BeforeValidator(check)
+    return BeforeValidator(check, json_schema_input_type=Literal[words] | LawField)
 
 
 def _duration_text(value: Any) -> Any:
@@ -108,20 +114,24 @@ def text_or_mapping(value: Any) -> str:
     return "mapping" if isinstance(value, dict | BaseModel) else "name"
 
 
-MODEL = {"anyOf": [{"type": "string"}, {"type": "object"}]}  # a preset may name the model
-ModelSpec = Annotated[dict[str, Any], BeforeValidator(_model_spec), WithJsonSchema(MODEL)]
+ModelSpec = Annotated[dict[str, Any], BeforeValidator(_model_spec), named("Model")]
 IdleTimeout = Annotated[
     Any, _word_or_duration("never-pooled", "always-pooled"), PlainSerializer(_duration_text)
 ]
 FetchReuse = Annotated[Any, _word_or_duration("never", "always"), PlainSerializer(_duration_text)]
 Jitter = Annotated[Any, _word_or_law("measured", "none"), PlainSerializer(_law_text)]
-Version = Annotated[Literal["none", "1.2", "1.3"], BeforeValidator(str)]
+VERSIONS = {"enum": ["none", "1.2", "1.3", 1.2, 1.3]}
+Version = Annotated[Literal["none", "1.2", "1.3"], BeforeValidator(str), WithJsonSchema(VERSIONS)]
 
 
 class Where(Spec):
     """Which places: all keys that are given must match."""
 
     continent: Names | None = None
+    """One of these continents: AF, AN, AS, EU, NA, OC, SA."""
     country: Names | None = None
+    """One of these countries, by two-letter ISO code."""
     id: Names | None = None
+    """One of these ids of the topology."""
     city: Names | None = None
+    """One of these cities, as in the topology."""

@@ -1,9 +1,10 @@
-"""The scenario: what YAML may say, with defaults, checked by pydantic. docs/scenario.md explains each key."""
+"""The scenario: what YAML may say, with defaults, checked by pydantic. docs/reference/scenario.md explains each key."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from importlib import import_module
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -15,7 +16,15 @@ from pydantic import (
 )
 
 from popsim.scenario.claims import ClaimSpec
-from popsim.scenario.fields import DurationMs, LawField, Names, Share, SizeBytes, Weight
+from popsim.scenario.fields import (
+    DurationMs,
+    LawField,
+    Names,
+    PositiveBytes,
+    PositiveMs,
+    Share,
+    Weight,
+)
 from popsim.scenario.files import content_hash
 from popsim.scenario.laws import parse_law
 from popsim.scenario.objects import ObjectsSpec
@@ -28,17 +37,21 @@ from popsim.scenario.parts import (
     Where,
     text_or_mapping,
 )
+from popsim.scenario.prices import FunctionPrices
 from popsim.scenario.workload import WorkloadSpec
 
 NOTHING = parse_law("0ms")
 NOT_CONTENT = ("name", "description", "claims", "replications", "precision", "max_replications")
+NOT_CONTENT_OF_PLATFORMS = ("description", "prices")  # a bill is computed from what the runs keep
 
 
 class AccessMix(Spec):
     """Access networks by weight, and which share of users sits behind Wi-Fi."""
 
     mix: dict[str, Weight] = Field(min_length=1)
+    """Weights of access networks by name; a request draws its network by weight."""
     wifi: Share = 0.0
+    """Share of requests on fixed lines that pass Wi-Fi (+6 ms)."""
 
     @field_validator("mix", mode="before")
     @classmethod
@@ -58,95 +71,139 @@ class ClientsSpec(Spec):
     """Who asks, from where, over what access network."""
 
     topology: str = "world-users"
+    """A bundled list of clients, or a CSV file."""
     where: Where = Where()
+    """Keep only these clients; everyone, if left out. Weights are scaled to sum to 1 again."""
     network: Access = "home"
+    """The access network of each request: the name of a network or mix, or weights."""
 
 
 class Removed(Spec):
     """Links and sites taken out of the latency graph."""
 
     links: tuple[tuple[str, str], ...] = ()
+    """Pairs of ids, links of ``topologies/graph/links.csv``."""
     sites: tuple[str, ...] = ()
+    """Nodes of the latency graph; the PoP there still serves, by longer ways."""
 
 
 class NetworkSpec(Spec):
     """The Internet between clients and sites."""
 
     residual: bool | Literal["redrawn"] = True
+    """Lasting detours of pairs of places: one draw; none; ``redrawn`` in each replication."""
     jitter: Jitter = "measured"
+    """Added to the round trip of each request between client and ingress."""
     convergence: LawField = parse_law("30s")
+    """How long routing takes to notice a site's failure and its return, one draw each."""
     remove: Removed = Removed()
+    """What is taken out of the latency graph."""
 
 
 class IngressSpec(Spec):
     """Which sites accept clients, and how clients find them."""
 
     role: str | None = None
+    """Only sites with this role accept clients; any site, if left out."""
     sites: Names | None = None
+    """Only sites with these ids accept clients; all, if left out."""
     where: Where = Where()
+    """Only sites there; everywhere, if left out."""
     exclude: Where = Where()
+    """Not sites there."""
     routing: ModelSpec = {"model": "anycast"}
+    """How clients find a site: a model's name, or a mapping with ``model`` and its parameters."""
 
 
 class ComputeSpec(Spec):
     """Where handlers run."""
 
     at: Literal["ingress", "nearest"] = "ingress"
+    """Code runs at the ingress, or at the site nearest to it by round-trip time."""
     role: str | None = None
+    """With ``at: nearest``: only sites with this role compute; any site, if left out."""
     sites: Names | None = None
+    """With ``at: nearest``: only sites with these ids compute; all, if left out."""
     backbone: Literal["public", "backbone"] = "backbone"
+    """Latency model between ingress, compute site and origins."""
 
 
 class TerminationSpec(Spec):
     """Where TCP and TLS end, and the server's time for a TLS handshake."""
 
     tcp: Literal["ingress", "compute"] = "ingress"
+    """How far the TCP handshake travels."""
     tls: Literal["ingress", "compute"] = "ingress"
+    """How far the TLS handshake travels."""
     time: LawField = NOTHING
+    """The server's time in a TLS handshake."""
 
 
 class UpstreamSpec(Spec):
     """Connections from ingress to compute: what a new one costs, how long an idle one stays open."""
 
     round_trips: int = Field(default=0, ge=0, le=10)
+    """Extra ones from ingress to compute when no connection is open there."""
     idle_timeout: IdleTimeout = "always-pooled"
+    """How long an idle connection from ingress to compute stays open."""
 
 
 class CpuSpec(Spec):
     """Memory that buys one whole CPU; None = always a whole one."""
 
-    full_at: Annotated[SizeBytes, Field(gt=0)] | None = None
+    full_at: PositiveBytes | None = None
+    """Memory that buys one CPU; with less, CPU steps take longer. Always a whole one, if left out."""
 
 
 class PlatformSpec(Spec):
-    """A platform, after its preset was merged in.
+    """A platform: the keys of its preset, if it has one, and its own laid over them.
 
     ``preset`` itself never gets here: loading.py replaces it by the preset's keys.
     """
 
     preset: None = None
+    """Start from the platform of this name that comes with popsim; own keys are laid over it."""
     description: str = ""
+    """For readers."""
     topology: str
+    """The sites: a bundled list, or a CSV file."""
     regions: Names | None = None
+    """Ids of sites where code runs, instead of ``compute.sites`` (at the ingress: ``ingress.sites``)."""
     ingress: IngressSpec = IngressSpec()
+    """Which sites accept clients, and how clients find them."""
     compute: ComputeSpec = ComputeSpec()
+    """Where code runs."""
     termination: TerminationSpec = TerminationSpec()
+    """Where TCP and TLS end."""
     upstream: UpstreamSpec = UpstreamSpec()
+    """Connections from ingress to compute."""
     front_door: LawField = NOTHING
+    """Gateway, load balancer, proxy: at the ingress, once per request."""
     runtime: ModelSpec
+    """How instances start, stay and end: a model's name, or a mapping with ``model`` and its parameters."""
     kv: ModelSpec | None = None
+    """The key-value store: a model's name, or a mapping with ``model`` and its parameters; none, if left out."""
     objects: ObjectsSpec | None = None
-    memory: SizeBytes = Field(default=128_000_000, gt=0)
+    """Where objects live, and how; none, if left out."""
+    memory: PositiveBytes = 128_000_000
+    """Of a function: what an instance holds (not isolates), and its CPU share."""
     cpu: CpuSpec = CpuSpec()
+    """How much memory buys how much CPU."""
+    prices: FunctionPrices | None = None
+    """What functions cost, for the bill; nobody knows, if left out."""
 
 
 class FailSpec(Spec):
     """What fails: sites by id, the busiest of a platform, or central stores by name."""
 
     sites: Names | None = None
+    """Sites that fail, by id; on platforms that have them."""
     busiest: int | None = Field(default=None, ge=1)
+    """Instead of ``sites``: this many, those with the largest expected share of incoming requests."""
     stores: Names | None = None
+    """Instead of ``sites``: central stores, by name; caches go on."""
     platforms: Names | None = None
+    """On which platforms; all, if left out."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> FailSpec:
@@ -159,33 +216,46 @@ class SurgeSpec(Spec):
     """Multiply the arrival rate of some clients."""
 
     factor: float = Field(gt=0, le=1_000, allow_inf_nan=False)
+    """Multiplies the arrival rate; surges at the same time multiply."""
     where: Where = Where()
+    """Whose rate; everyone's, if left out."""
 
 
 class WriteSpec(Spec):
     """Write a key, as an operator's tool does: at the first store, beside all requests."""
 
     keys: str
+    """One of ``workload.keys``, whose keys are of the world."""
     rank: int = Field(default=1, ge=1)
-    every: DurationMs | None = Field(default=None, gt=0)
+    """Which key, 1 = the most popular; of a trace, the first named."""
+    every: PositiveMs | None = None
+    """Again and again until the end; once, if left out."""
     delete: bool = False
+    """Delete it instead."""
 
 
 class RestartSpec(Spec):
     """Restart every object of a class, as a deployment does."""
 
     object_class: str = Field(alias="class")
+    """One of ``workload.objects``: all of them restart where they are, as when code is deployed."""
 
 
 class EventSpec(Spec):
     """Something happens at a time, and ends after ``for`` if that is given."""
 
     at: DurationMs
+    """When it begins, since the start of the run."""
     fail: FailSpec | None = None
+    """Sites or central stores fail."""
     surge: SurgeSpec | None = None
+    """Some clients send more."""
     write: WriteSpec | None = None
+    """A key is written, by an operator's tool."""
     restart: RestartSpec | None = None
+    """All objects of a class restart."""
     lasting: DurationMs | None = Field(default=None, alias="for")
+    """For how long; to the end of the run, if left out. Not with ``write`` and ``restart``."""
 
     @model_validator(mode="after")
     def _one_event(self) -> EventSpec:
@@ -199,24 +269,41 @@ class Scenario(Spec):
     """One experiment: clients, workload, platforms, events, claims."""
 
     name: str = Field(min_length=1)
+    """Title of tables and figures."""
     description: str = ""
+    """For readers."""
     seed: int = Field(default=1, ge=0, lt=2**63)
+    """Where all randomness comes from; same seed, same result."""
     start: str = Field(default="00:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
-    duration: DurationMs = Field(gt=0)
+    """Time of day when the run begins, UTC; matters with ``by_local_hour``."""
+    duration: PositiveMs
+    """How long requests keep coming; those in flight at the end are finished."""
     warmup: DurationMs = 0.0
+    """Requests that begin before it do not count; shorter than ``duration``."""
     replications: int = Field(default=10, ge=1, le=10_000)
+    """Independent repetitions; intervals come from their spread."""
     precision: Share | None = None
+    """Go on until the intervals of p50 and p95 of all platforms are within ± this share."""
     max_replications: int = Field(default=100, ge=1, le=10_000)
+    """Where ``precision`` stops trying."""
     engine: Literal["compiled", "simpy"] = "compiled"
+    """Both give the same result; ``simpy`` takes about 150 times as long."""
     network: NetworkSpec = NetworkSpec()
+    """The Internet between clients and sites."""
     clients: ClientsSpec = ClientsSpec()
+    """Who asks, from where, over what access network."""
     workload: WorkloadSpec
+    """What is asked for, how often, over what connections."""
     origins: dict[str, OriginSpec] = {}
+    """Places by name that handlers fetch from."""
     platforms: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], PlatformSpec] = Field(
         min_length=1
     )
+    """Platforms by name; all get the same requests from the same users at the same times."""
     events: tuple[EventSpec, ...] = ()
+    """What happens meanwhile: failures, surges, writes, restarts."""
     claims: tuple[ClaimSpec, ...] = ()
+    """What is claimed about the results, and what that means."""
 
     @property
     def start_hour(self) -> float:
@@ -226,7 +313,7 @@ class Scenario(Spec):
 
     @property
     def id(self) -> str:
-        """12 hex digits that name what this scenario computes: not its name, prose, claims or length."""
+        """12 hex digits that name what this scenario runs: not its name, prose, claims, length or prices of functions."""
         content = self.content()
         platforms = self.platforms.values()
         names = [self.clients.topology, *(platform.topology for platform in platforms)]
@@ -247,7 +334,8 @@ class Scenario(Spec):
         for key in NOT_CONTENT:
             content.pop(key, None)
         for platform in content["platforms"].values():
-            platform.pop("description", None)
+            for key in NOT_CONTENT_OF_PLATFORMS:
+                platform.pop(key, None)
         return content
 
     def resolved(self) -> dict[str, Any]:
@@ -271,6 +359,11 @@ class Scenario(Spec):
         return f"Scenario({self.name!r}, id={self.id}, platforms=[{platforms}], claims={len(self.claims)})"
 
     __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        # Upwards by name, so that this layer need not know about notebooks.
+        text: str = import_module("popsim.report.notebook.scenario").scenario_html(self)
+        return text
 
 
 def _without_nones(value: Any) -> Any:

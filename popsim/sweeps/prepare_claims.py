@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from popsim.claims.expression import Condition
+from popsim.claims.expression import COST, Condition, Metric
 from popsim.claims.kv_metric import KvMetric
 from popsim.claims.object_metric import ObjectMetric
 from popsim.claims.parse import SELECTABLE, ClaimSyntaxError, parse_expectation
 from popsim.claims.selector import Selector, is_called, window_bins
 from popsim.engine.layout import TIMELINE_BINS
+from popsim.results.functions import function_bill
+from popsim.results.kv_frames import prices
+from popsim.results.object_frames import object_prices
 from popsim.scenario.claims import ClaimSpec
 from popsim.scenario.document import Key
 from popsim.scenario.errors import InputError, Problem, did_you_mean
@@ -67,6 +70,8 @@ class ClaimCheck:
                 self._kv(path, metric, places)
             if isinstance(metric, ObjectMetric):
                 self._objects(path, metric)
+            if isinstance(metric, Metric) and metric.name == COST:
+                self._cost(path, metric.platform)
 
     def _places(self, where: Where) -> None:
         """Refuse places that the scenario has no clients in.
@@ -128,6 +133,26 @@ class ClaimCheck:
         elif metric.object_class is not None and metric.object_class not in workload.objects:
             hint = did_you_mean(metric.object_class, list(workload.objects))
             self.problems.add(path, f"there is no class of objects {metric.object_class!r}", hint)
+
+    def _cost(self, path: Key, platform: str) -> None:
+        """Refuse the bill of a platform if nobody says what its functions cost, or if nothing costs anything."""
+        if self.problems.any_at("platforms", platform):
+            return  # who knows which prices it should have
+        bill, workload = function_bill(self.scenario, platform), self.scenario.workload
+        if bill is None:
+            message = f"the functions of {platform} have no price"
+            hint = "give the platform prices, such as prices: {request: 0.2, duration: 16.6667}"
+            self.problems.add(path, message, f"{hint}; prices: {{}} if they are free")
+            return
+        charges: list[float] = [not bill.is_free]
+        if workload.uses_kv:
+            store = prices(self.scenario, platform)
+            charges += [store.read, store.write, store.delete, store.list]
+        if workload.uses_objects:
+            objects = object_prices(self.scenario, platform)
+            charges += [objects.request, objects.duration, objects.read, objects.write]
+        if not any(charges):
+            self.problems.add(path, f"nothing that is done on {platform} has a price")
 
     def _in_text(self, path: Key, error: ClaimSyntaxError) -> Problem:
         """Return the problem with its column inside the expectation (which is quoted, as a rule)."""

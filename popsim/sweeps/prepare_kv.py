@@ -14,14 +14,9 @@ from popsim.scenario.document import Key
 from popsim.scenario.errors import InputError, did_you_mean
 from popsim.scenario.schema import EventSpec, PlatformSpec, Scenario, WriteSpec
 from popsim.scenario.size_laws import rarely_exceeded
+from popsim.scenario.steps import StepSpec, TtlByPlace
 from popsim.scenario.units import format_duration
-from popsim.scenario.workload import (
-    MAX_SPACES,
-    MAX_VALUE_BYTES,
-    KeySpaceSpec,
-    StepSpec,
-    TtlByPlace,
-)
+from popsim.scenario.workload import MAX_SPACES, MAX_VALUE_BYTES, KeySpaceSpec
 from popsim.sweeps.problems import Problems
 from popsim.world.clients import Clients
 from popsim.world.geo import great_circle_km

@@ -28,7 +28,7 @@ def access_laws(network: str | AccessMix) -> tuple[list[str], list[float], list[
     (['4g', '5g'], [0.45, 0.55])
     """
     if isinstance(network, str):
-        known = [*_file()["mixes"], *_file()["networks"]]
+        known = [*mix_names(), *network_names()]
         if network not in known:
             message = f"there is no access network {network!r}"
             raise InputError([Problem(None, None, None, (), message, did_you_mean(network, known))])
@@ -39,7 +39,7 @@ def access_laws(network: str | AccessMix) -> tuple[list[str], list[float], list[
             None, None, None, ("mix", name), f"there is no access network {name!r}", _hint(name)
         )
         for name in network.mix
-        if name not in _file()["networks"]
+        if name not in network_names()
     ]
     if problems:
         raise InputError(problems)
@@ -65,8 +65,18 @@ def _rows(network: AccessMix) -> tuple[list[str], list[float], list[Law]]:
     return names, weights, laws
 
 
+def network_names() -> list[str]:
+    """Return the names of access networks."""
+    return list(_file()["networks"])
+
+
+def mix_names() -> list[str]:
+    """Return the names of mixes of access networks."""
+    return list(_file()["mixes"])
+
+
 def _hint(name: str) -> str | None:
-    return did_you_mean(name, list(_file()["networks"]))
+    return did_you_mean(name, network_names())
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,11 @@ class Clients:
     def __repr__(self) -> str:
         """Say how many, from how many countries."""
         return f"Clients({len(self)} places in {len(set(self.countries))} countries)"
+
+    def _repr_html_(self) -> str:
+        # Upwards by name, so that this layer need not know about notebooks.
+        text: str = import_module("popsim.report.notebook.places").clients_html(self)
+        return text
 
     def select(self, where: Where) -> Clients:
         """Return the clients that match ``where``, with weights that sum to 1 again.

@@ -3,7 +3,7 @@
 A plain neighbour graph invents overland paths that do not exist, and does worse than a straight line. This
 one has hand-listed corridors, detour factors by region and costs of borders, fitted to measured round-trip
 times between cities: median error 10 % on cities that were not used for fitting, public Internet; 8 % on
-cloud backbones. docs/model.md tells how far to trust it.
+cloud backbones. docs/background/model.md tells how far to trust it.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,11 @@ class Sites:
         roles = sorted(set().union(*self.roles)) if self.roles else []
         counted = ", ".join(f"{sum(role in r for r in self.roles)} {role}" for role in roles)
         return f"Sites({len(self)} sites: {counted})"
+
+    def _repr_html_(self) -> str:
+        # Upwards by name, so that this layer need not know about notebooks.
+        text: str = import_module("popsim.report.notebook.places").sites_html(self)
+        return text
 
     def index(self, site: str) -> int:
         """Return a site's row; ValueError if there is none."""

@@ -1,4 +1,4 @@
-"""Break one rule of docs/semantics.md at a time in the SimPy engine: the comparison must notice.
+"""Break one rule of docs/background/semantics.md at a time in the SimPy engine: the comparison must notice.
 
 A rule whose breach nothing notices is either not needed or not tested. Each breach is what a sensible programmer might
 have written instead.

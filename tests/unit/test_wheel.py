@@ -49,3 +49,4 @@ def test_a_wheel_runs_bundled_scenarios_in_an_empty_folder(tmp_path: Path) -> No
         "run", "nearest_edge", "--engine", "simpy", "--replications", "2"
     )
     assert "workers_vs_lambda: ok" in popsim("validate", "workers_vs_lambda")
+    assert popsim("schema") == (ROOT / "docs" / "scenario.schema.json").read_text("utf-8")

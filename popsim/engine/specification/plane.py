@@ -1,7 +1,7 @@
 """The data plane as one SimPy process per request: the executable specification.
 
 Read ``request`` from top to bottom: it is the life of a request. The compiled engine must give every
-request the same result, bit for bit; docs/semantics.md has the rules, cited here by number.
+request the same result, bit for bit; docs/background/semantics.md has the rules, cited here by number.
 """
 
 from __future__ import annotations

@@ -17,9 +17,13 @@ class AlwaysWarm(ColdStartModel):
     """
 
     concurrency: int = Field(default=UNBOUNDED, ge=1, le=UNBOUNDED)
+    """Requests in one instance at once; 2^31 = any number."""
     cpu_serial: bool = False
+    """Requests in one instance share one thread."""
     max_requests: int = Field(default=0, ge=0)
+    """Requests at once per function and site; 0 = no limit."""
     queue_limit: int = Field(default=-1, ge=-1)
+    """How many may wait beyond ``max_requests``: 0 = none (answered 429), -1 = all."""
 
     def rules(self, memory_bytes: int) -> PoolRules:
         """Return rules without any start-up."""

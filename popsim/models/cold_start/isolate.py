@@ -13,7 +13,7 @@ from pydantic import Field
 
 from popsim.models.cold_start.rules import NO_TIME, UNBOUNDED, ColdStartModel, PoolRules, constant
 from popsim.models.registry import register
-from popsim.scenario.fields import DurationMs, LawField, SizeBytes
+from popsim.scenario.fields import LawField, PositiveMs, SizeBytes
 
 
 @register("cold_start", "isolate")
@@ -25,14 +25,21 @@ class Isolate(ColdStartModel):
     """
 
     placement: LawField = NO_TIME
+    """First part of a cold start: finding a machine."""
     code_fetch: LawField = NO_TIME
+    """Second part of a cold start: the code's way there."""
     init: LawField
+    """Third part of a cold start: the runtime and the code's own start."""
     prewarm_on_tls: bool = True
-    idle: DurationMs = Field(gt=0)
+    """The start hides behind the TLS handshake of the request that causes it."""
+    idle: PositiveMs
     """How long an isolate without requests stays, if memory lasts."""
     instance_memory: SizeBytes = 0
+    """Of one isolate."""
     site_memory: SizeBytes = 0
+    """Of all isolates of a site; 0 = no limit."""
     concurrency: int = Field(default=UNBOUNDED, ge=1, le=UNBOUNDED)
+    """Requests in one instance at once; 2^31 = any number."""
 
     def rules(self, memory_bytes: int) -> PoolRules:
         """Return rules with the CPU serialised and the idle list bounded by the site's memory."""

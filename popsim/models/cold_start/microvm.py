@@ -25,11 +25,15 @@ class MicroVM(ColdStartModel):
     """
 
     placement: LawField = NO_TIME
+    """First part of a cold start: finding a machine."""
     code_fetch: LawField = NO_TIME
+    """Second part of a cold start: the code's way there."""
     init: LawField
+    """Third part of a cold start: the runtime and the code's own start."""
     idle: LawField
+    """How long an instance without requests stays."""
     max_requests: int = Field(default=0, ge=0)
-    """Requests at once per function and region; 0 = no limit."""
+    """Requests at once per function and site; 0 = no limit."""
     queue_limit: int = Field(default=0, ge=-1)
     """How many may wait beyond ``max_requests``: 0 = none (answered 429), -1 = all."""
 

@@ -19,8 +19,11 @@ class PerRequest(ColdStartModel):
     """One instance per request; every request pays ``init``, which is short."""
 
     placement: LawField = NO_TIME
+    """First part of a cold start: finding a machine."""
     code_fetch: LawField = NO_TIME
+    """Second part of a cold start: the code's way there."""
     init: LawField
+    """Third part of a cold start: the runtime and the code's own start."""
     max_requests: int = Field(default=0, ge=0)
     """Requests at once per function and site; 0 = no limit."""
     queue_limit: int = Field(default=0, ge=-1)

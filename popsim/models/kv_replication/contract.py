@@ -2,7 +2,7 @@
 
 Every question is rare: it is asked once per run, and the answer is a table. So a model in plain Python, in a notebook
 too, runs on the compiled engine at full speed. What happens in between, hits, misses, refreshes, who sees which
-version when, is the engines' (docs/semantics.md, rules 28 to 37).
+version when, is the engines' (docs/background/semantics.md, rules 28 to 37).
 """
 
 from __future__ import annotations
@@ -34,9 +34,13 @@ class Prices(Spec):
     """USD per million operations; a bulk read is one operation."""
 
     read: float = Field(default=0.0, ge=0, le=1e6)
+    """USD per million reads; a bulk read is one."""
     write: float = Field(default=0.0, ge=0, le=1e6)
+    """USD per million writes."""
     delete: float = Field(default=0.0, ge=0, le=1e6)
+    """USD per million deletions."""
     list: float = Field(default=0.0, ge=0, le=1e6)
+    """USD per million lists."""
 
 
 FREE = Prices()

@@ -30,9 +30,13 @@ class EdgeConfig(KvModel):
     """One store takes the writes; every site has all keys, ``propagation`` later (and half a round trip)."""
 
     primary: StoreSpec
+    """The store that takes the writes."""
     read: LawField = NO_TIME
+    """Time of a read at a site."""
     propagation: LawField = NO_TIME
+    """Until a site has a write, beyond half a round trip."""
     prices: Prices = Field(default=Prices())
+    """USD per million operations; 0 = free."""
 
     def central_stores(self, sites: Sites) -> tuple[CentralStore, ...]:
         """Return the primary, then one at every site."""

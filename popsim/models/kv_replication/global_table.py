@@ -33,11 +33,17 @@ class GlobalTable(KvModel):
     """
 
     replicas: Names | None = None
+    """Ids of the platform's sites with a replica, all if left out; the first is the primary of ``write`` events."""
     read: LawField = NO_TIME
+    """Time of a read in the replica."""
     write: LawField = NO_TIME
+    """Time of a write in the replica."""
     listing: LawField = NO_TIME
+    """Time of a ``kv.list`` in the replica."""
     sync: LawField = NO_TIME
+    """Until another replica has a write, beyond half a round trip."""
     prices: Prices = Prices()
+    """USD per million operations; 0 = free."""
 
     def central_stores(self, sites: Sites) -> tuple[CentralStore, ...]:
         """Return a store at each site that is named, or at all; raises InputError for an unknown one."""

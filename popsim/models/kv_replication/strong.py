@@ -28,9 +28,13 @@ class Strong(KvModel):
     """The first store answers everything; if it fails, nobody does, lest a write be lost."""
 
     stores: Stores
+    """Stores by name; the first answers everything."""
     listing: LawField = NO_TIME
+    """Time of a ``kv.list`` in the store."""
     write_gap: DurationMs = 0.0
+    """A key that is written again sooner is refused."""
     prices: Prices = Prices()
+    """USD per million operations; 0 = free."""
 
     def central_stores(self, sites: Sites) -> tuple[CentralStore, ...]:
         """Return the stores as named."""

@@ -23,7 +23,7 @@ from popsim.models.kv_replication.contract import (
     nearest_first,
 )
 from popsim.scenario.errors import InputError, Problem
-from popsim.scenario.fields import DurationMs, LawField, Names, Share, SizeBytes
+from popsim.scenario.fields import DurationMs, LawField, Names, PositiveMs, Share, SizeBytes
 from popsim.scenario.parts import OriginSpec
 from popsim.scenario.units import format_duration
 from popsim.world.origins import locate_origin
@@ -35,7 +35,9 @@ class StoreSpec(OriginSpec):
     """A central store: where it is, and how long a read and a write take there."""
 
     read: LawField = NO_TIME
+    """The store's own time for a read."""
     write: LawField = NO_TIME
+    """The store's own time for a write."""
 
 
 Stores = Annotated[dict[str, StoreSpec], Field(min_length=1)]
@@ -70,28 +72,51 @@ class TieredStore(KvModel):
     """Central stores, regional tiers, a cache and an in-memory set at every site."""
 
     stores: Stores
+    """Central stores by name, which have every key; the first is the primary."""
     reads: Literal["nearest", "race"] = "nearest"
+    """From the nearest store that is up, or from all at once: the first answer counts."""
     writes: Literal["primary", "nearest", "race"] = "primary"
+    """The first named store, else the next, that is up; the nearest; or the first to answer."""
     sync: LawField = NO_TIME
+    """Until another store has a write, beyond half a round trip."""
     regional_tiers: Names | None = None
-    ttl: DurationMs = Field(default=60_000.0, gt=0)
-    region_ttl: DurationMs | None = Field(default=None, gt=0)
+    """Ids of sites with a cache between sites and stores; each site asks the nearest. None, if left out."""
+    ttl: PositiveMs = 60_000.0
+    """Of a copy at a site, if the read does not say (``cache_ttl``)."""
+    region_ttl: PositiveMs | None = None
+    """Of a copy at a regional tier; ``ttl`` if left out."""
     minimum_ttl: DurationMs = 30_000.0
+    """``ttl`` and ``cache_ttl`` below it are mistakes."""
     minimum_expiration: DurationMs = 60_000.0
+    """``expiration_ttl`` below it is a mistake."""
     refresh_after: Annotated[Share, Field(gt=0)] | None = None
+    """Share of the TTL after which a read makes the cache ask for a new copy; never, if left out."""
     coalesce: bool = True
+    """Who misses what is on its way waits for it."""
     write_through: bool = True
+    """The site that wrote keeps the value in its cache."""
     write_gap: DurationMs = 1_000.0
+    """A key that is written again sooner is refused."""
     memory_size: SizeBytes = 0
-    memory_ttl: DurationMs = Field(default=10_000.0, gt=0)
+    """Of a site's set of keys in memory; 0 = there is none."""
+    memory_ttl: PositiveMs = 10_000.0
+    """Of a copy in a site's memory."""
     edge_size: SizeBytes = 0
+    """Of a site's cache; the least recently used goes; 0 = no limit."""
     region_size: SizeBytes = 0
+    """Of a tier's cache; the least recently used goes; 0 = no limit."""
     memory_lookup: LawField = NO_TIME
+    """Time in a site's memory."""
     edge_lookup: LawField = NO_TIME
+    """Time in a site's cache."""
     region_lookup: LawField = NO_TIME
+    """Time in a tier's cache."""
     listing: LawField = NO_TIME
+    """Time of a ``kv.list`` in the store."""
     lag: LawField = NO_TIME
+    """Until a cache that is told knows of a write, beyond half a round trip."""
     prices: Prices = Prices()
+    """USD per million operations; 0 = free."""
 
     def central_stores(self, sites: Sites) -> tuple[CentralStore, ...]:
         """Return the stores as named."""

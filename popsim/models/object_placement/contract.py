@@ -8,7 +8,7 @@ ways to answer it, from the fastest to the freest; a model derives from the one 
   a rehearsal that counts the calls.
 - ``AskedPlacement``: one object at a time, when it is first called.
 
-What happens then, queues, gates, hibernation, failover, moving, is the engines' (docs/semantics.md, rules 38 to 50).
+What happens then, queues, gates, hibernation, failover, moving, is the engines' (docs/background/semantics.md, rules 38 to 50).
 """
 
 from __future__ import annotations

@@ -47,10 +47,15 @@ class FirstRequest(TablePlacement):
     """
 
     slots: Slots = 5
+    """Slots of each site, filled by hosts, the nearest first."""
     reach: DurationMs = 16.0
+    """How far beyond the nearest host, in round-trip time, hosts count."""
     pull: DurationMs = 4.0
+    """How much nearer a host seems for each slot that it fills."""
     host_slots: Slots = 2
+    """Slots that a host fills."""
     unusual: dict[str, Slots] = UNUSUAL
+    """Hosts by id that fill more or fewer slots, and how many."""
 
     def allowed_hosts(self, hosts: Sites) -> tuple[str, ...]:
         """Return all hosts; raises InputError for one of a scenario's own ``unusual`` that is none."""

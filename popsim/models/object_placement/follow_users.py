@@ -28,7 +28,9 @@ class FollowUsers(TablePlacement):
     """
 
     votes: Annotated[int, Field(ge=1, le=1_000_000_000)] = 100
+    """By how many calls another host must lead before an object moves there."""
     duration: LawField = HALF_A_SECOND
+    """How long a moving object answers nobody."""
 
     def likelihood(self, geography: Geography) -> Floats:
         """Return 1 for the nearest host of each site, [S, H]."""

@@ -17,6 +17,7 @@ class Hub(TablePlacement):
     """The one site ``host``; the platform's other hosts follow, and take over when it is lost."""
 
     host: str
+    """Id of the host where all objects live."""
 
     def allowed_hosts(self, hosts: Sites) -> tuple[str, ...]:
         """Return all hosts; raises InputError if ``host`` is none of them."""

@@ -30,6 +30,7 @@ class Jurisdiction(TablePlacement):
     """The host of a jurisdiction that is nearest to the first caller."""
 
     jurisdiction: Literal["eu", "fedramp", "us"]
+    """Whose law binds: homes, followers and whoever takes over stay within."""
 
     def allowed_hosts(self, hosts: Sites) -> tuple[str, ...]:
         """Return the hosts in the jurisdiction; raises InputError if the platform has none there."""

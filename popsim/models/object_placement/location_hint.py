@@ -21,6 +21,7 @@ class LocationHint(FirstRequest):
     """
 
     hint: Hint
+    """The region whose hosts are used; a neighbour's, if it has none."""
 
     def likelihood(self, geography: Geography) -> Floats:
         """Return the slots that each host has of each site's, 0 outside the region, [S, H]."""

@@ -39,8 +39,11 @@ class ReadReplicas(TablePlacement):
     """
 
     primary: str | None = None
+    """Id of the host that takes all writes; the nearest to an object's first caller, if left out."""
     regions: Names = REGIONS
+    """Regions with a replica."""
     lag: LawField = MEASURED_LAG
+    """Until a replica has a write, beyond half a round trip."""
 
     @field_validator("regions")
     @classmethod

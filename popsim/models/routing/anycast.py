@@ -54,15 +54,19 @@ class Anycast(RoutingModel):
     """
 
     nearest: Share = 0.60
-    within_400_km: float = Field(
-        default=22.0, ge=0
-    )  # weight of sites up to 400 km beyond the nearest
+    """Share of a client's requests at its nearest site."""
+    within_400_km: float = Field(default=22.0, ge=0)
+    """Weight, among the rest, of sites up to 400 km beyond the nearest."""
     from_400_to_1400_km: float = Field(default=12.0, ge=0)
+    """Weight, among the rest, of sites 400 to 1,400 km beyond the nearest."""
     further: float = Field(default=6.0, ge=0)
+    """Weight, among the rest, of sites more than 1,400 km beyond the nearest."""
+    # ASSUMPTION: misrouted traffic stays within 5,000 km beyond the nearest site, where it can.
     furthest_km: float = Field(default=5_000.0, gt=FAR_KM)
-    """ASSUMPTION: misrouted traffic stays within 5,000 km beyond the nearest site, where it can."""
+    """Where possible, nothing goes further than this beyond the nearest site; km."""
+    # ASSUMPTION: 30 ms; Koch et al. find that 70 % of users see an inflation below that.
     border_detour: DurationMs = 30.0
-    """ASSUMPTION: 30 ms; Koch et al. find that 70 % of users see an inflation below that."""
+    """A site this much slower than the client's fastest is not taken for the nearest."""
     per: Literal["request", "client"] = "request"
     """Draw the site for each request (a cell stands for many networks), or once for each client."""
 

@@ -29,6 +29,7 @@ class Fixed(RoutingModel):
     """
 
     sites: tuple[str, ...] = ()
+    """Ids of sites, the primary first, the rest stand by; the platform's sites in their order, if left out."""
 
     def candidates(
         self, rtt_ms: Floats, km: Floats, clients: Clients, sites: Sites, seed: int

@@ -29,7 +29,7 @@ OBJECT_TABLES = ("class", "part", "host", "spread", "site")
 
 
 def page_data(result: Result) -> dict[str, Any]:
-    """Return all that the page shows; docs/report.md tells what is where."""
+    """Return all that the page shows; docs/reference/report.md tells what is where."""
     scenario = result.scenario
     summary = result.to_json_dict()
     used = {c for p in summary["platforms"].values() for c in p["groups"]["country"]}
@@ -161,13 +161,16 @@ def _words(value: Any) -> str:
 
 
 def tables(result: Result) -> list[dict[str, Any]]:
-    """Return tables of key-value stores and objects that have rows: of what, by what, columns, rows."""
+    """Return tables of key-value stores, objects and costs that have rows: of what, by what, columns, rows."""
     pools = result.pools.values()
     found = []
     if any(pool.kv.is_used for pool in pools):
         found += [("kv", by, result.kv(by)) for by in KV_TABLES]
     if any(pool.objects.is_used for pool in pools):
         found += [("objects", by, result.objects(by)) for by in OBJECT_TABLES]
+    costs = result.costs()
+    if costs["total_usd"].max() > 0.0:
+        found.append(("costs", "platform", costs.reset_index()))
     return [
         {
             "of": of,

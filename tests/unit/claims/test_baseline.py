@@ -167,10 +167,12 @@ def test_more_hits_are_better() -> None:
     [
         (None, "there is no such baseline"),
         ("{", "not valid JSON"),
+        ("[" * 100_000, "not valid JSON"),
         ("[]", "is no baseline of popsim"),
         ('{"schema": 1, "platforms": {}}', "is no baseline of popsim"),
         ('{"schema": 9, "users": ""}', "schema 9; this popsim reads schema 1"),
         ('{"schema": 1, "users": ""}', "is damaged at scenario"),
+        ('{"schema": 1, "users": "", "popsim": "9.9"}', "it is of popsim 9.9, this is"),
     ],
 )
 def test_what_is_no_baseline(tmp_path: Path, text: str | None, message: str) -> None:

@@ -9,6 +9,7 @@ from scipy.special import stdtrit
 
 import popsim
 from popsim.claims import judge
+from popsim.report.verdicts import observed_text
 from popsim.results import Result, Verdict
 from popsim.results.statistics import replications_needed
 
@@ -157,3 +158,18 @@ def test_replications_needed_is_where_the_half_width_falls_below_the_margin() ->
 
     assert half(needed) < 0.5
     assert half(needed - 2) > 0.5
+
+
+def test_bounds_that_are_results_are_told(small_result: Result) -> None:
+    value = {name: small_result.latency(name, 50).value for name in ("workers", "lambda")}
+    compared = verdict_of(small_result, "workers.p(50) * 2 < lambda.p(50)").deciding
+    assert compared.against == (value["lambda"],)
+    assert observed_text(compared).endswith(f"), against {value['lambda']:.4g} ms")
+    assert compared.against[0] in verdict_of(
+        small_result, "workers.p(50) > 10s or workers.p(50) * 2 < lambda.p(50)"
+    ).to_json_dict()["against"]
+    around = verdict_of(small_result, "workers.p(50) within 10% of lambda.p(50)").deciding
+    assert around.against == pytest.approx((0.9 * value["lambda"], 1.1 * value["lambda"]))
+    fixed = verdict_of(small_result, "workers.p(50) < 10s").deciding
+    assert fixed.against == ()
+    assert "against" not in observed_text(fixed)

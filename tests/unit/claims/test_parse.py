@@ -42,7 +42,7 @@ def test_other_names_for_the_same() -> None:
 def test_extremes_are_times_and_counts_are_numbers() -> None:
     for name in ("min", "max"):
         assert parse_expectation(f"workers.{name} < 1ms", PLATFORMS).metrics()[0].unit == TIME
-    for name in ("count", "rate", "instances"):
+    for name in ("count", "rate", "instances", "cost"):
         assert parse_expectation(f"workers.{name} > 3", PLATFORMS).metrics()[0].unit == NONE
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -88,6 +88,36 @@ def test_baselines_of_another_schema_and_bad_options(tmp_path: Path) -> None:
     assert "two scenarios would have the baseline" in done.stderr
 
 
+def test_baselines_of_another_version(tmp_path: Path) -> None:
+    """One of the same form is compared, with a note; one of another form is refused before anything runs."""
+    name = write(tmp_path)
+    assert popsim("baseline", "save", name, cwd=tmp_path).returncode == 0
+    path = tmp_path / "baselines/it.json"
+    kept = json.loads(path.read_text("utf-8")) | {"popsim": "9.9.9"}
+    path.write_text(json.dumps(kept), encoding="utf-8")
+    done = popsim("baseline", "compare", name, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "note: it.yaml: the baseline is of popsim 9.9.9, this is " in done.stderr
+    shutil.rmtree(tmp_path / ".popsim")
+    for change in ({"schema": 2}, {"schema": "1"}, {"one": "more"}, {"platforms": []}):
+        path.write_text(json.dumps(kept | change), encoding="utf-8")
+        done = popsim("baseline", "compare", name, cwd=tmp_path)
+        assert done.returncode == 2, change
+        assert done.stderr.startswith(f"error: {Path('baselines') / 'it.json'}: is "), change
+        assert "make it with: popsim baseline save it.yaml" in done.stderr
+        assert "Traceback" not in done.stderr
+    assert not (tmp_path / ".popsim").exists()
+
+
+def test_comparing_nothing_is_an_error(tmp_path: Path) -> None:
+    name = write(tmp_path)
+    assert popsim("baseline", "save", name, cwd=tmp_path).returncode == 0
+    write(tmp_path, platforms={"renamed": SCENARIO["platforms"]["workers"]})  # type: ignore[index]
+    none = popsim("baseline", "compare", name, cwd=tmp_path)
+    assert none.returncode == 2
+    assert "has the platforms workers, the scenario has renamed: none in common" in none.stderr
+
+
 def test_another_seed_is_compared_by_ranks(tmp_path: Path) -> None:
     name = write(tmp_path)
     assert popsim("baseline", "save", name, "--replications", "1", cwd=tmp_path).returncode == 0
@@ -95,30 +125,6 @@ def test_another_seed_is_compared_by_ranks(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "compared by ranks" in done.stdout
     assert "too few replications" in done.stderr
-
-
-DOCS = Path(__file__).parents[3] / "docs" / "baselines.md"
-
-
-@pytest.mark.parametrize("forge", ["GitHub Actions", "GitLab"])
-def test_the_examples_for_ci_run(forge: str, tmp_path: Path) -> None:
-    """The commands of docs/baselines.md, on a scenario that gets worse."""
-    block = DOCS.read_text("utf-8").split(f"\n{forge}")[1].split("```yaml\n")[1].split("```")[0]
-    job = next(iter(yaml.safe_load(block).values())) if forge == "GitHub Actions" else None
-    lines = (
-        [step.get("run", "") for step in job["latency"]["steps"]]
-        if job
-        else yaml.safe_load(block)["latency"]["script"]
-    )
-    commands = [shlex.split(line) for line in lines if line.startswith("popsim ")]
-    assert len(commands) == 1
-    (tmp_path / "scenarios").mkdir()
-    scenario = tmp_path / "scenarios" / "checkout.yaml"
-    scenario.write_text(yaml.safe_dump(SCENARIO), encoding="utf-8")
-    popsim("baseline", "save", "scenarios/checkout.yaml", cwd=tmp_path)
-    assert popsim(*commands[0][1:], cwd=tmp_path).returncode == 0
-    scenario.write_text(yaml.safe_dump(SCENARIO | {"platforms": SLOWER}), encoding="utf-8")
-    assert popsim(*commands[0][1:], cwd=tmp_path).returncode == 99
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from popsim import InputError, load
 from popsim.engine import layout as lay
 from popsim.engine.handler import Program, check_length, cpu_share, handler_program
 from popsim.scenario.schema import Scenario
-from popsim.scenario.workload import StepSpec, WorkloadSpec
+from popsim.scenario.steps import StepSpec
+from popsim.scenario.workload import WorkloadSpec
 from popsim.world.clients import Clients, load_clients
 
 FIRST = 100  # table of the first step

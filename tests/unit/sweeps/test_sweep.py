@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import signal
@@ -263,3 +264,44 @@ def test_what_cannot_be_extended(
     folder = None if change == "no store" else tmp_path
     with pytest.raises(RunError, match="there is nothing to extend: no finished replication"):
         popsim.run(BASE, store=folder, extend=2, progress=False, **changes)
+
+
+@pytest.mark.parametrize("what", ["code_hash", "data_hash"])
+def test_kept_runs_of_another_version_are_left_alone(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their names say that they are others': they are neither read nor written, whatever is in them."""
+    quiet: dict[str, Any] = {"store": tmp_path, "progress": False, "workers": 1, "replications": 1}
+    with monkeypatch.context() as other:
+        other.setattr(store_module, what, lambda: "of another version")
+        popsim.run(BASE, **quiet)
+    for path in tmp_path.glob("*.npz"):
+        path.write_bytes(b"in a form of its own")
+    before = kept(tmp_path)
+    assert len(before) == len(BASE["platforms"])
+    notes: list[str] = []
+    result = popsim.run(BASE, notify=notes.append, **quiet)
+    assert same(result, popsim.run(BASE, **(quiet | {"store": None})))
+    assert notes == []
+    assert before.items() <= kept(tmp_path).items()
+    assert len(kept(tmp_path)) == 2 * len(before)
+
+
+@pytest.mark.parametrize("damage", ["a field less", "a field more", "no archive", "empty"])
+def test_kept_runs_of_another_form_are_made_anew(damage: str, tmp_path: Path) -> None:
+    quiet: dict[str, Any] = {"store": tmp_path, "progress": False, "workers": 1, "replications": 1}
+    result = popsim.run(BASE, **quiet)
+    for path in list(tmp_path.glob("*.npz")):
+        with np.load(path) as archive:
+            parts = dict(archive)
+        scalars = json.loads(bytes(parts["scalars"]))
+        if damage == "a field less":
+            del scalars["requests"]
+        scalars |= {"invented": 1} if damage == "a field more" else {}
+        parts["scalars"] = np.frombuffer(json.dumps(scalars).encode(), np.uint8)
+        np.savez(path, **parts)
+        if damage in ("no archive", "empty"):
+            path.write_bytes(b"PK of something else" if damage == "no archive" else b"")
+    assert same(popsim.run(BASE, **quiet), result)
+    for path in tmp_path.glob("*.npz"):
+        PlatformRun.load(path)  # written over

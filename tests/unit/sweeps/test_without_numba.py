@@ -1,4 +1,4 @@
-"""popsim where numba is not installed."""
+"""popsim where numba is not installed, or does not fit what is."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
 
 import popsim
 
@@ -64,3 +67,47 @@ popsim.cli.main()
     assert done.returncode == 3
     assert done.stderr.startswith("error: the compiled engine needs numba")
     assert "Traceback" not in done.stderr
+
+
+def test_a_numba_that_cannot_be_imported_is_as_good_as_none(tmp_path: Path) -> None:
+    """As one that does not fit the installed numpy, which says so when it is imported."""
+    (tmp_path / "numba").mkdir()
+    message = "Numba needs NumPy 1.26 or less. Got NumPy 9.0."
+    (tmp_path / "numba/__init__.py").write_text(f"raise ImportError({message!r})", encoding="utf-8")
+    code = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+import popsim
+scenario = popsim.load({SCENARIO!r})
+print(popsim.run(scenario, engine="simpy", store=None).engine)
+try:
+    popsim.run(scenario)
+except popsim.RunError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == "simpy"
+    expected = f"the compiled engine needs numba, which cannot be imported ({message}): install one that fits"
+    assert expected in done.stdout
+
+
+def test_a_notebook_without_numba(tmp_path: Path) -> None:
+    """The compiled engine says what is missing and what to do; then the SimPy engine does it."""
+    cells = (HIDDEN, "popsim.run(scenario)", "popsim.run(scenario, engine='simpy')")
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    client = NotebookClient(
+        notebook, timeout=120, kernel_name="python3", allow_errors=True,
+        resources={"metadata": {"path": str(tmp_path)}},
+    )  # fmt: skip
+    client.execute()
+    hidden, compiled, simpy = (cell["outputs"] for cell in notebook.cells)
+    assert hidden == []
+    (error,) = compiled
+    assert error["ename"] == "RunError"
+    assert error["evalue"].startswith("the compiled engine needs numba, which is not installed: install numba, or engine='simpy'")  # fmt: skip
+    (shown,) = (output for output in simpy if output["output_type"] == "execute_result")
+    assert "1 replication of 10s, simpy engine" in shown["data"]["text/html"]

@@ -58,12 +58,14 @@ function estimate({ value, low, high }) {
   const half = (high - low) / 2;
   return [ms(value), el("span", { class: "half" }, ` ±${half < 9.95 ? half.toFixed(1) : count(Math.round(half))}`)];
 }
-function observed({ observed: value, low, high, unit }) {
+function observed({ observed: value, low, high, unit, against }) {
   if (!is(value)) return NOTHING;
   const scales = { ms: [[1e4, 1e3, "s"]], B: [[1e9, 1e9, "GB"], [1e6, 1e6, "MB"], [1e3, 1e3, "kB"]] };
   const [, size, name] = (scales[unit] ?? []).find(([least]) => value >= least) ?? [0, 1, unit];
   const interval = is(low) ? ` (${short(low / size)} to ${short(high / size)})` : "";
-  return `${short(value / size)}${name ? ` ${name}` : ""}${interval}`;
+  const written = (number) => `${short(number / size)}${name ? ` ${name}` : ""}`;
+  const bounds = against.length ? `, against ${against.map(written).join(" and ")}` : "";
+  return `${written(value)}${interval}${bounds}`;
 }
 const country = (code) => data.names.country[code] ?? code;
 

@@ -1,6 +1,7 @@
 // --- tables ---------------------------------------------------------------------------------------------
 
 const MOST_ROWS = 25;
+const TABLES = { kv: "KV", objects: "Objects", costs: "Cost of a million requests" };
 
 /** Tables of groups come from the summary; those of stores and objects are in the data block as they are. */
 function allTables() {
@@ -10,11 +11,11 @@ function allTables() {
     title, columns: ["platform", key, ...fields],
     rows: platforms.flatMap((platform) => Object.entries(summary.platforms[platform].groups[key])
       .map(([name, group]) => [platform, name, ...fields.map((field) => group[field])])),
-  })), ...data.tables.map((found) => ({ ...found, title: `${found.of === "kv" ? "KV" : "Objects"} by ${found.by}` }))];
+  })), ...data.tables.map((found) => ({ ...found, title: `${TABLES[found.of]} by ${found.by}` }))];
 }
 const SHARE = /(^|_)share(_|$)/;
 function columnTitle(key) {
-  const units = [["_ms", " ms"], ["_ratio", " %"], ["_km", " km"], ["_s", " s"]];
+  const units = [["_ms", " ms"], ["_ratio", " %"], ["_km", " km"], ["_s", " s"], ["_usd", " USD"]];
   const [ending, unit] = units.find(([e]) => key.endsWith(e)) ?? ["", ""];
   if (SHARE.test(key) && !ending) return `${key.replaceAll("_", " ")} %`;
   return key.slice(0, key.length - ending.length).replaceAll("_", " ") + unit;

@@ -1,0 +1,1 @@
+"""Pages that are built from the code: assumptions, keys of a scenario file, models."""
