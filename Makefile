@@ -14,8 +14,8 @@ CLAIM_SCENARIOS := probes_2018_world probes_2018_australia kv_2025_redesign kv_c
 	document_editor read_replicas home_outage hibernation objects_vs_dynamodb
 WATCHED_SCENARIOS := probes_2018_australia kv_2025_redesign read_replicas objects_vs_dynamodb
 
-.PHONY: help run test lint types imports unit jit-off bounds notebooks claims baselines other-pythons format \
-	bench docs golden baselines-save build coverage clean
+.PHONY: help run test lint types imports unit jit-off bounds notebooks claims baselines docs other-pythons format \
+	bench reference claims-page golden baselines-save build coverage clean
 
 help: ## list the tasks
 	@echo "make TASK, where TASK is"
@@ -62,7 +62,7 @@ run: $(VENV)/.installed ## run the flagship scenario; figures and verdicts into 
 
 # --- checking it -----------------------------------------------------------------------------------
 
-test: lint types imports jit-off bounds notebooks claims baselines other-pythons unit ## run everything that CI runs, under 12 minutes
+test: lint types imports docs jit-off bounds notebooks claims baselines other-pythons unit ## run everything that CI runs
 
 lint: $(VENV)/.installed-dev ## ruff: mistakes and format
 	@$(BIN)/ruff check .
@@ -102,6 +102,9 @@ baselines: $(VENV)/.installed-dev ## nothing got worse since baselines/ were sav
 	@status=0; $(BIN)/popsim check tests/data/must_fail.yaml || status=$$?; \
 	if [ $$status -ne 99 ]; then echo "tests/data/must_fail.yaml: exit code $$status, expected 99" >&2; exit 1; fi
 
+docs: $(VENV)/.installed-dev ## build the site into docs/_build/html; a link that leads nowhere is an error
+	@$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+
 other-pythons: ## smoke tests under Python 3.12 and 3.13, where these are installed
 	@for version in 3.12 3.13; do \
 	  if python$$version --version >/dev/null 2>&1; then \
@@ -123,8 +126,11 @@ coverage: $(VENV)/.installed-dev ## what the tests reach; kernels are measured u
 bench: $(VENV)/.installed-dev ## speed, memory and compile time of both engines
 	@$(BIN)/python -m benchmarks
 
-docs: $(VENV)/.installed-dev ## build docs/background/assumptions.md and docs/scenario.schema.json
+reference: $(VENV)/.installed-dev ## write the schema and the pages that follow from the code: assumptions, keys, models
 	@$(BIN)/python docs/build.py
+
+claims-page: $(VENV)/.installed-dev ## judge all published claims anew and write docs/claims.md; takes some minutes
+	@$(BIN)/python docs/build.py claims
 
 golden: $(VENV)/.installed-dev ## write the golden results anew; say so under "Changed results" in CHANGELOG.md
 	@POPSIM_GOLDEN=write $(BIN)/pytest -q tests/golden
@@ -137,5 +143,5 @@ build: $(VENV)/.installed-dev ## wheel and source distribution into dist/
 	@ls -1 dist
 
 clean: ## remove results, kept runs and caches; .venv stays
-	@rm -rf results .popsim dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov
+	@rm -rf results .popsim notebooks/.popsim docs/_build dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov
 	@find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +

@@ -1,14 +1,17 @@
 """Build what follows from the code: the schema for editors, and the pages of assumptions, keys and models.
 
-`make docs` runs it. A test asserts that all of them are current.
+`make reference` runs it; a test asserts that all of them are current. `make claims-page` runs it with the argument ``claims``: that page
+takes some minutes, and a test asserts that it is of today's scenarios.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from building.assumptions import assumptions_page
+from building.claims import claims_page
 from building.keys import keys_page
 from building.models import models_page
 
@@ -23,9 +26,12 @@ BUILT: dict[str, Callable[[], str]] = {
 }
 
 
+SLOW: dict[str, Callable[[], str]] = {"claims.md": claims_page}
+
+
 def main() -> None:
-    """Write all files."""
-    for name, build in BUILT.items():
+    """Write the files that the arguments ask for."""
+    for name, build in (SLOW if sys.argv[1:] == ["claims"] else BUILT).items():
         (DOCS / name).write_text(build(), encoding="utf-8")
 
 

@@ -13,7 +13,7 @@ END = re.compile(r"\.(?=\s+[A-Z\"]|\s*$)|\.\s*\"\"\"")  # of a sentence
 HEAD = """# Assumptions
 
 Every number that no source gives, as marked in the code, presets, topologies and scenarios. This page is built from those
-marks by `make docs`; change the mark, not the page.
+marks by `make reference`; change the mark, not the page.
 
 | where | of | what is assumed |
 |---|---|---|

@@ -11,7 +11,7 @@ from popsim.json_schema import build_schema
 Schema = dict[str, Any]
 HEAD = """# All keys
 
-Every key of a scenario file, built by `make docs` from the schema that editors use, `popsim schema`; the words are those of
+Every key of a scenario file, built by `make reference` from the schema that editors use, `popsim schema`; the words are those of
 the code. [The scenario file](scenario.md) explains them with examples, [models.md](models.md) has the parameters of models.
 `NAME` stands for a name that you choose. A key without default may be left out; `null` takes away what a preset says.
 """

@@ -15,7 +15,7 @@ from popsim.models import Model
 Schema = dict[str, Any]
 HEAD = """# All models
 
-Every model that comes with popsim, built by `make docs` from the code. A scenario names one, `routing: latency`, or gives
+Every model that comes with popsim, built by `make reference` from the code. A scenario names one, `routing: latency`, or gives
 parameters, too: `routing: {model: anycast, nearest: 90%}`. [The scenario file](scenario.md) says more about them, and how to
 write one of your own.
 """

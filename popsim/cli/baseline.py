@@ -30,7 +30,7 @@ _folder = click.option(
     "folder",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("baselines"),
-    show_default=True,
+    show_default="baselines",
     help="Where the baselines are, a JSON file for each scenario.",
 )
 

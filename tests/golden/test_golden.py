@@ -60,6 +60,6 @@ def test_results_are_as_they_were(name: str) -> None:
     path = FOLDER / f"{name}.json"
     found = small_run(name)
     if os.environ.get("POPSIM_GOLDEN") == "write":
-        FOLDER.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     assert found == json.loads(path.read_text(encoding="utf-8"))

@@ -28,6 +28,7 @@ from popsim.world.sites import load_sites
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 SCENARIO_PAGE = DOCS / "reference" / "scenario.md"
+EXPECTATIONS_PAGE = DOCS / "reference" / "expectations.md"
 PAGES = [
     page
     for page in (*ROOT.glob("*.md"), *ROOT.glob("benchmarks/*.md"), *sorted(DOCS.rglob("*.md")))
@@ -58,7 +59,7 @@ def schema(build: ModuleType) -> dict[str, Any]:
 def test_built_pages_are_current(build: ModuleType) -> None:
     assert len(build.BUILT) == 4
     for name, page in build.BUILT.items():
-        assert (DOCS / name).read_text("utf-8") == page(), f"{name}: run `make docs`"
+        assert (DOCS / name).read_text("utf-8") == page(), f"{name}: run `make reference`"
 
 
 def test_every_assumption_is_listed(build: ModuleType) -> None:
@@ -150,12 +151,12 @@ BASE: dict[str, Any] = {
 }
 
 
-def blocks(language: str) -> list[str]:
-    text = SCENARIO_PAGE.read_text("utf-8")
+def blocks(language: str, page: Path = SCENARIO_PAGE) -> list[str]:
+    text = page.read_text("utf-8")
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("block", blocks("yaml"))
+@pytest.mark.parametrize("block", [*blocks("yaml"), *blocks("yaml", EXPECTATIONS_PAGE)])
 def test_examples_load(block: str, schema: dict[str, Any], tmp_path: Path) -> None:
     """Examples are parts of scenarios; what is missing is taken from the smallest one there is."""
     (tmp_path / "trace.csv").write_text(blocks("csv")[0], encoding="utf-8")

@@ -1,7 +1,6 @@
-"""Judge the article's claims and other published figures and write claims.md. `make claims-page` runs it, in some minutes.
+"""The page of published claims: every number on it comes from runs made here, which takes some minutes.
 
-Every number on the page comes from the runs made here; claims_topics.py has the words, and what is changed to see when verdicts flip.
-A test compares the scenarios' ids on the page with those of today.
+claims_topics.py has the words, and what is changed to see when verdicts flip.
 """
 
 from __future__ import annotations
@@ -9,16 +8,13 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
-
-from claims_topics import NOT_JUDGED, TOPICS, Condition, Topic
 
 import popsim
+from building.claims_topics import NOT_JUDGED, TOPICS, Condition, Topic
 from popsim.report.verdicts import observed_text
 from popsim.results.verdict import Verdict
 from popsim.world.sites import load_sites
 
-PAGE = Path(__file__).resolve().parent / "claims.md"
 MARKS = {"holds": "✓ holds", "fails": "✗ fails", "undecided": "? undecided"}
 
 HEAD = """# Published claims, judged
@@ -40,8 +36,8 @@ requests on to 20 regions, in which TLS ends.
 """
 
 
-def main() -> None:
-    """Run everything and write the page."""
+def claims_page() -> str:
+    """Run everything and return the page."""
     verdicts: list[Verdict] = []
     parts = []
     for number, topic in enumerate(TOPICS):
@@ -51,7 +47,7 @@ def main() -> None:
     total = f"Of {len(verdicts)} claims {found['holds']} hold, {found['fails']} fail, {found['undecided']} are undecided.\n\n"
     page = [HEAD, total, *parts, COUNTS, *_counts(), "\n## Not judged\n\n| claim | why not |\n|---|---|\n"]  # fmt: skip
     page += [f"| {claim} | {why} |\n" for claim, why in NOT_JUDGED]
-    PAGE.write_text("".join(page), encoding="utf-8")
+    return "".join(page)
 
 
 def _counts() -> Iterator[str]:
@@ -111,7 +107,3 @@ def _condition(topic: Topic, condition: Condition) -> str:
         f"{MARKS[verdicts[c].verdict]}: {observed_text(verdicts[c].deciding)}" for c in topic.claims
     ]
     return f"| {condition.what} | " + " | ".join(cells) + " |\n"
-
-
-if __name__ == "__main__":
-    main()
