@@ -44,7 +44,7 @@ def claims_page() -> str:
         print(f"{number + 1} of {len(TOPICS)}: {topic.title}", file=sys.stderr)  # noqa: T201
         parts += [*_topic(topic, verdicts)]
     found = Counter(verdict.verdict for verdict in verdicts)
-    total = f"Of {len(verdicts)} claims {found['holds']} hold, {found['fails']} fail, {found['undecided']} are undecided.\n\n"
+    total = f"Of {len(verdicts)} claims {found['holds']} hold, {found['fails']} fail, {found['undecided']} undecided.\n\n"
     page = [HEAD, total, *parts, COUNTS, *_counts(), "\n## Not judged\n\n| claim | why not |\n|---|---|\n"]  # fmt: skip
     page += [f"| {claim} | {why} |\n" for claim, why in NOT_JUDGED]
     return "".join(page)
