@@ -62,7 +62,22 @@ run: $(VENV)/.installed ## run the flagship scenario; figures and verdicts into 
 
 # --- checking it -----------------------------------------------------------------------------------
 
-test: lint types imports docs jit-off bounds notebooks claims baselines other-pythons unit ## run everything that CI runs
+# Stages that keep one core busy run side by side, in two lanes; what needs both comes last.
+test: $(VENV)/.installed-dev ## run everything that CI runs
+	@$(BIN)/popsim warmup
+	@$(MAKE) --no-print-directory -j2 --output-sync=target lane-checks lane-runs
+	@$(MAKE) --no-print-directory unit
+
+.PHONY: lane-checks lane-runs
+lane-checks:
+	@for stage in lint types imports docs jit-off bounds other-pythons; do \
+	  $(MAKE) --no-print-directory $$stage; \
+	done
+
+lane-runs:
+	@for stage in notebooks claims baselines; do \
+	  $(MAKE) --no-print-directory $$stage; \
+	done
 
 lint: $(VENV)/.installed-dev ## ruff: mistakes and format
 	@$(BIN)/ruff check .
@@ -78,15 +93,12 @@ types: $(VENV)/.installed-dev ## mypy, strict outside the kernel
 imports: $(VENV)/.installed-dev ## import-linter: the layers
 	@$(BIN)/lint-imports
 
-# The stages of `test` share two cores and the kernel's cache: one after the other, even under -j.
-.NOTPARALLEL:
-
 unit: $(VENV)/.installed-dev ## pytest, the kernel compiled
 	@$(BIN)/popsim warmup
 	@$(BIN)/pytest -q -n $(JOBS) --dist loadfile
 
 jit-off: $(VENV)/.installed-dev ## the engines agree without compiling, too
-	@NUMBA_DISABLE_JIT=1 POPSIM_EQUALITY_CASES=20 $(BIN)/pytest -q -n $(JOBS) -k "not conserved and not generator" $(ENGINE_TESTS)
+	@NUMBA_DISABLE_JIT=1 POPSIM_EQUALITY_CASES=20 $(BIN)/pytest -q -k "not conserved and not generator" $(ENGINE_TESTS)
 
 bounds: $(VENV)/.installed-dev ## the kernel stays inside its arrays
 	@NUMBA_BOUNDSCHECK=1 POPSIM_EQUALITY_CASES=100 $(BIN)/pytest -q $(ENGINE_TESTS)
