@@ -2,7 +2,7 @@
 
 1,000 replications of one small scenario are 200 results of five replications each: few degrees of freedom, where a wrong
 interval would show most. The truth is what all of them together yield; its own error is a fourteenth of theirs.
-POPSIM_COVERAGE_RESULTS asks for more results; docs/background/statistics.md has what was found with 2,000.
+POPSIM_COVERAGE_RESULTS asks for more results; docs/background/statistics.md has what was found with 1,000.
 """
 
 from __future__ import annotations
