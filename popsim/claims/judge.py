@@ -38,9 +38,9 @@ def _judge_claim(
     inside: dict[PoolKey, Pool] = {
         name: in_places(pool, claim.where, clients) for name, pool in pools.items()
     }
-    found = []
+    found, messages = [], scenario.workload.messages
     for line, text in enumerate(claim.expect):
-        condition = parse_expectation(text, list(pools))
+        condition = parse_expectation(text, list(pools), messages)
         chosen = dict(inside)
         for metric in condition.metrics():
             if metric.selector is not None:

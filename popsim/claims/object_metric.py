@@ -1,4 +1,4 @@
-"""Metrics of objects in expectations: ``workers.objects[document].visible.continent.p(95)``."""
+"""Metrics of objects in expectations: ``workers.objects[document].visible.edit.continent.p(95)``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from popsim.claims.selector import Pools, Selector, pool_key
 from popsim.claims.unit import Unit
 from popsim.engine.object_layout import PARTS
-from popsim.results.objects import COUNTS, ERRORS, ObjectPool
+from popsim.results.objects import COUNTS, ERRORS, MEMORY, ObjectPool
 
 # What has percentiles, and what else each of them has
 QUANTITIES = {
@@ -22,13 +22,15 @@ QUANTITIES = {
     "reconnect": ("p", "max"),
     "staleness": ("p",),
 }
-OF_SPREADS = ("ack", "visible")
+STATISTICS = frozenset(word for words in QUANTITIES.values() for word in words)
+OF_SESSIONS = ("ack", "visible")  # by kind of message and spread of the participants
 LENGTHS = ("distance",)  # in km, a bare number
 RATIOS = (
     "in_region_ratio",
     *(f"{error}_ratio" for error in ERRORS),
     "stale_ratio",
     "missed_ratio",
+    *(f"{state}_ratio" for state in MEMORY),
 )
 NUMBERS = (*RATIOS, *COUNTS, "calls_per_request", "cost")  # what has no percentiles
 
@@ -45,6 +47,7 @@ class ObjectMetric:
     spread: str | None
     unit: Unit
     selector: Selector | None = None
+    message: str | None = None  # kind of message
 
     def evaluate(self, pools: Pools) -> float:
         """Return the value; nan without objects or anything to say.
@@ -54,6 +57,7 @@ class ObjectMetric:
         pool = pools[pool_key(self.platform, self.selector)]
         objects = ObjectPool(pool.runs, self.object_class)
         known = self.object_class is None or self.object_class in objects.classes
+        known = known and (self.message is None or self.message in objects.messages)
         if not objects.is_used or not known:
             return math.nan
         if self.name in QUANTITIES:
@@ -70,18 +74,20 @@ class ObjectMetric:
     def _p(self, objects: ObjectPool) -> float:
         if self.name in PARTS:
             return objects.part_p(self.name, self.percent)
-        if self.name in OF_SPREADS:
-            of_spread: Callable[[float, str | None], float] = getattr(objects, f"{self.name}_p")
-            return of_spread(self.percent, self.spread)
+        if self.name in OF_SESSIONS:
+            of: Callable[[float, str | None, str | None], float] = getattr(
+                objects, f"{self.name}_p"
+            )
+            return of(self.percent, self.spread, self.message)
         percentile: Callable[[float], float] = getattr(objects, f"{self.name}_p")
         return percentile(self.percent)
 
     def _mean_or_max(self, objects: ObjectPool) -> float:
         if self.name in PARTS:
             return objects.part_mean(self.name)
-        if self.name in OF_SPREADS:
-            of_spread: Callable[[str | None], float] = getattr(objects, f"{self.name}_mean")
-            return of_spread(self.spread)
+        if self.name in OF_SESSIONS:
+            of: Callable[[str | None, str | None], float] = getattr(objects, f"{self.name}_mean")
+            return of(self.spread, self.message)
         return float(getattr(objects, f"{self.name}_{self.statistic}"))
 
     def can_select(self, kinds: tuple[str, ...]) -> bool:

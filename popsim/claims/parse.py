@@ -14,7 +14,8 @@
     kv metric   = "read" ["." tier] "." metric | "write." metric | "staleness." metric | "staleness.max"
                 | "visibility." metric | "hit_ratio" | "stale_ratio" | ... | "cost"
     object metric = ("call" | part of a call | "distance" | "spawn") "." metric
-                | ("ack" | "visible") ["." spread] "." metric | "reconnect." metric | "reconnect.max"
+                | ("ack" | "visible") ["." message | "[" message "]"] ["." spread] "." metric
+                | "reconnect." metric | "reconnect.max"
                 | "staleness." metric | "lost_ratio" | ... | "moves" | ... | "cost"
 
 A selector is a YAML mapping. Units are checked while reading: a comparison of ms with a bare number is an error.
@@ -22,9 +23,8 @@ A selector is a YAML mapping. Units are checked while reading: a comparison of m
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from popsim.claims import kv_metric, object_metric
 from popsim.claims.expression import (
@@ -39,10 +39,10 @@ from popsim.claims.expression import (
     Operation,
 )
 from popsim.claims.kv_metric import KvMetric
-from popsim.claims.object_metric import ObjectMetric
+from popsim.claims.read_objects import ObjectReader
 from popsim.claims.selector import Selector, read_selector
+from popsim.claims.tokens import PERCENTILE, ClaimSyntaxError, Token
 from popsim.claims.unit import BYTES, NONE, TIME, Unit
-from popsim.engine.object_layout import SPREADS
 from popsim.engine.outputs import PHASES
 from popsim.scenario.errors import InputError, did_you_mean
 from popsim.scenario.units import DURATIONS_MS, SIZES_BYTES
@@ -56,82 +56,25 @@ NUMBER_UNITS: dict[str, tuple[float, Unit]] = {
     **{name: (float(scale), BYTES) for name, scale in SIZES_BYTES.items()},
     "%": (0.01, NONE),
 }  # how many ms, bytes or ones each is
-PERCENTILE = re.compile(r"p|p\d+|mean|med|avg")
-TOKEN = re.compile(
-    r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+)(?P<unit>[A-Za-zµ%]*)"
-    r"|(?P<name>[A-Za-z_]\w*)|(?P<symbol><=|>=|<|>|[-+*/().\[\]])"
-    r"|(?P<selector>\{[^{}]*\}))"
-)
 
 
-class ClaimSyntaxError(ValueError):
-    """An expectation cannot be read; ``column`` is the place of the mistake, from 0."""
-
-    def __init__(self, message: str, column: int, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.column, self.hint = column, hint
-
-
-@dataclass(frozen=True)
-class Token:
-    """A piece of an expectation."""
-
-    kind: str
-    text: str
-    column: int
-    unit: str = ""
-
-
-def parse_expectation(text: str, platforms: Collection[str]) -> Condition:
-    """Read an expectation about some platforms.
+def parse_expectation(
+    text: str, platforms: Collection[str], messages: Collection[str] = ()
+) -> Condition:
+    """Read an expectation about some platforms, and about what participants of objects send, if they do.
 
     Raises:
         ClaimSyntaxError: it cannot be read, names something unknown, or compares different units.
     """
-    return _Parser(_tokens(text), platforms, len(text)).expectation()
+    return _Parser(text, platforms, messages).expectation()
 
 
-def _tokens(text: str) -> list[Token]:
-    tokens, place = [], 0
-    while place < len(text.rstrip()):
-        match = TOKEN.match(text, place)
-        if match is None:
-            column = place + len(text[place:]) - len(text[place:].lstrip())
-            raise ClaimSyntaxError(f"unexpected {text[column]!r}", column)
-        kind = "number" if match["number"] is not None else str(match.lastgroup)
-        start = match.start(kind)
-        tokens.append(Token(kind, match[kind], start, match["unit"] or ""))
-        place = match.end()
-    return tokens
-
-
-class _Parser:
+class _Parser(ObjectReader):
     """Recursive descent, one method per rule."""
 
-    def __init__(self, tokens: list[Token], platforms: Collection[str], length: int) -> None:
-        self.tokens, self.platforms = tokens, platforms
-        self.end = Token("end", "the end", length)
-        self.place = 0
-
-    @property
-    def next(self) -> Token:
-        return self.tokens[self.place] if self.place < len(self.tokens) else self.end
-
-    def take(self) -> Token:
-        token = self.next
-        self.place += 1
-        return token
-
-    def accept(self, *texts: str) -> Token | None:
-        return self.take() if self.next.text in texts else None
-
-    def expect(self, text: str) -> Token:
-        if self.next.text != text:
-            raise self.wrong(f"expected {text!r}, got {self.next.text!r}")
-        return self.take()
-
-    def wrong(self, message: str, hint: str | None = None) -> ClaimSyntaxError:
-        return ClaimSyntaxError(message, self.next.column, hint)
+    def __init__(self, text: str, platforms: Collection[str], messages: Collection[str]) -> None:
+        super().__init__(text, messages)
+        self.platforms = platforms
 
     def expectation(self) -> Condition:
         return self.combination("or", lambda: self.combination("and", self.comparison))
@@ -314,75 +257,6 @@ class _Parser:
             message = f"{name.text} has no {token.text!r}"
             raise ClaimSyntaxError(message, token.column, hint)
         return KvMetric(platform, space, name.text, token.text, 0.0, tier, TIME)
-
-    def object_metric(self, platform: str) -> ObjectMetric:
-        """Read what follows ``platform.``: objects, a class perhaps, and a metric of calls or objects."""
-        self.take()
-        object_class = self.in_brackets()
-        self.expect(".")
-        name = self.take()
-        if name.text in object_metric.NUMBERS:
-            return ObjectMetric(platform, object_class, name.text, "", 0.0, None, NONE)
-        if name.text not in object_metric.QUANTITIES:
-            known = (*object_metric.QUANTITIES, *object_metric.NUMBERS)
-            hint = did_you_mean(name.text, known) or f"expected {', '.join(known)}"
-            if PERCENTILE.fullmatch(name.text):
-                hint = "the phase is called object; of calls, there is objects.call"
-            raise ClaimSyntaxError(
-                f"there is no metric {name.text!r} of objects", name.column, hint
-            )
-        self.expect(".")
-        spread = None
-        if name.text in object_metric.OF_SPREADS and self.next.text in SPREADS:
-            spread = self.take().text
-            self.expect(".")
-        return self.object_statistic(platform, object_class, name, spread)
-
-    def object_statistic(
-        self, platform: str, object_class: str | None, name: Token, spread: str | None
-    ) -> ObjectMetric:
-        token = self.take()
-        unit = NONE if name.text in object_metric.LENGTHS else TIME
-        percent = self.percentile(token)
-        if percent is not None:
-            return ObjectMetric(platform, object_class, name.text, "p", percent, spread, unit)
-        known = object_metric.QUANTITIES[name.text]
-        if token.text not in known:
-            spreads = SPREADS if name.text in object_metric.OF_SPREADS and spread is None else ()
-            hint = did_you_mean(token.text, ("p(95)", *known[1:], *spreads))
-            raise ClaimSyntaxError(f"{name.text} has no {token.text!r}", token.column, hint)
-        return ObjectMetric(platform, object_class, name.text, token.text, 0.0, spread, unit)
-
-    def in_brackets(self) -> str | None:
-        """Read a name in brackets, if there is one."""
-        if self.accept("[") is None:
-            return None
-        name = self.take().text
-        self.expect("]")
-        return name
-
-    def percentile(self, name: Token, most: float | None = None) -> float | None:
-        """Read the rest of ``p(95)`` or ``p95``; None if the name is neither."""
-        if name.text == "med":
-            return 50.0
-        if name.text == "p":
-            self.expect("(")
-            percent = self.percent(self.take(), most=most)
-            self.expect(")")
-            return percent
-        if re.fullmatch(r"p\d+", name.text):
-            return self.percent(name, name.text[1:], most)
-        return None
-
-    def percent(self, token: Token, text: str | None = None, most: float | None = None) -> float:
-        try:
-            value = float(text or token.text)
-        except ValueError:
-            value = -1.0
-        if token.unit or not (0.0 < value < 100.0 or value == most):
-            message = f"expected a percentile between 0 and 100, got {token.text + token.unit!r}"
-            raise ClaimSyntaxError(message, token.column)
-        return value
 
     def same_unit(self, left: Expression, right: Expression, column: int) -> None:
         if left.unit != right.unit:

@@ -10,6 +10,7 @@ from pathlib import Path
 from popsim.engine.outputs import write_all_atomically, write_atomically
 from popsim.report.figures import figure_files
 from popsim.report.verdicts import Checked, junit_xml, markdown, verdicts_json
+from popsim.results.object_frames import DIMENSIONS
 from popsim.results.result import Result
 from popsim.scenario.loading import dump_resolved
 
@@ -39,7 +40,7 @@ def write_folder(result: Result, folder: Path, *, figures: str | None) -> list[P
         tables["kv_visibility.csv"] = result.kv_visibility().to_csv(index=False)
     if len(objects := result.objects()):
         tables["objects.csv"] = objects.to_csv()
-        for dimension in ("class", "part", "host", "spread", "site"):
+        for dimension in DIMENSIONS:
             if len(frame := result.objects(dimension)):
                 tables[f"objects_by_{dimension}.csv"] = frame.to_csv(index=False)
         tables["object_homes.csv"] = result.object_homes().to_csv(index=False)

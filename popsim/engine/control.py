@@ -71,7 +71,7 @@ class Control:
 
     def restore(self, site: str) -> None:
         """Let ``site`` serve again, with cold instances; it gets no clients before it is announced."""
-        self._plane.restore_site(self._site(site))
+        self._plane.restore_site(self._site(site), self.now)
         self._note("restore", site)
 
     def withdraw(self, site: str) -> None:

@@ -28,8 +28,8 @@ class DataPlane(Protocol):
         """Lose all that runs at a site; requests waiting there die at ``time`` = now (rule 21)."""
         ...
 
-    def restore_site(self, index: int) -> None:
-        """Let a site serve again, with nothing running."""
+    def restore_site(self, index: int, time: float) -> None:
+        """Let a site serve again at ``time`` = now, with nothing running."""
         ...
 
     def restart_class(self, index: int, time: float) -> None:

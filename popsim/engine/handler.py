@@ -13,8 +13,10 @@ from popsim.engine.arrays import Floats, Ints, Records, records
 from popsim.scenario.calls import Handler, depth, only_reads, reachable
 from popsim.scenario.errors import InputError, Problem
 from popsim.scenario.laws import Law, parse_law
+from popsim.scenario.objects import MAX_PAYLOAD_BYTES
 from popsim.scenario.parts import Where
 from popsim.scenario.schema import PlatformSpec, Scenario
+from popsim.scenario.size_laws import Capped
 from popsim.scenario.steps import BranchSpec, FetchStep, StepSpec, TtlByPlace, nested
 from popsim.scenario.workload import WorkloadSpec
 from popsim.world.clients import Clients
@@ -178,7 +180,12 @@ class _Compiler:
             self.choose(step.choose)
         elif step.object_call is not None:
             call = step.object_call
-            self.call((call.object_class, call.handler), is_tolerant=call.on_error != "fail")
+            payload = None if call.payload is None else Capped(call.payload, MAX_PAYLOAD_BYTES)
+            self.call(
+                (call.object_class, call.handler),
+                payload or NO_TIME,
+                is_tolerant=call.on_error != "fail",
+            )
         elif step.of_an_object is not None:
             self.storage(step)
         else:
@@ -195,11 +202,11 @@ class _Compiler:
             idle_timeout=FETCH_REUSE[reuse] if reuse in FETCH_REUSE else float(reuse),
         )
 
-    def call(self, handler: Handler, *, is_tolerant: bool = False) -> None:
-        """Append the call of an object, whose program's place is filled in later."""
+    def call(self, handler: Handler, payload: Law, *, is_tolerant: bool = False) -> None:
+        """Append the call of an object, whose program's place is filled in later; the step's law is of bytes."""
         workload = self.scenario.workload
         row = self.add(
-            NO_TIME,
+            payload,
             kind=lay.OBJECT_CALL,
             object_class=list(workload.objects).index(handler[0]),
             only_reads=int(only_reads(workload, handler)),
@@ -230,7 +237,7 @@ class _Compiler:
         entries = {}
         for kind in messages.rates:
             entries[kind] = len(self.rows)
-            self.call((messages.object_class, kind))
+            self.call((messages.object_class, kind), NO_TIME)
             self.add(NO_TIME, kind=lay.END)
         return entries
 

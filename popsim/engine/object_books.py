@@ -23,9 +23,13 @@ DISTANCE = FIRST_PART + len(PARTS)  # km from the caller's site to the home
 SPAWN = DISTANCE + 1  # to the home and until it is open, of calls that made their object
 STALENESS = SPAWN + 1  # ms since the oldest commit that a replica's answer lacked
 RECONNECT = STALENESS + 1  # ms from the cut to the session
-ACKNOWLEDGED = RECONNECT + 1  # SPREADS: from a message to its answer
-VISIBLE = ACKNOWLEDGED + len(SPREADS)  # SPREADS: from a message to each other participant
+VISIBLE = RECONNECT + 1  # SPREADS: to each participant, if no message of another one caused it
 ROWS_PER_CLASS = VISIBLE + len(SPREADS)
+
+# Rows of each kind of message: ms
+ACKNOWLEDGED = 0  # SPREADS: from a message to its answer
+SEEN = ACKNOWLEDGED + len(SPREADS)  # SPREADS: from a message to each other participant
+ROWS_PER_MESSAGE = SEEN + len(SPREADS)
 
 
 @dataclass
@@ -33,6 +37,7 @@ class ObjectBooks:
     """What a run has recorded of its objects; empty arrays if it has none."""
 
     histogram: Ints  # [class * ROWS_PER_CLASS + row, BUCKETS]
+    by_message: Ints  # [kind * ROWS_PER_MESSAGE + row, BUCKETS]
     by_class: Ints  # [Q, OBJECT_COLUMNS]
     by_host: Ints  # [H, HOST_COLUMNS]
     created: Ints  # [S, H] objects by the site that asked first and by home
@@ -43,8 +48,10 @@ class ObjectBooks:
         """Return books with nothing in them."""
         used = inputs.is_used
         classes, hosts = len(inputs.class_names), len(inputs.host_sites)
+        messages = len(inputs.message_names) * ROWS_PER_MESSAGE
         return ObjectBooks(
             histogram=np.zeros((classes * ROWS_PER_CLASS if used else 0, BUCKETS), np.int64),
+            by_message=np.zeros((messages if used else 0, BUCKETS), np.int64),
             by_class=np.zeros((classes if used else 0, OBJECT_COLUMNS), np.int64),
             by_host=np.zeros((hosts if used else 0, HOST_COLUMNS), np.int64),
             created=np.zeros((sites if used else 0, hosts), np.int64),

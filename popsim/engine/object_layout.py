@@ -14,10 +14,15 @@ from popsim.engine.arrays import Floats, Ints, Records, records
 
 MAX_DEPTH = 4  # calls within calls
 MAX_PARTICIPANTS = 1_000
-HISTORY = (
-    8  # commits of an object that replicas tell apart; an older one counts as known everywhere
-)
+HISTORY = 64  # commits of an object that replicas tell apart; older ones count as known everywhere
 REPLICA_BITS = 6  # a tag is an object's number and which replica it is, 0 = the object itself
+
+# An alarm whose run fails is tried again after 2 s, 4 s, 8 s, ..., six times in all:
+# https://developers.cloudflare.com/durable-objects/api/alarms/, 2026
+ALARM_RETRY_MS, ALARM_RETRIES = 2_000.0, 6
+
+# No alarm goes off sooner, no session tries sooner again: whatever their laws say, time goes on. As clocks of alarms are in ms.
+SHORTEST_WAIT_MS = 1.0
 
 # How homes are found
 BY_TABLE, KNOWN, ASKED = 0, 1, 2
@@ -55,14 +60,20 @@ TO_HOME, QUEUE, OPEN, EXECUTE, STORAGE, AWAIT, GATE, BACK = range(len(PARTS))
     O_RECONNECT_FAILURES,  # attempts
     O_REPLICA_READS,
     O_STALE,  # of these, without a commit that the object had when the call arrived
-    O_ACTIVE_US,  # with work in progress
+    O_ACTIVE_US,  # with work in progress, or an answer that waits until writes are confirmed
     O_IDLE_US,  # in memory, without
-) = range(26)
-OBJECT_COLUMNS = 26
+    O_EXISTED_US,  # since they were made; replicas since their first call
+    O_ALARM_RETRIES,  # runs that failed and are tried again
+    O_ALARMS_LOST,  # that failed for the last time
+    O_TRUNCATED,  # of the replicas' reads: the history had no version that is known to be there
+    O_PAYLOAD_BYTES,  # sent with calls
+) = range(31)
+OBJECT_COLUMNS = 31
 
 # What is counted, by host
 H_CREATED, H_CALLS, H_COMMITS, H_ACTIVE_US = 0, 1, 2, 3
-HOST_COLUMNS = 4
+H_LIVING = 4  # objects whose home it is when the run ends
+HOST_COLUMNS = 5
 
 CLASS_DTYPE = np.dtype(
     [
@@ -110,6 +121,9 @@ class ObjectScalars:
     reconnect_table: int = 0
     lag_table: int = 0  # beyond the light, until a replica has a commit
     message_class: int = -1  # whose participants send the messages that are the run's arrivals
+    history: int = HISTORY
+    alarm_retry: float = ALARM_RETRY_MS  # until the first; each one after takes twice as long
+    alarm_retries: int = ALARM_RETRIES
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +156,7 @@ class ObjectInputs:
     messages: Records = field(default_factory=lambda: records(MESSAGE_DTYPE, 1))
     depth: int = 0  # of calls; 0 = the run has no objects
     class_names: tuple[str, ...] = ()
+    message_names: tuple[str, ...] = ()  # of the kinds of messages
     host_names: tuple[str, ...] = ()
 
     @property

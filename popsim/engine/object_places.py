@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from popsim.engine.arrays import Floats, Ints
 from popsim.models.object_placement.contract import Geography, PlacementModel
 from popsim.models.object_placement.regions import regions_of
+from popsim.models.object_placement.tables import listed
 from popsim.models.registry import resolve
 from popsim.scenario.errors import InputError, Problem
 from popsim.scenario.objects import ObjectsSpec
@@ -51,6 +52,15 @@ def select_hosts(spec: ObjectsSpec, topology: Sites, compute: Sites) -> Sites:
     return hosts
 
 
+def _explained(problem: Problem, sites: Sites, hosts: Sites) -> Problem:
+    """Say of a site that is named as a host that it is one, and no host."""
+    for site in set(sites.ids) - set(hosts.ids):
+        if problem.message == f"there is no host {site!r}":
+            message = f"{site!r} is a site, but objects cannot live there"
+            return replace(problem, message=message, hint=f"hosts: {listed(hosts.ids)}")
+    return problem
+
+
 def place_objects(spec: ObjectsSpec, sites: Sites, hosts: Sites, rtt: Rtt) -> ObjectPlaces:
     """Place the hosts of a platform.
 
@@ -61,7 +71,8 @@ def place_objects(spec: ObjectsSpec, sites: Sites, hosts: Sites, rtt: Rtt) -> Ob
     try:
         names = model.allowed_hosts(hosts)
     except InputError as error:
-        raise error.under("objects", "placement") from None
+        problems = [_explained(problem, sites, hosts) for problem in error.problems]
+        raise InputError(problems).under("objects", "placement") from None
     if not names:
         message = f"no host is left for {spec.placement['model']!r}"
         raise InputError([Problem(None, None, None, ("objects", "placement"), message, None)])

@@ -46,7 +46,7 @@ def object_inputs(
     return (
         ObjectInputs(
             scalars=scalars,
-            classes=_classes(workload, program, first_space),
+            classes=_classes(workload, program, first_space, hibernate=places.spec.hibernates),
             spreads=_spreads(workload),
             host_sites=places.host_rows,
             rtt=_finite(places.rtt).reshape(-1),
@@ -62,6 +62,7 @@ def object_inputs(
             messages=_messages(workload, program),
             depth=program.depth,
             class_names=tuple(workload.objects),
+            message_names=workload.messages,
             host_names=places.hosts.ids,
         ),
         laws,
@@ -104,14 +105,16 @@ def _scalars(
     return scalars, list(laws.values())
 
 
-def _classes(workload: WorkloadSpec, program: Program, first_space: int) -> Records:
+def _classes(
+    workload: WorkloadSpec, program: Program, first_space: int, *, hibernate: bool
+) -> Records:
     rows = records(obl.CLASS_DTYPE, len(workload.objects))
     for row, (name, kind) in enumerate(workload.objects.items()):
         rows[row].space = first_space + row
         rows[row].alarm_entry = program.entries.get((name, "alarm"), -1)
         rows[row].connect_entry = program.entries.get((name, "connect"), program.end)
         rows[row].participants = _participants(kind)
-        rows[row].hibernates = kind.hibernates
+        rows[row].hibernates = kind.hibernates and hibernate
         rows[row].first_spread = row * len(obl.SPREADS)
     return rows
 

@@ -183,6 +183,7 @@ class PlatformRun:
     )
     kv_stale_max_ms: Floats  # [key space]
     objects_histogram: SparseHist  # rows as in object_books; no rows if there are no objects
+    objects_by_message: SparseHist  # kinds of messages; rows as in object_books
     objects_by_class: Ints  # [class, object_layout.OBJECT_COLUMNS]
     objects_by_host: Ints  # [host, object_layout.HOST_COLUMNS]
     objects_created: Ints  # [site that asked first, host]

@@ -26,8 +26,10 @@ from popsim.models.object_placement.contract import (
     AskedPlacement,
     Callers,
     KnowingPlacement,
+    checked_home,
     homes_table,
 )
+from popsim.scenario.errors import RunError
 
 Ask = Callable[[int, int, int, float], int]  # (object, class, site, ms) -> host
 Planes = Callable[[simpy.Environment, Inputs], DataPlane]
@@ -40,11 +42,12 @@ def asking(places: ObjectPlaces | None, classes: tuple[str, ...]) -> Ask | None:
     model, geography, allowed = places.model, places.geography, places.allowed.tolist()
 
     def ask(number: int, object_class: int, site: int, time: float) -> int:
-        host = model.home(Question(number, classes[object_class], site, time), geography)
-        if not 0 <= host < len(allowed):
-            raise ValueError(
-                f"home() must return a host from 0 to {len(allowed) - 1}, got {host!r}"
-            )
+        answer = model.home(Question(number, classes[object_class], site, time), geography)
+        try:
+            host = checked_home(answer, len(allowed))
+        except ValueError as error:
+            name = places.spec.placement["model"]
+            raise RunError(f"placement model {name!r}, object {number}: {error}") from None
         return int(allowed[host])
 
     return ask

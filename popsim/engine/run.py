@@ -269,6 +269,7 @@ def _kv_part(books: KvBooks) -> dict[str, Any]:
 def _objects_part(books: ObjectBooks) -> dict[str, Any]:
     return {
         "objects_histogram": SparseHist.from_dense(books.histogram),
+        "objects_by_message": SparseHist.from_dense(books.by_message),
         "objects_by_class": books.by_class,
         "objects_by_host": books.by_host,
         "objects_created": books.created,
@@ -280,6 +281,7 @@ def _labels(inputs: Inputs) -> dict[str, tuple[str, ...]]:
     """Return the names of all rows that a run's arrays have."""
     objects = inputs.objects
     hibernates = objects.classes["hibernates"]  # one row more if there are no classes
+    message_class = objects.scalars.message_class
     return inputs.labels | {
         "space": inputs.kv.space_names,
         "store": inputs.kv.store_names,
@@ -287,6 +289,8 @@ def _labels(inputs: Inputs) -> dict[str, tuple[str, ...]]:
         "object_class_that_stays": tuple(
             name for row, name in enumerate(objects.class_names) if not hibernates[row]
         ),
+        "message": objects.message_names,
+        "message_class": objects.class_names[message_class : message_class + 1],  # -1 = none
         "host": objects.host_names,
     }
 

@@ -14,9 +14,10 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from popsim.scenario.errors import InputError, Problem
+from popsim.scenario.fields import Checked
 
 if TYPE_CHECKING:
     from popsim.models.cold_start import ColdStartModel
@@ -33,7 +34,7 @@ BUILT_IN = {
 }
 
 
-class Model(BaseModel):
+class Model(Checked):
     """Base of all models: frozen parameters, checked, no unknown ones."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)

@@ -10,11 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter
 
-from popsim.engine.object_layout import H_CREATED, PARTS, SPREADS
+from popsim.engine.object_layout import H_CREATED, H_LIVING, PARTS, SPREADS
 from popsim.engine.outputs import Ints, bucket_edges
 from popsim.report.land import draw_land
 from popsim.report.style import Chart, bare, colours, curve_style, grid, log_axis, ms_text
-from popsim.results.objects import ObjectPool
+from popsim.results.object_frames import kinds_of_messages
+from popsim.results.objects import OTHER, ObjectPool
 
 if TYPE_CHECKING:
     from popsim.results.result import Result
@@ -46,6 +47,7 @@ SPREAD_NAMES = {
     "world": "all over the world",
 }
 SPREAD_COLOURS = dict(zip(SPREADS, ("#009E73", "#56B4E9", "#0072B2", "#D55E00"), strict=True))
+KINDS = 3  # of messages, each with a panel
 READABLE = 0.07  # share of the longest bar that has room for a number
 NAMED_HOSTS = 6
 HALO = [withStroke(linewidth=2.0, foreground="white")]
@@ -154,38 +156,59 @@ def _km(km: float) -> str:
 
 
 def homes(result: Result) -> Chart:
-    """Draw the world: a disc per host, its area the share of objects made there; one map per platform."""
+    """Draw the world: a disc per host, its area the share of objects that live there at the end; one map per platform.
+
+    Where objects have moved, or lost their homes, rings tell where they were made.
+    """
     pools = objects_of(result)
     rows, columns = -(-len(pools) // 2), min(2, len(pools))
     figure = Chart(figsize=(7.0 * columns, 3.1 * rows + 0.5))
     panels = figure.subplots(rows, columns, squeeze=False).reshape(-1)
-    shares = {name: _shares(pool) for name, pool in pools.items()}
+    shares = {name: _shares(pool, H_LIVING) for name, pool in pools.items()}
     for axes, (name, pool), colour in zip(panels, pools.items(), colours(), strict=False):
         draw_land(axes)
+        made = _shares(pool, H_CREATED)
         _discs(axes, pool, shares[name], colour)
         used = int(np.count_nonzero(shares[name]))
         hosts = "1 host" if used == 1 else f"{used} hosts"
-        axes.set_title(f"{name}: {pool.created_by().sum():,} objects at {hosts}", fontsize=10)
+        text = f"{name}: {pool.by_host()[:, H_LIVING].sum():,} objects at {hosts}"
+        if not np.array_equal(made, shares[name]):
+            _rings(axes, pool, made)
+            text += " at the end; rings: where they were made"
+        axes.set_title(text, fontsize=10)
     for axes in panels[len(pools) :]:
         axes.remove()
     figure.headline(_homes_finding(pools, shares), result.scenario.name)
     return figure
 
 
-def _shares(pool: ObjectPool) -> np.ndarray:
-    """Return which share of the objects was made at each host, shape (H,); zeros if there is none."""
-    created = pool.by_host()[:, H_CREATED]
-    return np.asarray(created / max(int(created.sum()), 1))
+def _shares(pool: ObjectPool, column: int) -> np.ndarray:
+    """Return which share of the objects each host has, by what was counted, shape (H,); zeros if there is none."""
+    counted = pool.by_host()[:, column]
+    return np.asarray(counted / max(int(counted.sum()), 1))
+
+
+def _rings(axes: Axes, pool: ObjectPool, shares: np.ndarray) -> None:
+    known, lat, lon, area = _placed(pool, shares)
+    if known:
+        axes.scatter(lon, lat, s=area, facecolors="none", edgecolors="#555555", linewidths=0.8, zorder=2)  # fmt: skip
+
+
+def _placed(
+    pool: ObjectPool, shares: np.ndarray
+) -> tuple[list[int], np.ndarray, np.ndarray, np.ndarray]:
+    """Return hosts with a share, largest first, with their latitudes, longitudes and areas in points squared."""
+    places = dict(zip(pool.runs[0].labels["site"], pool.runs[0].site_positions, strict=True))
+    order = [int(row) for row in np.argsort(-shares, kind="stable") if shares[row] > 0.0]
+    known = [row for row in order if pool.hosts[row] in places]
+    lat, lon = np.array([places[pool.hosts[row]] for row in known]).reshape(-1, 2).T
+    return known, lat, lon, 8.0 + 900.0 * shares[np.array(known, dtype=np.int64)]
 
 
 def _discs(axes: Axes, pool: ObjectPool, shares: np.ndarray, colour: str) -> None:
-    places = dict(zip(pool.runs[0].labels["site"], pool.runs[0].site_positions, strict=True))
-    order = [row for row in np.argsort(-shares, kind="stable") if shares[row] > 0.0]
-    known = [row for row in order if pool.hosts[row] in places]
+    known, lat, lon, area = _placed(pool, shares)
     if not known:
         return
-    lat, lon = np.array([places[pool.hosts[row]] for row in known]).T
-    area = 8.0 + 900.0 * shares[known]  # points squared
     axes.scatter(
         lon, lat, s=area, color=colour, alpha=0.6, linewidths=0.5, edgecolors="white", zorder=2
     )
@@ -224,45 +247,72 @@ def _percent(share: float) -> str:
 # --- how soon others see a message ------------------------------------------------------------------------
 
 
-def visible(result: Result) -> Chart:
-    """Draw the cumulative distribution of ms from a message to each other participant, one panel per platform."""
+def visible(result: Result, message: str | None = None) -> Chart:
+    """Draw the cumulative distribution of ms until another participant has a message.
+
+    A row per platform, a panel per kind of message: the first KINDS of them, or ``message`` alone.
+
+    Raises:
+        ValueError: participants send no such message.
+    """
     pools = {name: pool for name, pool in objects_of(result).items() if pool.visible().any()}
-    rows, columns = -(-len(pools) // 2) or 1, min(2, len(pools)) or 1
+    kinds = list(dict.fromkeys(kind for pool in pools.values() for kind in kinds_of_messages(pool)))
+    if message is not None and message not in kinds:
+        raise ValueError(f"unknown message {message!r}; expected one of {', '.join(kinds)}")
+    shown = [message] if message is not None else _seen(pools, kinds)[:KINDS]
+    panels = [(name, pool, kind) for name, pool in pools.items() for kind in shown]
+    columns = len(shown) if len(shown) > 1 else min(2, len(panels)) or 1
+    rows = -(-len(panels) // columns) or 1
     figure = Chart(figsize=(2.0 + 5.5 * columns, 1.2 + 4.0 * rows))
-    panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).reshape(-1)
-    for axes, (name, pool) in zip(panels, pools.items(), strict=False):
-        for spread in SPREADS:
-            if pool.visible(spread).any():
-                times = [ms_text(pool.visible_p(p, spread)) for p in (50, 95)]
-                label = f"{SPREAD_NAMES[spread]}  (p50 {times[0]}, p95 {times[1]})"
-                _curve(axes, pool.visible(spread), label, {"color": SPREAD_COLOURS[spread]})
-        axes.set(xscale="log", ylim=(0, 100), ylabel="seen, in %")
-        axes.set_xlabel("time since the message was sent in ms")
-        axes.set_title(name, fontsize=10)
-        log_axis(axes.xaxis)
-        grid(axes)
-        axes.tick_params(labelbottom=True, labelleft=True)
-        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.17)}
-        axes.legend(**below, frameon=False, fontsize=8, ncols=2)
-    if pools:
-        panels[0].set_xlim(
-            0.8 * min(pool.visible_p(0.5) for pool in pools.values()),
-            1.25 * max(pool.visible_p(99.5) for pool in pools.values()),
-        )
-    for axes in panels[len(pools) :]:
+    grid_of = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).reshape(-1)
+    for axes, (name, pool, kind) in zip(grid_of, panels, strict=False):
+        _visible_panel(axes, pool, kind)
+        names = [name] * (len(pools) > 1) + [f"message: {kind}"] * (kind != OTHER)
+        axes.set_title(", ".join(names) or name, fontsize=10)
+    if panels:
+        ends = [[pool.visible_p(p, None, kind) for p in (0.5, 99.5)] for _, pool, kind in panels]
+        low, high = np.nanmin(ends), np.nanmax(ends)
+        grid_of[0].set_xlim(0.8 * low, 1.25 * high)
+    for axes in grid_of[len(panels) :]:
         axes.remove()
-    figure.headline(_visible_finding(pools), result.scenario.name)
+    figure.headline(_visible_finding(pools, shown), result.scenario.name)
     return figure
 
 
-def _visible_finding(pools: Mapping[str, ObjectPool]) -> str:
-    """Compare platforms; if there is one, compare how far participants are spread."""
-    half = {f"with {name}": pool.visible_p(50) for name, pool in pools.items()}
+def _seen(pools: Mapping[str, ObjectPool], kinds: list[str]) -> list[str]:
+    """Return the kinds of messages that others see; not all are broadcast."""
+    return [
+        kind for kind in kinds if any(pool.visible(message=kind).any() for pool in pools.values())
+    ]
+
+
+def _visible_panel(axes: Axes, pool: ObjectPool, kind: str) -> None:
+    for spread in SPREADS:
+        if pool.visible(spread, kind).any():
+            times = [ms_text(pool.visible_p(p, spread, kind)) for p in (50, 95)]
+            label = f"{SPREAD_NAMES[spread]}  (p50 {times[0]}, p95 {times[1]})"
+            _curve(axes, pool.visible(spread, kind), label, {"color": SPREAD_COLOURS[spread]})
+    axes.set(xscale="log", ylim=(0, 100), ylabel="seen, in %")
+    axes.set_xlabel("time since the message was sent in ms")
+    log_axis(axes.xaxis)
+    grid(axes)
+    axes.tick_params(labelbottom=True, labelleft=True)
+    below: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.17)}
+    axes.legend(**below, frameon=False, fontsize=8, ncols=2)
+
+
+def _visible_finding(pools: Mapping[str, ObjectPool], shown: list[str]) -> str:
+    """Compare platforms by the first kind of message; if there is one, how far participants are spread."""
+    if not pools:
+        return "No data"
+    kind = shown[0]
+    half = {f"with {name}": pool.visible_p(50, None, kind) for name, pool in pools.items()}
     if len(pools) == 1:
         (pool,) = pools.values()
-        used = [spread for spread in SPREADS if pool.visible(spread).any()]
-        half = {SPREAD_NAMES[spread]: pool.visible_p(50, spread) for spread in used}
-    return _extremes(half, ms_text, "Half of the others see a message", "after")
+        used = [spread for spread in SPREADS if pool.visible(spread, kind).any()]
+        half = {SPREAD_NAMES[spread]: pool.visible_p(50, spread, kind) for spread in used}
+    what = "a message" if kind == OTHER else f"the message {kind!r}"
+    return _extremes(half, ms_text, f"Half of the others see {what}", "after")
 
 
 # --- what they have in common -----------------------------------------------------------------------------

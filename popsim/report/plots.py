@@ -156,12 +156,18 @@ class Plots:
         return object_plots.distance(self.result)
 
     def object_homes(self) -> Chart:
-        """Draw the world: how many objects were made at which host, one map per platform."""
+        """Draw the world: how many objects live at which host when the run ends, one map per platform."""
         return object_plots.homes(self.result)
 
-    def object_visible(self) -> Chart:
-        """Draw the cumulative distribution of how long until others see a message, by how far they are spread."""
-        return object_plots.visible(self.result)
+    def object_visible(self, message: str | None = None) -> Chart:
+        """Draw the cumulative distribution of how long until others see a message, by how far they are spread.
+
+        One panel per platform and kind of message, of the first three kinds; or of ``message`` alone.
+
+        Raises:
+            ValueError: participants send no such message.
+        """
+        return object_plots.visible(self.result, message)
 
     def timeline(self) -> Chart:
         """Draw median, p95 and failed requests over time, marked with what the control plane did."""

@@ -10,11 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from popsim.engine.kv_layout import TIERS
-from popsim.engine.object_layout import PARTS
+from popsim.engine.object_layout import PARTS, SPREADS
 from popsim.engine.outputs import PHASES
 from popsim.report.verdicts import STYLES, observed_text
 from popsim.results.functions import KINDS
 from popsim.results.groups import continent_name, group_frame
+from popsim.results.object_frames import kinds_of_messages
 from popsim.results.objects import ERRORS, ObjectPool
 from popsim.results.pooled import Pool
 from popsim.results.result import Result
@@ -147,14 +148,15 @@ def _stores(result: Result) -> list[Table]:
 
 
 def _objects(result: Result) -> list[Table]:
-    """Return what objects did: calls and their parts, homes, sessions and replicas, counts and cost; or nothing."""
+    """Return what objects did: calls and their parts, homes, time in memory, messages and sessions; or nothing."""
     pools = {name: pool for name, pool in result.pools.items() if pool.objects.is_used}
     if not pools:
         return []
-    tables = [_calls(pools), _homes(pools)]
-    objects = {name: pool.objects for name, pool in pools.items()}
-    if any(each.acknowledged().any() or each.visible().any() for each in objects.values()):
-        tables.append(_sessions(objects))
+    tables = [_calls(pools), _homes(pools), _memory(pools)]
+    if any(kinds_of_messages(objects) for _, objects, _ in _classes(pools)):
+        tables.append(_messages(pools))
+    if any(pool.objects.count("cut") or pool.objects.count("missed") for pool in pools.values()):
+        tables.append(_cuts(pools))
     return tables
 
 
@@ -197,41 +199,88 @@ def _call_p(object_class: str | None, percent: float) -> Callable[[Pool], float]
 
 
 def _homes(pools: Mapping[str, Pool]) -> Table:
-    title = "Objects: where they live, what happens to them, what a million requests cost in USD"
-    counts = ("activations", "moves", "failovers", "restarts", "commits")
-    names = ("made", "km p50", "km p95", "in region", *counts, "stale", "awake s", "USD")
+    title = "Objects: where they live and what happens to them (made: warm-up included)"
+    counts = ("moves", "failovers", "restarts", "commits")
+    has_replicas = any(pool.objects.count("replica_reads") for pool in pools.values())
+    of_replicas = ("replica reads", "stale", "stale p99") if has_replicas else ()
+    names = ("made", "km p50", "km p95", "in region", *counts, *of_replicas)
     table = _of_classes(pools, title, *names)
-    for pool, objects, start in _classes(pools):
+    for _, objects, start in _classes(pools):
+        reads = [
+            f"{objects.count('replica_reads'):,}",
+            _percent(objects.stale_ratio),
+            _with_ms(objects.staleness_p(99.0)),
+        ]
         table.add_row(
             *start,
             f"{objects.count('created'):,}",
             *(_number(objects.distance_p(p)) for p in (50.0, 95.0)),
             _percent(objects.in_region_ratio),
             *(f"{objects.count(each):,}" for each in counts),
-            _percent(objects.stale_ratio),
-            f"{objects.active_s + objects.billed_idle_s:,.0f}",
+            *(reads if has_replicas else ()),
+        )
+    return table
+
+
+def _memory(pools: Mapping[str, Pool]) -> Table:
+    title = (
+        "Objects: seconds active, idle in memory and not in memory, of all together after the "
+        "warm-up; USD per million requests"
+    )
+    names = ("activations", "active", "idle in memory", "not in memory", "in memory", "billed")
+    table = _of_classes(pools, title, *names, "USD")
+    for pool, objects, start in _classes(pools):
+        times = (objects.active_s, objects.idle_s, objects.hibernated_s)
+        table.add_row(
+            *start,
+            f"{objects.count('activations'):,}",
+            *(f"{seconds:,.0f}" for seconds in times),
+            _percent(objects.memory_ratio),
+            f"{objects.billed_s:,.0f}",
             f"{objects.cost_usd_per_million_requests(pool.object_prices):.2f}",
         )
     return table
 
 
-def _sessions(pools: Mapping[str, ObjectPool]) -> Table:
+def _messages(pools: Mapping[str, Pool]) -> Table:
+    """Return how soon messages are answered and seen, by kind; seen also by how far participants are spread."""
+    seen = [pool.objects for pool in pools.values()]
+    spreads = [spread for spread in SPREADS if any(each.visible(spread).any() for each in seen)]
+    spreads = spreads if len(spreads) > 1 else []
+    title = "Messages: ms until they are answered, and until others see them"
+    title += "; p50 / p95 by how far these are spread" if spreads else ""
+    names = ("message", "answered", "p50", "p95", "seen by", "p50", "p95", "p99", *spreads)
+    table = _of_classes(pools, title, *names)
+    for _, objects, start in _classes(pools):
+        for kind in kinds_of_messages(objects):
+            table.add_row(
+                *start,
+                kind,
+                f"{objects.acknowledged(message=kind).sum():,}",
+                *(_number(objects.ack_p(p, None, kind)) for p in (50.0, 95.0)),
+                f"{objects.visible(message=kind).sum():,}",
+                *(_number(objects.visible_p(p, None, kind)) for p in (50.0, 95.0, 99.0)),
+                *(
+                    " / ".join(_short(objects.visible_p(p, each, kind)) for p in (50.0, 95.0))
+                    for each in spreads
+                ),
+            )
+    return table
+
+
+def _cuts(pools: Mapping[str, Pool]) -> Table:
     title = (
-        "Sessions: ms until a message is answered, until others see it, until a cut session is back"
+        "Sessions: how many were cut, ms until they are back; messages that missed those without"
     )
-    names = ("messages", "p50", "p95", "delivered", "seen p50", "p95", "p99", "missed")
-    table = _table(title, "platform", *names, "cut", "back p50", "p95", "at most")
-    for name, objects in pools.items():
+    table = _table(title, "platform", "cut", "back p50", "p95", "at most", "missed")
+    for name, pool in pools.items():
+        objects = pool.objects
         table.add_row(
             name,
-            f"{objects.acknowledged().sum():,}",
-            *(_number(objects.ack_p(p)) for p in (50.0, 95.0)),
-            f"{objects.count('delivered'):,}",
-            *(_number(objects.visible_p(p)) for p in (50.0, 95.0, 99.0)),
-            _percent(objects.missed_ratio),
             f"{objects.count('cut'):,}",
             *(_number(objects.reconnect_p(p)) for p in (50.0, 95.0)),
             _number(objects.reconnect_max),
+            _percent(objects.missed_ratio),
         )
     return table
 
@@ -273,7 +322,9 @@ def _seconds(ms: float) -> str:
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, box=None, pad_edge=False)
     for column in columns:
-        table.add_column(column, justify="left" if column in ("platform", "at") else "right")
+        table.add_column(
+            column, justify="left" if column in ("platform", "at", "message") else "right"
+        )
     return table
 
 
@@ -292,6 +343,14 @@ def _number(value: float) -> str:
     if not math.isfinite(value):
         return "-"
     return f"{value:.1f}" if value < 1_000.0 else f"{value:,.0f}"
+
+
+def _with_ms(value: float) -> str:
+    return f"{_number(value)} ms" if math.isfinite(value) else "-"
+
+
+def _short(value: float) -> str:
+    return _number(value) if not value >= 9.95 else f"{value:,.0f}"
 
 
 def _percent(ratio: float) -> str:

@@ -11,13 +11,15 @@ import pandas as pd
 from popsim.engine import object_layout as obl
 from popsim.engine.object_books import FIRST_PART
 from popsim.engine.object_layout import PARTS, SPREADS
-from popsim.results.objects import COUNTS, ERRORS, FREE_OBJECTS, ObjectPool, ObjectPrices
+from popsim.results.object_prices import FREE_OBJECTS, ObjectPrices
+from popsim.results.objects import COUNTS, ERRORS, MEMORY, OTHER, ObjectPool
 from popsim.results.pooled import Pool
 from popsim.results.statistics import Estimate, finite
 from popsim.scenario.schema import Scenario
 
 PERCENTILES = (50.0, 90.0, 95.0, 99.0)
-DIMENSIONS = ("class", "part", "host", "spread", "site")
+DIMENSIONS = ("class", "part", "host", "spread", "message", "site")
+ANY_SPREAD = "all"
 HOME_COLUMNS = ("platform", "site", "host", "objects", "share")
 Metric = Callable[[ObjectPool], float]
 
@@ -49,9 +51,13 @@ def metrics(pool: ObjectPool, prices: ObjectPrices) -> dict[str, float]:
         "reconnect_max_ms": pool.reconnect_max,
         "stale_ratio": pool.stale_ratio,
         "staleness_p99_ms": pool.staleness_p(99.0),
+        "truncated_ratio": pool.truncated_ratio,
         **{name: pool.count(name) for name in COUNTS if name not in ("calls", *ERRORS, "stale")},
         "active_s": pool.active_s,
         "idle_s": pool.idle_s,
+        "hibernated_s": pool.hibernated_s,
+        "billed_s": pool.billed_s,
+        **{f"{name}_ratio": getattr(pool, f"{name}_ratio") for name in MEMORY},
         "usd_per_million_requests": pool.cost_usd_per_million_requests(prices),
     }
 
@@ -68,7 +74,7 @@ def objects_summary(pools: Mapping[str, Pool]) -> pd.DataFrame:
 
 
 def objects_by(pools: Mapping[str, Pool], dimension: str) -> pd.DataFrame:
-    """Return one row per platform and class, part of a call, host, spread, or site that asked first.
+    """Return one row per platform and class, part of a call, host, spread, message, or site that asked first.
 
     Raises:
         ValueError: an unknown dimension.
@@ -80,6 +86,7 @@ def objects_by(pools: Mapping[str, Pool], dimension: str) -> pd.DataFrame:
         "part": _by_part,
         "host": _by_host,
         "spread": _by_spread,
+        "message": _by_message,
         "site": _by_site,
     }
     records = [
@@ -126,6 +133,7 @@ def _by_host(pool: Pool) -> list[dict[str, Any]]:
             "calls": int(calls[row]),
             "share": calls[row] / calls.sum() if calls.any() else np.nan,
             "created": int(created[row]),
+            "living": int(counts[row, obl.H_LIVING]),  # when the run ends
             "commits": int(counts[row, obl.H_COMMITS]),
             "active_s": counts[row, obl.H_ACTIVE_US] / 1e6,
         }
@@ -137,19 +145,37 @@ def _by_host(pool: Pool) -> list[dict[str, Any]]:
 def _by_spread(pool: Pool) -> list[dict[str, Any]]:
     """Return how soon messages are answered and seen, by how far participants are spread."""
     objects = pool.objects
+    rows = ({"spread": spread} | _sessions(objects, spread, None) for spread in SPREADS)
+    return [row for row in rows if row["messages"] + row["delivered"]]
+
+
+def _sessions(objects: ObjectPool, spread: str | None, message: str | None) -> dict[str, Any]:
+    """Return how many messages were answered and seen, and how soon."""
+    return {
+        "messages": int(objects.acknowledged(spread, message).sum()),
+        "delivered": int(objects.visible(spread, message).sum()),
+        **{f"ack_p{p:g}_ms": objects.ack_p(p, spread, message) for p in PERCENTILES},
+        **{f"visible_p{p:g}_ms": objects.visible_p(p, spread, message) for p in PERCENTILES},
+    }
+
+
+def kinds_of_messages(objects: ObjectPool) -> tuple[str, ...]:
+    """Return the kinds of messages, and OTHER if something else was broadcast."""
+    return objects.messages + ((OTHER,) if objects.visible(message=OTHER).any() else ())
+
+
+def _by_message(pool: Pool) -> list[dict[str, Any]]:
+    """Return how soon messages of a kind are answered and seen: of all objects, and by how far participants are spread."""
     records = []
-    for spread in SPREADS:
-        messages, delivered = objects.acknowledged(spread).sum(), objects.visible(spread).sum()
-        if messages + delivered == 0:
-            continue
-        record: dict[str, Any] = {
-            "spread": spread,
-            "messages": int(messages),
-            "delivered": int(delivered),
-        }
-        record |= {f"ack_p{p:g}_ms": objects.ack_p(p, spread) for p in PERCENTILES}
-        record |= {f"visible_p{p:g}_ms": objects.visible_p(p, spread) for p in PERCENTILES}
-        records.append(record)
+    for name in pool.objects.classes:
+        one = ObjectPool(pool.runs, name)
+        for message in kinds_of_messages(one):
+            for spread in (ANY_SPREAD, *SPREADS):
+                known = None if spread == ANY_SPREAD else spread
+                found = _sessions(one, known, message)
+                if found["messages"] + found["delivered"]:
+                    of = {"class": name, "message": message, "spread": spread}
+                    records.append(of | found)
     return records
 
 
@@ -209,20 +235,40 @@ def objects_json(pool: Pool) -> dict[str, Any] | None:
         "ack_ms": percentiles(ObjectPool.ack_p),
         "visible_ms": percentiles(ObjectPool.visible_p),
         "spreads": {record.pop("spread"): _finite(record) for record in _by_spread(pool)},
+        "messages": _messages_json(pool),
         "missed_ratio": interval(lambda each: each.missed_ratio),
         "reconnect_ms": percentiles(ObjectPool.reconnect_p)
         | {"max": finite(objects.reconnect_max)},
         "stale_ratio": interval(lambda each: each.stale_ratio),
         "staleness_ms": percentiles(ObjectPool.staleness_p),
+        "truncated_ratio": finite(objects.truncated_ratio),
         "counts": {name: objects.count(name) for name in COUNTS},
         "active_s": finite(objects.active_s),
         "idle_s": finite(objects.idle_s),
+        "hibernated_s": finite(objects.hibernated_s),
+        "billed_s": finite(objects.billed_s),
+        **{f"{name}_ratio": interval(_ratio_of(name)) for name in MEMORY},
         "usd_per_million_requests": finite(
             objects.cost_usd_per_million_requests(pool.object_prices)
         ),
         "usd_by_kind": _finite(objects.costs(pool.object_prices)),
         "classes": {record.pop("class"): _finite(record) for record in _by_class(pool)},
     }
+
+
+def _ratio_of(name: str) -> Metric:
+    return lambda each: float(getattr(each, f"{name}_ratio"))
+
+
+def _messages_json(pool: Pool) -> dict[str, Any]:
+    """Return what there is of messages by class, kind and spread."""
+    found: dict[str, Any] = {}
+    for record in _by_message(pool):
+        kinds = found.setdefault(record.pop("class"), {})
+        spreads = kinds.setdefault(record.pop("message"), {})
+        spread = record.pop("spread")
+        spreads[spread] = _finite(record)
+    return found
 
 
 def _finite(record: Mapping[str, float]) -> dict[str, float | None]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -14,7 +12,8 @@ from popsim.engine import object_books as ob
 from popsim.engine import object_layout as obl
 from popsim.engine.object_layout import PARTS, SPREADS
 from popsim.engine.outputs import Ints, PlatformRun, SparseHist, bucket_edges
-from popsim.results.statistics import mean_of, quantile
+from popsim.results.object_prices import ObjectPrices
+from popsim.results.statistics import mean_of, mean_with_zeros, quantile, quantile_with_zeros
 
 ERRORS = {
     "lost": obl.O_LOST,
@@ -43,51 +42,14 @@ COUNTS = {
     "reconnect_failures": obl.O_RECONNECT_FAILURES,
     "replica_reads": obl.O_REPLICA_READS,
     "stale": obl.O_STALE,
+    "truncated": obl.O_TRUNCATED,
+    "alarm_retries": obl.O_ALARM_RETRIES,
+    "alarms_lost": obl.O_ALARMS_LOST,
+    "payload_bytes": obl.O_PAYLOAD_BYTES,
 }
 BYTES_PER_GB = 1e9
-
-
-class ObjectPrices(Protocol):
-    """A price list: USD per million requests, GB-seconds, rows read and rows written."""
-
-    @property
-    def request(self) -> float:
-        """USD per million calls, alarms and connections."""
-
-    @property
-    def duration(self) -> float:
-        """USD per million GB-seconds in memory."""
-
-    @property
-    def read(self) -> float:
-        """USD per million reads from storage."""
-
-    @property
-    def write(self) -> float:
-        """USD per million writes to storage."""
-
-    @property
-    def memory(self) -> float:
-        """Bytes that an object in memory is billed for."""
-
-    @property
-    def message_share(self) -> float:
-        """How many requests a participant's message counts as."""
-
-
-@dataclass(frozen=True)
-class FreeObjects:
-    """The price list of a platform that has none."""
-
-    request: float = 0.0
-    duration: float = 0.0
-    read: float = 0.0
-    write: float = 0.0
-    memory: float = 128e6
-    message_share: float = 1.0
-
-
-FREE_OBJECTS = FreeObjects()
+MEMORY = ("active", "idle", "memory", "hibernated")  # shares of the time since objects were made
+OTHER = "(other)"  # what no participant's message caused: an alarm, a request
 
 
 class ObjectPool:
@@ -101,6 +63,8 @@ class ObjectPool:
         labels = self.runs[0].labels
         self.classes: tuple[str, ...] = tuple(labels.get("object_class", ()))
         self.hosts: tuple[str, ...] = tuple(labels.get("host", ()))
+        sends = object_class is None or object_class in labels.get("message_class", ())
+        self.messages: tuple[str, ...] = tuple(labels.get("message", ()) if sends else ())
 
     @property
     def is_used(self) -> bool:
@@ -132,6 +96,24 @@ class ObjectPool:
         """Return the sum of some rows of ``engine.object_books``, shape (BUCKETS,)."""
         return self.histograms.rows_merged(
             ob.ROWS_PER_CLASS * each + row for each in self._class_rows for row in rows
+        )
+
+    @cached_property
+    def _by_message(self) -> SparseHist:
+        merged = self.runs[0].objects_by_message
+        for run in self.runs[1:]:
+            merged = merged.merge(run.objects_by_message)
+        return merged
+
+    def _of_messages(self, rows: Sequence[int], message: str | None) -> Ints:
+        """Return the sum of some rows of a kind of message, or of all kinds; nothing of OTHER."""
+        kinds = self.messages if message is None else (message,)
+        if message is not None and message not in (*self.messages, OTHER):
+            known = ", ".join(self.messages) or "none"
+            raise ValueError(f"unknown message {message!r}; known: {known}")
+        places = [self.messages.index(kind) for kind in kinds if kind != OTHER]
+        return self._by_message.rows_merged(
+            ob.ROWS_PER_MESSAGE * place + row for place in places for row in rows
         )
 
     # --- calls ------------------------------------------------------------------------------------------
@@ -176,12 +158,12 @@ class ObjectPool:
     def part_p(self, part: str, percent: float) -> float:
         """Return a percentile of a part over all answered calls, in ms; 0 where it took no time."""
         positive = self.histogram(ob.FIRST_PART + PARTS.index(part))
-        return _quantile_with_zeros(positive, self.calls, percent)
+        return quantile_with_zeros(positive, self.calls, percent)
 
     def part_mean(self, part: str) -> float:
         """Return the mean of a part over all answered calls, in ms; the parts' means add up to the calls' mean."""
         positive = self.histogram(ob.FIRST_PART + PARTS.index(part))
-        return _mean_with_zeros(positive, self.calls)
+        return mean_with_zeros(positive, self.calls)
 
     @cached_property
     def distance(self) -> Ints:
@@ -208,29 +190,41 @@ class ObjectPool:
 
     # --- participants and replicas ------------------------------------------------------------------------
 
-    def acknowledged(self, spread: str | None = None) -> Ints:
-        """Return the histogram of ms from a message to its answer, of objects with a spread, or of all."""
-        return self.histogram(*_spread_rows(ob.ACKNOWLEDGED, spread))
+    def acknowledged(self, spread: str | None = None, message: str | None = None) -> Ints:
+        """Return the histogram of ms from a message to its answer: of a spread or all, of a kind of message or all.
 
-    def visible(self, spread: str | None = None) -> Ints:
-        """Return the histogram of ms from a message to each other participant, likewise."""
-        return self.histogram(*_spread_rows(ob.VISIBLE, spread))
+        Raises:
+            ValueError: participants send no such message.
+        """
+        return self._of_messages(_spread_rows(ob.ACKNOWLEDGED, spread), message)
 
-    def ack_p(self, percent: float, spread: str | None = None) -> float:
+    def visible(self, spread: str | None = None, message: str | None = None) -> Ints:
+        """Return the histogram of ms until another participant has a message, likewise.
+
+        Kind OTHER: from the start of what else led to a broadcast, such as an alarm.
+        """
+        seen = self._of_messages(_spread_rows(ob.SEEN, spread), message)
+        if message not in (None, OTHER):
+            return seen
+        return seen + self.histogram(*_spread_rows(ob.VISIBLE, spread))
+
+    def ack_p(self, percent: float, spread: str | None = None, message: str | None = None) -> float:
         """Return a percentile of the time from a message to its answer, in ms."""
-        return quantile(self.acknowledged(spread), percent / 100.0)
+        return quantile(self.acknowledged(spread, message), percent / 100.0)
 
-    def ack_mean(self, spread: str | None = None) -> float:
+    def ack_mean(self, spread: str | None = None, message: str | None = None) -> float:
         """Return the mean time from a message to its answer, in ms."""
-        return mean_of(self.acknowledged(spread))
+        return mean_of(self.acknowledged(spread, message))
 
-    def visible_p(self, percent: float, spread: str | None = None) -> float:
+    def visible_p(
+        self, percent: float, spread: str | None = None, message: str | None = None
+    ) -> float:
         """Return a percentile of the time from a message to each other participant, in ms."""
-        return quantile(self.visible(spread), percent / 100.0)
+        return quantile(self.visible(spread, message), percent / 100.0)
 
-    def visible_mean(self, spread: str | None = None) -> float:
+    def visible_mean(self, spread: str | None = None, message: str | None = None) -> float:
         """Return the mean time from a message to each other participant, in ms."""
-        return mean_of(self.visible(spread))
+        return mean_of(self.visible(spread, message))
 
     @property
     def missed_ratio(self) -> float:
@@ -252,10 +246,15 @@ class ObjectPool:
         """Share of replicas' answers without a commit that the object had when the call arrived."""
         return _ratio(self.count("stale"), self.count("replica_reads"))
 
+    @property
+    def truncated_ratio(self) -> float:
+        """Share of replicas' answers whose version is only known to be that old, or newer: the history ended there."""
+        return _ratio(self.count("truncated"), self.count("replica_reads"))
+
     def staleness_p(self, percent: float) -> float:
         """Return a percentile of the age of the oldest commit that replicas' answers lacked, in ms; 0 = fresh."""
         stale = self.histogram(ob.STALENESS)
-        return _quantile_with_zeros(stale, self.count("replica_reads"), percent)
+        return quantile_with_zeros(stale, self.count("replica_reads"), percent)
 
     # --- where ------------------------------------------------------------------------------------------
 
@@ -292,17 +291,52 @@ class ObjectPool:
         )
         return frame.sort_values("objects", ascending=False, kind="stable", ignore_index=True)
 
-    # --- what it costs ----------------------------------------------------------------------------------
+    # --- in memory, and what it costs -------------------------------------------------------------------
 
     @property
     def active_s(self) -> float:
-        """Seconds that objects had work in progress, added up."""
+        """Seconds that objects had work in progress or an answer at the output gate, added up."""
         return int(self.columns[obl.O_ACTIVE_US]) / 1e6
 
     @property
     def idle_s(self) -> float:
         """Seconds that objects were in memory without work, added up."""
         return int(self.columns[obl.O_IDLE_US]) / 1e6
+
+    @property
+    def existed_s(self) -> float:
+        """Seconds since objects were made, replicas since their first call, added up."""
+        return int(self.columns[obl.O_EXISTED_US]) / 1e6
+
+    @property
+    def hibernated_s(self) -> float:
+        """Seconds that objects were not in memory: hibernated, evicted, lost or moved, added up."""
+        return max(self.existed_s - self.active_s - self.idle_s, 0.0)
+
+    @property
+    def active_ratio(self) -> float:
+        """Share of the time since objects were made that they had work in progress."""
+        return _ratio(self.active_s, self.existed_s)
+
+    @property
+    def idle_ratio(self) -> float:
+        """Share of that time in memory without work."""
+        return _ratio(self.idle_s, self.existed_s)
+
+    @property
+    def memory_ratio(self) -> float:
+        """Share of that time in memory, with work or without."""
+        return _ratio(self.active_s + self.idle_s, self.existed_s)
+
+    @property
+    def hibernated_ratio(self) -> float:
+        """Share of that time not in memory."""
+        return _ratio(self.hibernated_s, self.existed_s)
+
+    @property
+    def billed_s(self) -> float:
+        """Seconds in memory that are paid: with work, and all of those of objects that can't hibernate."""
+        return self.active_s + self.billed_idle_s
 
     @property
     def billed_idle_s(self) -> float:
@@ -314,8 +348,8 @@ class ObjectPool:
     def costs(self, prices: ObjectPrices) -> dict[str, float]:
         """Return what a million requests cost in USD by kind: requests, duration, reads, writes.
 
-        Duration is time with work in progress, and all time in memory of objects that can't hibernate. Answered calls, alarms and connections made anew are
-        requests; a participant's message is ``message_share`` of one.
+        Duration is ``billed_s``. Answered calls, alarms and connections made anew are requests; a participant's
+        message is ``message_share`` of one.
         """
         messages = min(int(self.acknowledged().sum()), self.calls)  # some calls' errors are ignored
         billed = self.calls - messages * (1.0 - prices.message_share)
@@ -324,7 +358,7 @@ class ObjectPool:
         transactions, alarms = self.count("transactions"), self.count("alarms")
         usd = {
             "requests": (billed + alarms + self.count("reconnected")) * prices.request,
-            "duration": (self.active_s + self.billed_idle_s) * gb * prices.duration,
+            "duration": self.billed_s * gb * prices.duration,
             "reads": (self.count("gets") + transactions) * prices.read,
             "writes": (self.count("puts") + transactions + alarms) * prices.write,
         }  # USD per million, so a request's are USD per million requests
@@ -345,22 +379,6 @@ def _spread_rows(first: int, spread: str | None) -> list[int]:
     if spread is not None:
         return [first + SPREADS.index(spread)]
     return [first + row for row in range(len(SPREADS))]
-
-
-def _quantile_with_zeros(positive: Ints, count: int, percent: float) -> float:
-    """Return a percentile of ``count`` values, of which those above 0 are in the histogram."""
-    if count == 0:
-        return float("nan")
-    known = int(positive.sum())
-    rank = percent / 100.0 * count - (count - known)
-    return quantile(positive, rank / known) if rank > 0.0 else 0.0
-
-
-def _mean_with_zeros(positive: Ints, count: int) -> float:
-    known = int(positive.sum())
-    if known == 0:
-        return 0.0 if count else float("nan")
-    return mean_of(positive) * known / count
 
 
 def _ratio(total: float, count: float) -> float:

@@ -22,7 +22,8 @@ from popsim.engine.outputs import (
 from popsim.models.kv_replication.contract import FREE, Prices
 from popsim.results.functions import FunctionBill, FunctionPool
 from popsim.results.kv import KvPool
-from popsim.results.objects import FREE_OBJECTS, ObjectPool, ObjectPrices
+from popsim.results.object_prices import FREE_OBJECTS, ObjectPrices
+from popsim.results.objects import ObjectPool
 from popsim.results.statistics import Estimate, estimate, mean_of, quantile
 
 Metric = Callable[["Pool"], float]

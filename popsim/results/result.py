@@ -200,7 +200,7 @@ class Result:
         """Return what objects did: calls and their parts, distances, sessions, replicas, moves, storage, cost.
 
         One row per platform whose handler calls some; or per platform and ``by``: class, part (of a call), host,
-        spread (of participants), site (that asked first for an object).
+        spread (of participants), message (its kind, and spread), site (that asked first for an object).
         """
         return objects_summary(self.pools) if by is None else objects_by(self.pools, by)
 

@@ -56,6 +56,23 @@ def quantile(histogram: Ints, probability: float) -> float:
     return float(low + within * (high - low))
 
 
+def quantile_with_zeros(positive: Ints, count: int, percent: float) -> float:
+    """Return a percentile of ``count`` values, of which those above 0 are in the histogram."""
+    if count == 0:
+        return float("nan")
+    known = int(positive.sum())
+    rank = percent / 100.0 * count - (count - known)
+    return quantile(positive, rank / known) if rank > 0.0 else 0.0
+
+
+def mean_with_zeros(positive: Ints, count: int) -> float:
+    """Return the mean of ``count`` values, of which those above 0 are in the histogram."""
+    known = int(positive.sum())
+    if known == 0:
+        return 0.0 if count else float("nan")
+    return mean_of(positive) * known / count
+
+
 def mean_of(histogram: Ints) -> float:
     """Return the mean of a histogram's buckets in ms; nan if it is empty."""
     total = int(histogram.sum())

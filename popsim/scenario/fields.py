@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
-from pydantic import BeforeValidator, Field, InstanceOf, PlainSerializer, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    InstanceOf,
+    PlainSerializer,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 
 from popsim.scenario.laws import MAX_NUMBER, Law, parse_law
 from popsim.scenario.size_laws import parse_size_law, size_law_to_yaml
@@ -17,6 +26,33 @@ from popsim.scenario.units import (
     parse_rate,
     parse_share,
 )
+
+MAX_WAITING = 1_000_000_000  # requests or calls in a queue; more than fit into any memory
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """Return the types that an annotation mentions."""
+    return {annotation}.union(*map(_kinds, get_args(annotation)))
+
+
+class Checked(BaseModel):
+    """Base of all that a user writes: ``true`` is no number, although Python says that it is 1."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _numbers_are_numbers(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, bool) and info.field_name is not None:
+            field = cls.model_fields[info.field_name]
+            kinds = _kinds(field.annotation) & {int, float}
+            says_more = any(isinstance(part, BeforeValidator) for part in field.metadata)
+            if kinds and not says_more:
+                whole = "a whole number" if kinds == {int} else "a number"
+                raise ValueError(f"expected {whole}, got {str(value).lower()}")
+        return value
+
+
+def _weight(value: Any) -> Any:
+    return parse_share(value) if isinstance(value, str | bool) else value
 
 
 def _names(value: Any) -> Any:
@@ -55,7 +91,7 @@ RatePerS = Annotated[
 Share = Annotated[float, BeforeValidator(parse_share), named("Share")]
 Weight = Annotated[
     float,
-    BeforeValidator(lambda value: parse_share(value) if isinstance(value, str) else value),
+    BeforeValidator(_weight),
     Field(gt=0, le=MAX_NUMBER, allow_inf_nan=False),
     named("Weight"),
 ]

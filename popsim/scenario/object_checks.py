@@ -5,9 +5,15 @@ from __future__ import annotations
 from popsim.scenario.calls import circle, levels, reachable
 from popsim.scenario.document import Document, Key
 from popsim.scenario.errors import Problem, did_you_mean
-from popsim.scenario.objects import MAX_ALARMS, MAX_CALLS_DEEP, MAX_STORED_BYTES
+from popsim.scenario.objects import (
+    MAX_ALARMS,
+    MAX_CALLS_DEEP,
+    MAX_PAYLOAD_BYTES,
+    MAX_STORED_BYTES,
+)
 from popsim.scenario.parts import Where
 from popsim.scenario.schema import Scenario
+from popsim.scenario.size_laws import excess
 from popsim.scenario.steps import StepPath, StepSpec, nested
 from popsim.scenario.workload import ObjectClassSpec, WorkloadSpec
 
@@ -75,6 +81,9 @@ class _ObjectChecks:
         call, place = step.object_call, (*path, "object.call")
         if self._is_class(call.object_class, (*place, "class")):
             self._is_handler(call.object_class, call.handler, (*place, "handler"))
+        if call.payload is not None and (has := excess(call.payload, MAX_PAYLOAD_BYTES)):
+            message = f"a call may carry {MAX_PAYLOAD_BYTES / 2**20:g} MiB, got {has}"
+            self.add((*place, "payload"), message)
 
     def _is_class(self, name: str, path: StepPath) -> bool:
         """Tell whether there is a class; note that there is none."""

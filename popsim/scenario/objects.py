@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from popsim.scenario.fields import (
+    MAX_WAITING,
     DurationMs,
     LawField,
     Names,
@@ -14,6 +15,7 @@ from popsim.scenario.fields import (
     RatePerS,
     Share,
     SizeBytes,
+    SizeLawField,
     Weight,
 )
 from popsim.scenario.laws import parse_law
@@ -27,6 +29,8 @@ MAX_STORED_BYTES = 2_000_000
 MAX_OBJECTS = 1_000_000_000
 MAX_CALLS_DEEP = 4  # calls within calls
 MAX_ALARMS = 4  # steps of a handler that set the alarm
+# Arguments and result of a call by RPC: https://developers.cloudflare.com/workers/runtime-apis/rpc/, 2026
+MAX_PAYLOAD_BYTES = 32 * 2**20
 
 Spread = Literal["city", "country", "continent", "world"]
 
@@ -68,6 +72,8 @@ class ObjectCallStep(Spec):
     """One of ``workload.objects``; all calls of a request to a class are about the same object."""
     handler: str
     """One of the class's handlers."""
+    payload: SizeLawField | None = None
+    """Bytes sent with the call, a size or a law of sizes, at most 32 MiB; they are counted and take no time."""
     on_error: Literal["fail", "ignore"] = "fail"
     """If the call fails: ``fail``: the request fails; ``ignore``: it goes on."""
 
@@ -157,13 +163,15 @@ class ObjectsSpec(Spec):
     """How many followers must confirm a write; 0 without followers."""
     hibernate_after: DurationMs = 10_000.0
     """Idle time after which an object leaves the memory."""
+    hibernates: bool = True
+    """``false``: no class of objects hibernates, as if all had plain WebSockets."""
     evict_after: LawField = parse_law({"uniform": {"low": "70s", "high": "140s"}})
-    """The same, of classes with ``hibernates: false``."""
+    """The same, of classes with ``hibernates: false`` and no participants."""
     takeover: LawField = NOTHING
     """Until a new home can answer, from the loss of the old one on."""
     reconnect: LawField = parse_law("1s")
     """How long a participant waits before it connects again; doubled with each failure, up to 64 times."""
-    queue_limit: int | None = Field(default=None, ge=0)
+    queue_limit: int | None = Field(default=None, ge=0, le=MAX_WAITING)
     """How many calls may wait for an object, the rest fail; any number, if left out."""
     single_threaded: bool = True
     """``false``: calls of an object do not wait for each other, as in a database."""

@@ -14,12 +14,12 @@ from pydantic import (
     model_validator,
 )
 
-from popsim.scenario.fields import DurationMs, LawField, Names, Share, named
+from popsim.scenario.fields import Checked, DurationMs, LawField, Names, Share, named
 from popsim.scenario.laws import Law, parse_law
 from popsim.scenario.units import format_duration, parse_duration, parse_share
 
 
-class Spec(BaseModel):
+class Spec(Checked):
     """Base: frozen, no unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

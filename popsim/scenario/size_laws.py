@@ -79,6 +79,15 @@ def rarely_exceeded(law: Law) -> float:
     return float(law.quantile_upper(RARE)[0])
 
 
+def excess(law: Law, most: int) -> str | None:
+    """Say how large a law's values are if more than one in ten thousand exceeds ``most`` bytes; None if not."""
+    large = rarely_exceeded(law)
+    if large <= most:
+        return None
+    has = f"{large / 2**20:,.1f} MiB"
+    return has if law.maximum() == law.mean() else f"one in 10,000 that has {has} or more"
+
+
 def _translated(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _translated(item) for key, item in value.items()}

@@ -195,7 +195,7 @@ class ObjectClassSpec(Spec):
     participants: ParticipantsSpec | None = None
     """Who is connected to each object; nobody, if left out."""
     hibernates: bool = True
-    """An idle object leaves the memory after ``hibernate_after``; ``false``: after ``evict_after``."""
+    """An idle object leaves the memory after ``hibernate_after``; ``false``: after ``evict_after``, or, with participants, never."""
     handlers: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], tuple[StepSpec, ...]] = Field(
         min_length=1
     )
@@ -232,6 +232,12 @@ class WorkloadSpec(Spec):
         for name, kind in self.objects.items():
             for handler, steps in kind.handlers.items():
                 yield from nested(("objects", name, "handlers", handler), steps)
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """The kinds of messages that participants of objects send."""
+        sent = self.arrivals.messages
+        return () if sent is None else tuple(sent.rates)
 
     @property
     def uses_kv(self) -> bool:

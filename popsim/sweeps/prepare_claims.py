@@ -8,8 +8,9 @@ from dataclasses import replace
 from popsim.claims.expression import COST, Condition, Metric
 from popsim.claims.kv_metric import KvMetric
 from popsim.claims.object_metric import ObjectMetric
-from popsim.claims.parse import SELECTABLE, ClaimSyntaxError, parse_expectation
+from popsim.claims.parse import SELECTABLE, parse_expectation
 from popsim.claims.selector import Selector, is_called, window_bins
+from popsim.claims.tokens import ClaimSyntaxError
 from popsim.engine.layout import TIMELINE_BINS
 from popsim.results.functions import function_bill
 from popsim.results.kv_frames import prices
@@ -22,6 +23,7 @@ from popsim.scenario.schema import Scenario
 from popsim.scenario.units import format_duration
 from popsim.sweeps.prepare_kv import NO_STEP
 from popsim.sweeps.prepare_objects import NO_CALL
+from popsim.sweeps.prepare_sessions import OF_PARTICIPANTS, no_session
 from popsim.sweeps.problems import Problems
 from popsim.world.access import access_laws
 from popsim.world.clients import Clients
@@ -50,7 +52,9 @@ class ClaimCheck:
             for line, text in enumerate(claim.expect):
                 path: Key = ("claims", number, "expect", line)
                 try:
-                    condition = parse_expectation(text, list(self.scenario.platforms))
+                    condition = parse_expectation(
+                        text, list(self.scenario.platforms), self.scenario.workload.messages
+                    )
                 except ClaimSyntaxError as error:
                     self.problems.found.append(self._in_text(path, error))
                     continue
@@ -133,6 +137,8 @@ class ClaimCheck:
         elif metric.object_class is not None and metric.object_class not in workload.objects:
             hint = did_you_mean(metric.object_class, list(workload.objects))
             self.problems.add(path, f"there is no class of objects {metric.object_class!r}", hint)
+        elif metric.name in OF_PARTICIPANTS and (problem := no_session(workload, metric)):
+            self.problems.add(path, *problem)
 
     def _cost(self, path: Key, platform: str) -> None:
         """Refuse the bill of a platform if nobody says what its functions cost, or if nothing costs anything."""

@@ -13,7 +13,7 @@ from popsim.models.registry import resolve
 from popsim.scenario.document import Key
 from popsim.scenario.errors import InputError, did_you_mean
 from popsim.scenario.schema import EventSpec, PlatformSpec, Scenario, WriteSpec
-from popsim.scenario.size_laws import rarely_exceeded
+from popsim.scenario.size_laws import excess
 from popsim.scenario.steps import StepSpec, TtlByPlace
 from popsim.scenario.units import format_duration
 from popsim.scenario.workload import MAX_SPACES, MAX_VALUE_BYTES, KeySpaceSpec
@@ -54,16 +54,9 @@ class KvCheck:
             self._keys_of_a_trace()
 
     def _value_size(self, name: str, space: KeySpaceSpec) -> None:
-        law = space.value_size
-        large, most = rarely_exceeded(law), f"{MAX_VALUE_BYTES / 2**20:g} MiB"
-        if large <= MAX_VALUE_BYTES:
-            return
-        has = f"{large / 2**20:,.1f} MiB"
-        if law.maximum() != law.mean():
-            has = f"one in 10,000 that has {has} or more"
-        self.problems.add(
-            ("workload", "keys", name, "value_size"), f"a value may have {most}, got {has}"
-        )
+        if (has := excess(space.value_size, MAX_VALUE_BYTES)) is not None:
+            message = f"a value may have {MAX_VALUE_BYTES / 2**20:g} MiB, got {has}"
+            self.problems.add(("workload", "keys", name, "value_size"), message)
 
     def _keys_of_a_trace(self) -> None:
         """Refuse what a trace says itself: which keys there are, how popular and how large."""

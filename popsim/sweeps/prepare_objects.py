@@ -17,6 +17,7 @@ from popsim.models.object_placement.contract import (
     KnowingPlacement,
     PlacementModel,
     TablePlacement,
+    checked_home,
     homes_table,
     likelihood_table,
 )
@@ -101,9 +102,7 @@ def check_placement(model: PlacementModel, geography: Geography) -> None:
         calls = csr_array(np.ones((1, len(geography.sites))))
         homes_table(model, Callers(np.zeros(1, np.int64), calls), geography)
     elif isinstance(model, AskedPlacement):
-        home = model.home(Ask(0, "", 0, 0.0), geography)
-        if not 0 <= home < hosts:
-            raise ValueError(f"home() must return a host from 0 to {hosts - 1}, got {home!r}")
+        checked_home(model.home(Ask(0, "", 0, 0.0), geography), hosts)
     else:
         raise ValueError(
             "a placement model derives from TablePlacement, KnowingPlacement or AskedPlacement"

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from popsim.engine.layout import STORAGE_PUT
+from popsim.engine.layout import OK, STORAGE_PUT
+from popsim.engine.object_layout import O_PAYLOAD_BYTES
 from popsim.engine.specification import sessions as sessions_module
-from popsim.engine.specification.actors import NEVER
+from popsim.engine.specification.actors import FOREVER, NEVER
 from popsim.engine.specification.plane import SpecificationPlane
 
 
@@ -46,6 +47,55 @@ class NobodyTakesOver(ObjectBreach):
         calls.homes._substitute = lambda host: -1
 
 
+class NobodyIsNeeded(ObjectBreach):
+    """Rule 39: a new home knows what the lost one had, be its followers up or not."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        calls.homes.restorable_since = lambda host: NEVER
+
+
+class FollowersAlone(ObjectBreach):
+    """Rule 39: that the lost home is up again does not help."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        homes = calls.homes
+        restorable_since, sites = homes.restorable_since, homes.host_sites
+
+        def without_home(host: int) -> float:
+            site = homes.sites[sites[host]]
+            since, site.up_since = site.up_since, FOREVER
+            found = float(restorable_since(host))
+            site.up_since = since
+            return found
+
+        homes.restorable_since = without_home
+
+
+class TakeoverSinceTheLoss(ObjectBreach):
+    """Rule 39: a takeover has been going on since the loss, even if nobody could have begun it."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        homes = calls.homes
+        restorable_since = homes.restorable_since
+        homes.restorable_since = lambda host: NEVER if restorable_since(host) < FOREVER else FOREVER
+
+
+class LostWithTheNewHome(ObjectBreach):
+    """Rule 39: a home that is lost before it has taken over had what its followers should confirm."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        fail_site = calls.fail_site
+
+        def at_once(index: int) -> None:
+            for actor in calls.actors.values():
+                is_here = actor.home >= 0 and calls.homes.host_sites[actor.home] == index
+                if is_here and actor.replica == 0:
+                    actor.available = NEVER
+            fail_site(index)
+
+        calls.fail_site = at_once
+
+
 class MovedIsLost(ObjectBreach):
     """Rule 40: a call that finds the object gone is not passed on."""
 
@@ -60,6 +110,21 @@ class MovedIsLost(ObjectBreach):
                 call.generation += 1
 
         threads._move = gone
+
+
+class CarriesItOnce(ObjectBreach):
+    """Rule 40: what a request has sent to an object is there, and not sent again."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        count, sent = calls.recorder.count, set()
+
+        def once(task: Any, object_class: int, column: int, amount: int = 1) -> None:
+            if column == O_PAYLOAD_BYTES:
+                amount = 0 if (task.number, object_class) in sent else amount
+                sent.add((task.number, object_class))
+            count(task, object_class, column, amount)
+
+        calls.recorder.count = once
 
 
 class LastCallFirst(ObjectBreach):
@@ -96,6 +161,35 @@ class AsleepAfterTheInstant(ObjectBreach):
             return begin(call)
 
         threads.begin = late
+
+
+class RestsAtTheGate(ObjectBreach):
+    """Rule 43: an object is idle while an answer of its own waits at the gate."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        end, gate = threads._end, threads.gate
+
+        def early(call: Any, *, has_thread: bool) -> None:
+            threads.gate = lambda call: NEVER
+            end(call, has_thread=has_thread)
+            threads.gate = gate
+
+        threads._end = early
+
+
+class EvictedUnderItsParticipants(ObjectBreach):
+    """Rule 43: connections that are no reason to stay in memory."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        deadline = threads._deadline
+
+        def evicted(call: Any) -> float:
+            members, call.actor.members = call.actor.members, []
+            found = float(deadline(call))
+            call.actor.members = members
+            return found
+
+        threads._deadline = evicted
 
 
 class LeavesAtOnce(ObjectBreach):
@@ -188,6 +282,44 @@ class EveryAlarmRings(ObjectBreach):
         threads.alarms._ring = rings
 
 
+class LostAlarmsVanish(ObjectBreach):
+    """Rule 47: an alarm whose run fails is not tried again."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        threads.alarms._try_again = lambda job, actor: None
+
+
+class EquallyPatient(ObjectBreach):
+    """Rule 47: a failed alarm is tried again after the same time each time."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        alarms = threads.alarms
+        set_again = alarms.set
+
+        def sooner(actor: Any, time: float, tries: int = 0) -> None:
+            if tries > 0:
+                time = threads.env.now + threads.rules.alarm_retry
+            set_again(actor, time, tries)
+
+        alarms.set = sooner
+
+
+class RetriesReplace(ObjectBreach):
+    """Rule 47: a failed alarm takes the place of one that was set while it ran."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        run = threads.alarms._run
+
+        def undone(job: Any, actor: Any) -> Any:
+            turn = actor.alarm_turn
+            outcome = yield from run(job, actor)
+            if outcome != OK:
+                actor.alarm_turn = turn
+            return outcome
+
+        threads.alarms._run = undone
+
+
 class OnlyVotesFor(ObjectBreach):
     """Rule 48: calls from near the home don't count against a move."""
 
@@ -206,6 +338,20 @@ class ReplicaKnowsAtOnce(ObjectBreach):
 
     def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
         calls.homes.visible = lambda primary, replica, now: primary.version
+
+
+class ForgottenIsMissing(ObjectBreach):
+    """Rule 49: a version that is not remembered any more is not there."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        homes = calls.homes
+        visible = homes.visible
+
+        def nothing_old(primary: Any, replica: Any, now: float) -> int:
+            newest = int(visible(primary, replica, now))
+            return newest if newest > primary.version - homes.rules.history else 0
+
+        homes.visible = nothing_old
 
 
 class ForgetsItsWrites(ObjectBreach):
@@ -300,6 +446,20 @@ class ToldBeforeTheGate(ObjectBreach):
         sessions.tell = lambda call, actor, pc, leave: tell(call, actor, pc, threads.env.now)
 
 
+class AllMessagesAreOneKind(ObjectBreach):
+    """Rule 53: what is seen is counted without regard to what kind of message it was."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        send = sessions.send
+
+        def nameless(request: Any) -> bool:
+            is_sent = bool(send(request))
+            request.message = 0
+            return is_sent
+
+        sessions.send = nameless
+
+
 class NeverMorePatient(ObjectBreach):
     """Rule 54: who cannot connect tries again as soon as before."""
 
@@ -322,6 +482,27 @@ class NeverMorePatient(ObjectBreach):
         sessions._reconnect = impatient
 
 
+class NeverBelowItsLaw(ObjectBreach):
+    """Rule 54: a session that may try again at once does."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        reconnect = sessions._reconnect
+
+        def at_once(actor: Any, number: int, cut: float) -> Any:
+            generator, result = reconnect(actor, number, cut), None
+            while True:
+                shortest, sessions_module.SHORTEST_WAIT_MS = sessions_module.SHORTEST_WAIT_MS, 0.01
+                try:
+                    event = generator.send(result)
+                except StopIteration:
+                    return
+                finally:
+                    sessions_module.SHORTEST_WAIT_MS = shortest
+                result = yield event
+
+        sessions._reconnect = at_once
+
+
 class SessionsSurviveTheSite(ObjectBreach):
     """Rule 54: sessions do not notice that their ingress fails."""
 
@@ -332,17 +513,28 @@ class SessionsSurviveTheSite(ObjectBreach):
 OBJECT_BREACHES: dict[str, type[SpecificationPlane]] = {
     "39 same home again": HomeByTheRequest,
     "39 nobody takes over": NobodyTakesOver,
+    "39 nobody is needed": NobodyIsNeeded,
+    "39 followers alone": FollowersAlone,
+    "39 takeover since the loss": TakeoverSinceTheLoss,
+    "39 lost with the new home": LostWithTheNewHome,
     "40 moved is lost": MovedIsLost,
+    "40 carries it once": CarriesItOnce,
     "41 last call first": LastCallFirst,
     "42 refuses who is inside": RefusesWhoIsInside,
     "43 asleep after the instant": AsleepAfterTheInstant,
+    "43 rests at the gate": RestsAtTheGate,
+    "43 evicted under its participants": EvictedUnderItsParticipants,
     "44 leaves at once": LeavesAtOnce,
     "45 each put is a commit": EachPutIsACommit,
     "45 all must confirm": AllMustConfirm,
     "46 thread until the gate": ThreadUntilTheGate,
     "47 every alarm rings": EveryAlarmRings,
+    "47 lost alarms vanish": LostAlarmsVanish,
+    "47 equally patient": EquallyPatient,
+    "47 retries replace": RetriesReplace,
     "48 only votes for": OnlyVotesFor,
     "49 replica knows at once": ReplicaKnowsAtOnce,
+    "49 forgotten is missing": ForgottenIsMissing,
     "49 forgets its writes": ForgetsItsWrites,
     "50 goes on after the loss": GoesOnAfterTheLoss,
     "50 forgets the gate": ForgetsTheGate,
@@ -350,6 +542,8 @@ OBJECT_BREACHES: dict[str, type[SpecificationPlane]] = {
     "52 sends without a session": SendsWithoutASession,
     "53 sender is told": SenderIsTold,
     "53 told before the gate": ToldBeforeTheGate,
+    "53 all messages are one kind": AllMessagesAreOneKind,
     "54 never more patient": NeverMorePatient,
+    "54 never below its law": NeverBelowItsLaw,
     "54 sessions survive the site": SessionsSurviveTheSite,
 }

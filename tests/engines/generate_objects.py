@@ -60,6 +60,7 @@ def with_objects(
         messages=messages,
         depth=count,
         class_names=tuple(f"class{row}" for row in range(count)),
+        message_names=("one", "two") if message_class >= 0 else (),
         scalars=replace(objects.scalars, message_class=message_class),
     )
     inputs = replace(inputs, steps=program.steps(), objects=objects)
@@ -67,7 +68,18 @@ def with_objects(
         Verb(law.number(DURATION), "restart", int(rng.integers(count)))
         for _ in range(int(rng.integers(0, 3)))
     ]
-    return inputs, verbs
+    return inputs, verbs + _one_after_the_other(rng, law, inputs.site_count)
+
+
+def _one_after_the_other(rng: np.random.Generator, law: Laws, sites: int) -> list[Verb]:
+    """Let sites fail while others take over from those that failed before, in some runs."""
+    if rng.random() < 0.6:
+        return []
+    verbs, time = [], law.number(DURATION / 2.0)
+    for site in rng.permutation(sites).tolist():
+        time += law.number(20.0)
+        verbs += [Verb(time, "fail", site), Verb(time + law.number(60.0), "restore", site)]
+    return verbs
 
 
 def _add(tables: list[Floats], law: Laws) -> Any:
@@ -167,7 +179,7 @@ class _Program:
 
     def program(self, object_class: int, *, with_requests: bool) -> int:
         entry, kinds = len(self.rows), list(ALONE)
-        kinds += [lay.SET_ALARM] if self.rng.random() < 0.5 else []
+        kinds += [lay.SET_ALARM] * 2 if self.rng.random() < 0.7 else []
         if self.participants[object_class] > 0:
             kinds += [lay.BROADCAST] * 3
         if with_requests and self.inputs.kv.is_used:
@@ -272,14 +284,17 @@ def _scalars(rng: np.random.Generator, add: Any, followers: int) -> ObjectScalar
         is_serial=rng.random() < 0.8,
         hibernate_after=pick(0.0, 10.0, 60.0),
         queue_limit=int(pick(-1, 0, 2)),
-        quorum=int(rng.integers(1, followers + 1)),
+        quorum=int(pick(int(rng.integers(1, followers + 1)), followers)),
         followers=followers,
         votes=int(pick(0, 0, 2, 5)),
         activation_table=add(6.0),
         commit_table=add(3.0),
         evict_table=add(20.0),
-        takeover_table=add(20.0),
+        takeover_table=add(40.0),
         move_table=add(15.0),
         reconnect_table=add(15.0),
         lag_table=add(5.0),
+        history=int(pick(1, 4, 64)),
+        alarm_retry=pick(3.0, 20.0),
+        alarm_retries=int(pick(0, 2, 6)),
     )

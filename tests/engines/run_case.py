@@ -54,7 +54,7 @@ def _control(env: simpy.Environment, plane: DataPlane, verbs: tuple[Verb, ...]):
         if verb.name == "fail":
             plane.fail_site(verb.site, env.now)
         elif verb.name == "restore":
-            plane.restore_site(verb.site)
+            plane.restore_site(verb.site, env.now)
         elif verb.name in ("stop", "start"):
             plane.set_store(verb.site, is_up=verb.name == "start")
         elif verb.name == "write":

@@ -34,6 +34,12 @@ def test_generator_reaches_every_outcome_and_many_requests() -> None:
     assert np.all(counters > 0), f"some counter never moves: {counters}"
 
 
+def test_generator_reaches_everything_that_objects_count() -> None:
+    books = [run_compiled(case(seed)).objects for seed in range(240)]
+    columns = np.sum([each.by_class.sum(axis=0) for each in books], axis=0)
+    assert np.all(columns > 0), f"some column never moves: {columns}"
+
+
 def test_generator_reaches_everything_that_a_store_counts() -> None:
     books = [run_compiled(case(seed)).kv for seed in range(120)]
     columns = np.sum([each.by_space.sum(axis=0) for each in books], axis=0)

@@ -15,9 +15,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from popsim.engine.build import build
 from popsim.results.objects import ObjectPool
-from popsim.sweeps import load, run
+from popsim.sweeps import run
 from popsim.world.sites import Sites, load_sites
 
 NEW_OBJECT_TOLERANCE = 0.22
@@ -83,6 +82,13 @@ LIKELIEST = {
 
 @pytest.mark.slow
 def test_nearly_half_of_the_likeliest_hosts_are_right(tmp_path: Path) -> None:
+    """Of thirteen PoPs; of all 133 that were measured, the model's likeliest host is right for 67.7 %.
+
+    That is without residuals, as the model was fitted and as here; with residuals, mean of ten seeds, 56 %. Both were computed from the
+    whole table, which is no part of this project because nobody has said under what licence it is; single figures
+    of it are facts. The share of thirteen has a standard error of 14 percentage points, so that this test would notice
+    a model that is mostly wrong, and no small step back.
+    """
     sites = load_sites("cloudflare").select(ids=tuple(LIKELIEST))
     homes = (
         asked_from(sites, tmp_path, {}).homes().drop_duplicates("site")
@@ -171,28 +177,47 @@ def test_the_output_gate_of_a_transaction(host: str) -> None:
 # --- replicas -----------------------------------------------------------------------------------------------
 
 
-def test_replicas_of_eastern_north_america_lag() -> None:
-    """45, 55 and 67 ms in western North America, western and eastern Europe, for a primary in Newark."""
-    placement = {"model": "read_replicas", "primary": "EWR", "regions": ["wnam", "weur", "eeur"]}
-    source = {
-        "name": "d1-read-replication-beta, 2025-04",
-        "duration": "1min",
-        "clients": {"topology": "cities"},
-        "network": {"residual": False},
-        "workload": {
-            "arrivals": {"rate": "1/s"},
-            "objects": {"database": {"handlers": {"query": [{"storage.get": {}}]}}},
-            "handler": [{"cpu": "1ms"}, {"object.call": {"class": "database", "handler": "query"}}],
-        },
-        "platforms": {
-            "workers": {"preset": "cloudflare-workers", "objects": {"placement": placement}}
-        },
-    }
-    objects = build(load(source), "workers", 0).inputs.objects
-    hosts, primary = len(objects.host_names), objects.host_names.index("EWR")
-    ways = [
-        objects.rtt[objects.host_sites[replica] * hosts + primary] / 2
-        for replica in objects.replica_hosts
-    ]
-    lag = np.array(ways) + 5.5  # the model's constant
-    np.testing.assert_allclose(lag / [45.0, 55.0, 67.0], 1.0, atol=LAG_TOLERANCE)
+CALLERS = {"wnam": "Los Angeles", "weur": "Paris", "eeur": "Warsaw"}
+
+
+@pytest.mark.parametrize(("region", "published"), [("wnam", 45.0), ("weur", 55.0), ("eeur", 67.0)])
+def test_replicas_of_eastern_north_america_lag(region: str, published: float) -> None:
+    """45, 55 and 67 ms in western North America, western and eastern Europe, for a primary in Newark.
+
+    Nothing is read off the model: a replica's answer lacks what was written less than the lag before. With so many
+    writes that the oldest one is missed just when it is that old, the stalest answers are as stale as the lag is long.
+    """
+    city = CALLERS[region]
+    steps = [
+        {"weight": 1, "where": {"city": caller}, "steps": [{"object.call": {"class": "database", "handler": handler}}]}
+        for caller, handler in (("New York", "update"), (city, "query"))
+    ]  # fmt: skip
+    placement = {"model": "read_replicas", "primary": "EWR", "regions": [region]}
+    objects = objects_of(
+        {
+            "name": "d1-read-replication-beta, 2025-04",
+            "duration": "40s",
+            "warmup": "10s",
+            "clients": {"topology": "cities", "where": {"city": ["New York", city]}},
+            "network": {"residual": False},
+            "workload": {
+                "arrivals": {"rate": "800/s"},
+                "connection": {"reuse": "always"},
+                "objects": {
+                    "database": {
+                        "handlers": {
+                            "query": [{"storage.get": {}}],
+                            "update": [{"storage.put": {}}],
+                        }
+                    }
+                },
+                "handler": [{"cpu": "0ms"}, {"choose": steps}],
+            },
+            "platforms": {
+                "workers": {"preset": "cloudflare-workers", "objects": {"placement": placement}}
+            },
+        }
+    )
+    assert objects.count("replica_reads") > 10_000, "queries are answered in the region"
+    assert objects.truncated_ratio < 1e-3
+    assert objects.staleness_p(99.0) / published == pytest.approx(1.0, abs=LAG_TOLERANCE)

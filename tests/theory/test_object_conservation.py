@@ -31,6 +31,16 @@ def rows(books: ObjectBooks, *numbers: int) -> np.ndarray:
     return np.asarray(counts[:, list(numbers)].sum(axis=1))
 
 
+def of_messages(one: Case, books: ObjectBooks, first: int) -> np.ndarray:
+    """Return how many values the messages to each class have in the rows of all spreads together, shape (Q,)."""
+    found = np.zeros(len(books.by_class), np.int64)
+    counts = books.by_message.sum(axis=1).reshape(-1, ob.ROWS_PER_MESSAGE)
+    own = counts[:, first : first + len(SPREADS)].sum()
+    if one.inputs.objects.message_names:
+        found[one.inputs.objects.scalars.message_class] = own
+    return found
+
+
 pytestmark = pytest.mark.parametrize("engine", ["compiled", "simpy"])
 
 
@@ -88,8 +98,9 @@ def test_what_participants_see_is_counted_once(engine: str) -> None:
     for one, books in runs(engine):
         count = books.by_class.T
         visible = rows(books, *(ob.VISIBLE + spread for spread in spreads))
+        visible = visible + of_messages(one, books, ob.SEEN)
         assert np.array_equal(visible, count[obl.O_DELIVERED]), one.seed
-        acknowledged = rows(books, *(ob.ACKNOWLEDGED + spread for spread in spreads))
+        acknowledged = of_messages(one, books, ob.ACKNOWLEDGED)
         attempts = count[obl.O_CALLS : obl.O_FAILED + 1].sum(axis=0)  # errors may be ignored
         assert np.all(acknowledged <= attempts), one.seed
         told = count[obl.O_DELIVERED] + count[obl.O_MISSED]

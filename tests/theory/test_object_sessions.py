@@ -1,4 +1,9 @@
-"""What one participant says, each of the others hears once: counts of messages, exact."""
+"""What one participant says, each of the others hears once: counts of messages, exact; and how soon, by kind.
+
+An edit waits at the output gate for G, until it is confirmed. A cursor need not be written, but does not overtake: it waits
+for what is left of the last edit's gate, max(0, G - A), and the age A of that edit is exponential, as edits are a Poisson process
+of rate r that knows nothing of cursors: exp(-r G) of the cursors do not wait, and the mean is G - (1 - exp(-r G)) / r.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,7 @@ from runner import ENGINES
 
 from popsim.engine.object_books import FIRST_PART
 from popsim.engine.object_layout import EXECUTE, SPREADS
-from popsim.engine.outputs import REASONS, PlatformRun
+from popsim.engine.outputs import REASONS, PlatformRun, bucket_edges
 
 TELL: Step = {"broadcast": {}}
 RATES = {"say": "0.2/s", "nod": "0.05/s", "murmur": "0.05/s"}
@@ -131,3 +136,57 @@ def test_who_is_cut_misses_it(engine: str, cut: str, tmp_path: Path) -> None:
     assert found.attempts + disconnected + run.failed[SITE_DOWN] == run.requests
     assert found.count("cut") == found.count("reconnected") > 0
     assert found.acknowledged().sum() == run.latency.sum()
+
+
+EDIT_AND_CURSOR: dict[str, list[Step]] = {"edit": [{"storage.put": {}}, TELL], "cursor": [TELL]}
+MEMBERS, EDITS_PER_S = 4, 2.0  # of the object, by all members
+
+
+def edits_and_cursors(folder: Path, commit: str) -> Room:
+    """Return one object with members in one city, who send three cursors an edit."""
+    rates = {"edit": f"{EDITS_PER_S / MEMBERS!r}/s", "cursor": f"{3 * EDITS_PER_S / MEMBERS!r}/s"}
+    return Room(
+        folder, EDIT_AND_CURSOR, {"followers": 1, "quorum": 1, "commit": commit},
+        arrivals={"messages": {"class": "thing", "rates": rates}},
+        of={"count": 1, "participants": {"count": MEMBERS, "spread": "city"}}, weights=(1.0, 0.0),
+    )  # fmt: skip
+
+
+def test_edits_and_cursors_are_seen_at_their_own_times(engine: str, tmp_path: Path) -> None:
+    seconds = 3_000.0 if engine == "compiled" else 400.0
+    run = run_for(edits_and_cursors(tmp_path, "200ms"), seconds, engine)
+    found, kinds = pool(run), ("edit", "cursor")
+    others = MEMBERS - 1
+    edits, cursors = (int(found.acknowledged(message=kind).sum()) for kind in kinds)
+    assert edits == found.count("puts")
+    assert edits + cursors == run.requests
+    assert [int(found.visible(message=k).sum()) for k in kinds] == [
+        edits * others,
+        cursors * others,
+    ]
+    assert found.visible("city", "edit").sum() == edits * others
+    gate_ms = 200.0 + edits_and_cursors(tmp_path, "200ms").rtt()[0, 1]
+    ways = 2.0 * 0.5 * _line_ms(tmp_path, engine)  # of the sender, and of who sees it
+    edit = found.visible_mean(message="edit")
+    assert edit == pytest.approx(ways + gate_ms, rel=0.004)
+    assert found.visible_p(1, message="edit") == pytest.approx(ways + gate_ms, rel=0.01)
+    r = EDITS_PER_S / 1e3  # per ms
+    free = np.exp(-r * gate_ms)
+    at_once = found.visible(message="cursor")
+    values = bucket_edges(np.arange(len(at_once)))[1]
+    share = at_once[values < 2.0 * ways].sum() / at_once.sum()
+    slip = -np.expm1(-r * 2.0 * ways)  # of those who waited for less than a line
+    error = np.sqrt(free * (1.0 - free) / cursors)
+    assert error < 0.03
+    assert abs(share - free) < 4.0 * error + slip
+    mean_wait = gate_ms - (1.0 - free) / r
+    second = gate_ms**2 - 2.0 * gate_ms / r + 2.0 * (1.0 - free) / r**2
+    error = np.sqrt((second - mean_wait**2) / cursors * 3.0)  # cursors of one gate are alike
+    assert error < 0.15 * mean_wait
+    assert abs(found.visible_mean(message="cursor") - (ways + mean_wait)) < 4.0 * error
+
+
+def _line_ms(folder: Path, engine: str) -> float:
+    """Return the mean round trip of a member to the site: a cursor without edits waits for nothing else."""
+    room = replace(edits_and_cursors(folder, "0ms"), objects={"followers": 0, "quorum": 0})
+    return pool(run_for(room, 200.0, engine)).visible_mean(message="cursor")

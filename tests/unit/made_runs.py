@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,7 @@ def made(**changes: Any) -> PlatformRun:
         "kv_seen": np.zeros((0, 0, 2)),
         "kv_stale_max_ms": np.zeros(0),
         "objects_histogram": nothing(0),
+        "objects_by_message": nothing(0),
         "objects_by_class": np.zeros((0, OBJECT_COLUMNS), np.int64),
         "objects_by_host": np.zeros((0, HOST_COLUMNS), np.int64),
         "objects_created": np.zeros((0, 1), np.int64),
@@ -95,10 +96,11 @@ DOCUMENT = {
     "created": 8, "activations": 20, "failovers": 1, "moves": 4, "restarts": 2, "gets": 30,
     "puts": 40, "transactions": 5, "commits": 25, "broadcasts": 50, "delivered": 90, "missed": 10,
     "alarms": 6, "cut": 3, "reconnected": 2, "reconnect_failures": 7, "replica_reads": 40,
-    "stale": 4, "active_us": 2_000_000, "idle_us": 10_000_000,
+    "stale": 4, "truncated": 2, "alarm_retries": 3, "alarms_lost": 1, "payload_bytes": 4_000,
+    "active_us": 2_000_000, "idle_us": 10_000_000, "existed_us": 40_000_000,
 }  # fmt: skip
 ROOM = {"calls": 20, "in_region": 5, "created": 2, "activations": 2, "active_us": 1_000_000,
-        "idle_us": 4_000_000}  # fmt: skip
+        "idle_us": 4_000_000, "existed_us": 10_000_000}  # fmt: skip
 
 
 def part(name: str) -> int:
@@ -119,10 +121,19 @@ OF_DOCUMENTS = {
     ob.SPAWN: {30.0: 8},
     ob.STALENESS: {500.0: 4},
     ob.RECONNECT: {1_000.0: 1, 3_000.0: 1},
-    spread(ob.ACKNOWLEDGED, "city"): {20.0: 30},
+    spread(ob.VISIBLE, "city"): {15.0: 10},  # of alarms
+    spread(ob.VISIBLE, "world"): {100.0: 10},
+}
+MESSAGES = ("edit", "cursor")  # to documents
+OF_EDITS = {
+    spread(ob.ACKNOWLEDGED, "city"): {20.0: 20},
     spread(ob.ACKNOWLEDGED, "world"): {150.0: 10},
-    spread(ob.VISIBLE, "city"): {15.0: 60},
-    spread(ob.VISIBLE, "world"): {100.0: 30},
+    spread(ob.SEEN, "city"): {15.0: 40},
+    spread(ob.SEEN, "world"): {100.0: 20},
+}
+OF_CURSORS = {
+    spread(ob.ACKNOWLEDGED, "city"): {12.0: 10},
+    spread(ob.SEEN, "city"): {6.0: 10},
 }
 OF_ROOMS = {ob.CALL: {5.0: 20}, part("execute"): {5.0: 20}, ob.DISTANCE: {0.0: 20}}
 
@@ -135,12 +146,20 @@ def object_columns(counts: Mapping[str, int]) -> Ints:
 
 
 def object_histogram(*classes: Mapping[int, Mapping[float, int]]) -> SparseHist:
-    dense = np.zeros((len(CLASSES) * ob.ROWS_PER_CLASS, BUCKETS), np.int64)
-    for number, rows in enumerate(classes):
+    return _histogram(classes, ob.ROWS_PER_CLASS)
+
+
+def message_histogram(*kinds: Mapping[int, Mapping[float, int]]) -> SparseHist:
+    return _histogram(kinds, ob.ROWS_PER_MESSAGE)
+
+
+def _histogram(groups: Sequence[Mapping[int, Mapping[float, int]]], rows_each: int) -> SparseHist:
+    dense = np.zeros((len(groups) * rows_each, BUCKETS), np.int64)
+    for number, rows in enumerate(groups):
         for row, counts in rows.items():
             for value, count in counts.items():
                 bucket = bucket_index(np.array([value]))
-                dense[number * ob.ROWS_PER_CLASS + row, bucket] += count
+                dense[number * rows_each + row, bucket] += count
     return SparseHist.from_dense(dense)
 
 
@@ -149,12 +168,19 @@ def with_objects(**changes: Any) -> PlatformRun:
     values: dict[str, Any] = {
         "requests": 50,
         "objects_histogram": object_histogram(OF_DOCUMENTS, OF_ROOMS),
+        "objects_by_message": message_histogram(OF_EDITS, OF_CURSORS),
         "objects_by_class": np.array([object_columns(DOCUMENT), object_columns(ROOM)]),
-        "objects_by_host": np.array([[6, 80, 15, 1_500_000], [4, 40, 10, 1_500_000]]),
+        "objects_by_host": np.array([[6, 80, 15, 1_500_000, 6], [4, 40, 10, 1_500_000, 4]]),
         "objects_created": np.array([[5, 1], [0, 3], [0, 0], [1, 0]]),
         "objects_spawn_ns": np.array([120_000_000, 30_000_000, 0, 100_000_000]),
         "labels": made().labels
-        | {"object_class": CLASSES, "object_class_that_stays": ("room",), "host": HOSTS},
+        | {
+            "object_class": CLASSES,
+            "object_class_that_stays": ("room",),
+            "host": HOSTS,
+            "message": MESSAGES,
+            "message_class": ("document",),
+        },
         "site_positions": POSITIONS,
     }
     return made(**(values | changes))

@@ -6,7 +6,10 @@ import numpy as np
 
 from popsim.engine import draws
 from popsim.engine.compiled.jit import helper
+from popsim.engine.compiled.object_record import count_object
 from popsim.engine.compiled.object_state import (
+    ALARM_RETRIES,
+    ALARM_RETRY,
     BASE,
 )
 from popsim.engine.compiled.stages import (
@@ -17,12 +20,12 @@ from popsim.engine.compiled.stages import (
     S_ALARM,
     SET_OUT,
 )
+from popsim.engine.layout import OBJECT_UNAVAILABLE, OK
+from popsim.engine.object_layout import O_ALARM_RETRIES, O_ALARMS_LOST
 
-ACTIVATION, STORED = np.uint64(draws.ACTIVATION), np.uint64(draws.STORED)
-TAKEOVER = np.uint64(draws.TAKEOVER)
 ZERO, ONE = np.int64(0), np.int64(1)
-
-
+UNAVAILABLE = np.int64(OBJECT_UNAVAILABLE)
+C_RETRIES, C_ALARMS_LOST = np.int64(O_ALARM_RETRIES), np.int64(O_ALARMS_LOST)
 ALARM_ENTITY, TURN_BITS = np.int64(draws.ALARM_ENTITY), np.int64(draws.TURN_BITS)
 TURN_MASK = np.int64((1 << draws.TURN_BITS) - 1)
 
@@ -52,22 +55,32 @@ def answer_alarm(st, slot, time):
     if actor.home < 0:
         if request.is_placed != 0:
             request.is_placed = ZERO
-            return stop_ringing(st, slot, time)
+            return stop_ringing(st, slot, time, UNAVAILABLE)
         return PLACE
     return SET_OUT
 
 
 @helper
-def stop_ringing(st, slot, time):
-    """An alarm's run is over; one that came meanwhile runs now."""
+def stop_ringing(st, slot, time, outcome):
+    """An alarm's run is over; one that came meanwhile runs now, and one that failed is tried again."""
     request = st.slots[slot]
     actor = st.actors[request.actor]
     actor.alarm_runs = ZERO
-    if actor.alarm_is_late == 0:
-        return ENDED
-    actor.alarm_is_late = ZERO
-    name_alarm(st, slot, request.actor, time)
     request.due = time
+    if actor.alarm_is_late != 0:
+        actor.alarm_is_late = ZERO
+        request.tries = ZERO
+    elif outcome == OK or actor.alarm_turn != request.attempt:
+        return ENDED
+    elif request.tries >= st.object_ints[ALARM_RETRIES]:
+        count_object(st, slot, actor.object_class, C_ALARMS_LOST)
+        return ENDED
+    else:
+        count_object(st, slot, actor.object_class, C_RETRIES)
+        wait = st.object_floats[ALARM_RETRY] * np.float64(ONE << request.tries)
+        request.due = time + wait
+        request.tries += 1
+    name_alarm(st, slot, request.actor, request.due)
     return MOVE
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from popsim.engine.compiled.alarms import stop_ringing
+from popsim.engine.compiled.draw import STEP, quantile, two_words
 from popsim.engine.compiled.homes import (
     distance,
     find_actor,
@@ -19,6 +20,7 @@ from popsim.engine.compiled.keys import key_of
 from popsim.engine.compiled.kv import A_SESSION, AN_ALARM
 from popsim.engine.compiled.object_record import (
     count_object,
+    count_payload,
     record_answer,
 )
 from popsim.engine.compiled.object_state import (
@@ -37,7 +39,6 @@ from popsim.engine.compiled.stages import (
     MOVE,
     PLACE,
     RESUME,
-    RING,
     RUN,
     S_OBJECT_ARRIVE,
     S_OBJECT_BACK,
@@ -132,6 +133,9 @@ def set_out(st, slot, time):
             request.stage = S_OBJECT_BACK
             request.due = time
             return MOVE
+        word = two_words(st, STEP, request.entity, request.pc)[0]
+        sent = quantile(st, st.steps[request.pc].table, word)
+        count_payload(st, slot, actor.object_class, sent)
     call.host, call.generation = actor.home, actor.generation
     call.rtt = distance(st, call.site, call.host)
     if request.job == AN_ALARM:
@@ -160,7 +164,7 @@ def way_back(st, slot, time, outcome):
     call = st.calls[current(st, slot)]
     if request.job == AN_ALARM:
         request.depth -= 1
-        return RING if outcome == OBJECT_LOST else stop_ringing(st, slot, time)
+        return stop_ringing(st, slot, time, outcome)
     call.outcome = outcome
     request.stage = S_OBJECT_BACK
     request.due = time + (call.rtt * 0.5 + call.home)

@@ -6,9 +6,7 @@ import numpy as np
 
 from popsim.engine import draws
 from popsim.engine.compiled.calls import current
-from popsim.engine.compiled.homes import (
-    confirmation,
-)
+from popsim.engine.compiled.homes import confirmation, history
 from popsim.engine.compiled.jit import helper
 from popsim.engine.compiled.object_record import (
     record_commit,
@@ -28,7 +26,6 @@ from popsim.engine.layout import (
 )
 from popsim.engine.object_layout import (
     GATE,
-    HISTORY,
     O_ACTIVATIONS,
     O_ALARMS,
     O_GETS,
@@ -39,7 +36,7 @@ from popsim.engine.object_layout import (
 KEY_WAKE = np.int64(WAKE * RANK)
 ACTIVATION, STORED = np.uint64(draws.ACTIVATION), np.uint64(draws.STORED)
 TAKEOVER = np.uint64(draws.TAKEOVER)
-NONE, ZERO, ONE, KEPT = np.int64(-1), np.int64(0), np.int64(1), np.int64(HISTORY)
+NONE, ZERO, ONE = np.int64(-1), np.int64(0), np.int64(1)
 OF_A_MOVE = np.int64(1 << 32)
 OVERLOADED = np.int64(OBJECT_OVERLOADED)
 C_ACTIVATIONS, C_MOVES, C_ALARMS = np.int64(O_ACTIVATIONS), np.int64(O_MOVES), np.int64(O_ALARMS)
@@ -66,7 +63,7 @@ def commit_writes(st, slot, time):
         return False
     actor.version += 1
     if st.object_ints[N_REPLICAS] > 0:
-        st.commits[call.actor, actor.version % KEPT] = time
+        st.commits[call.actor, actor.version % history(st)] = time
     record_commit(st, slot, actor.object_class, call.host)
     if st.object_ints[IS_SERIAL] != 0:
         actor.gate = max(actor.gate, time + wait)

@@ -26,14 +26,13 @@ from popsim.engine.compiled.object_state import (
 from popsim.engine.object_layout import (
     ASKED,
     BY_TABLE,
-    HISTORY,
     O_FAILOVERS,
     REPLICA_BITS,
 )
 
 PLACE, CONFIRM = np.uint64(draws.PLACE), np.uint64(draws.CONFIRM)
 TAKEOVER, LAG = np.uint64(draws.TAKEOVER), np.uint64(draws.LAG)
-BITS, KEPT = np.int64(REPLICA_BITS), np.int64(HISTORY)
+BITS = np.int64(REPLICA_BITS)
 FAILOVERS = np.int64(O_FAILOVERS)
 NONE, ZERO, ONE = np.int64(-1), np.int64(0), np.int64(1)
 
@@ -77,19 +76,54 @@ def is_host_up(st, host):
 def give_home(st, slot, row, site, time):
     """Give an actor a home, asked for from a site; False if no host can be it (rule 39)."""
     actor = st.actors[row]
+    is_lost, since = actor.lost_from >= 0, actor.available
+    if is_lost:
+        since = max(since, restorable_since(st, actor.lost_from))
+        if since == np.inf:
+            return False
     host = wanted_home(st, row, site, time)
     if host >= 0 and not is_host_up(st, host):
         host = substitute(st, host)
     if host < 0:
         return False
-    if actor.lost_from >= 0:
+    if is_lost:
         word = two_words(st, TAKEOVER, actor.number, actor.generation)[0]
-        actor.available = actor.available + quantile(st, st.object_ints[TABLE_TAKEOVER], word)
+        actor.available = since + quantile(st, st.object_ints[TABLE_TAKEOVER], word)
         count_object(st, slot, actor.object_class, FAILOVERS)
     else:
-        record_created(st, actor.object_class, site, host)
-    actor.home, actor.lost_from = host, NONE
+        record_created(st, actor.object_class, site, host, time)
+    actor.home = host
     return True
+
+
+@helper
+def restorable_since(st, host):
+    """Return since when what a host had confirmed can be had again, in ms; inf if it cannot yet (rule 39)."""
+    first, count = host * st.object_ints[N_FOLLOWERS], ZERO
+    for row in range(st.object_ints[N_FOLLOWERS]):
+        follower = st.followers[first + row].site
+        if follower >= 0 and st.sites[follower].up != 0:
+            insert_time(st, count, st.sites[follower].up_since)
+            count += 1
+    since, home = nth_time(st, count), st.sites[st.host_sites[host]]
+    return min(since, home.up_since) if home.up != 0 else since
+
+
+@helper
+def insert_time(st, count, time):
+    """Put a time among the first ``count`` of the scratch space, which are in order."""
+    times, hole = st.object_floats, count
+    while hole > 0 and times[SCRATCH + hole - 1] > time:
+        times[SCRATCH + hole] = times[SCRATCH + hole - 1]
+        hole -= 1
+    times[SCRATCH + hole] = time
+
+
+@helper
+def nth_time(st, count):
+    """Return the quorum-th of ``count`` times in the scratch space; inf if there are fewer."""
+    quorum = st.object_ints[QUORUM]
+    return st.object_floats[SCRATCH + quorum - 1] if count >= quorum else np.inf
 
 
 @helper
@@ -132,22 +166,15 @@ def substitute(st, host):
 @helper
 def confirmation(st, entity, host, place):
     """Return how long until a quorum of followers has a write, in ms; inf if too few are up (rule 45)."""
-    first, times = host * st.object_ints[N_FOLLOWERS], st.object_floats
-    count = ZERO
+    first, count = host * st.object_ints[N_FOLLOWERS], ZERO
     for row in range(st.object_ints[N_FOLLOWERS]):
         follower = st.followers[first + row]
         if follower.site < 0 or st.sites[follower.site].up == 0:
             continue
         word = two_words(st, CONFIRM, entity, place + row)[0]
-        time = follower.rtt + quantile(st, st.object_ints[TABLE_COMMIT], word)
-        hole = count
-        while hole > 0 and times[SCRATCH + hole - 1] > time:
-            times[SCRATCH + hole] = times[SCRATCH + hole - 1]
-            hole -= 1
-        times[SCRATCH + hole] = time
+        insert_time(st, count, follower.rtt + quantile(st, st.object_ints[TABLE_COMMIT], word))
         count += 1
-    quorum = st.object_ints[QUORUM]
-    return times[SCRATCH + quorum - 1] if count >= quorum else np.inf
+    return nth_time(st, count)
 
 
 # --- replicas -------------------------------------------------------------------------------------------------
@@ -172,17 +199,22 @@ def arrival_at(st, primary, replica, version):
     way = distance(st, st.host_sites[copy.home], home) * 0.5
     word = two_words(st, LAG, first.number, (version << BITS) | copy.replica)[0]
     lag = quantile(st, st.object_ints[TABLE_LAG_OF_REPLICA], word)
-    return st.commits[primary, version % KEPT] + (way + lag)
+    return st.commits[primary, version % history(st)] + (way + lag)
 
 
 @helper
 def visible(st, primary, replica, time):
-    """Return the newest version of its primary that a replica has."""
-    newest = st.actors[primary].version
-    oldest = max(newest - KEPT, ZERO)
-    version = newest
-    while version > oldest:
+    """Return the newest version of its primary that a replica has; what is forgotten counts as there."""
+    version = st.actors[primary].version
+    forgotten = max(version - history(st), ZERO)
+    while version > forgotten:
         if arrival_at(st, primary, replica, version) <= time:
             return version
         version -= 1
-    return oldest
+    return forgotten
+
+
+@helper
+def history(st):
+    """Return how many commits of an object are remembered."""
+    return np.int64(st.commits.shape[1])

@@ -14,14 +14,18 @@ from popsim.engine.object_layout import (
     H_CALLS,
     H_COMMITS,
     H_CREATED,
+    H_LIVING,
     O_ACTIVE_US,
     O_CALLS,
     O_COMMITS,
     O_CREATED,
+    O_EXISTED_US,
     O_IDLE_US,
     O_IN_REGION,
+    O_PAYLOAD_BYTES,
     O_REPLICA_READS,
     O_STALE,
+    O_TRUNCATED,
     OPEN,
     PARTS,
     TO_HOME,
@@ -31,6 +35,7 @@ ROWS = np.int64(ob.ROWS_PER_CLASS)
 CALL, FIRST_PART, DISTANCE = np.int64(ob.CALL), np.int64(ob.FIRST_PART), np.int64(ob.DISTANCE)
 SPAWN, STALENESS = np.int64(ob.SPAWN), np.int64(ob.STALENESS)
 N_PARTS = np.int64(len(PARTS))
+ROWS_OF_MESSAGE = np.int64(ob.ROWS_PER_MESSAGE)
 
 
 @helper
@@ -47,6 +52,13 @@ def count_object(st, slot, object_class, column):
 
 
 @helper
+def count_payload(st, slot, object_class, amount):
+    """Count bytes that a request sends with a call."""
+    if is_measured(st, slot):
+        st.object_by_class[object_class, O_PAYLOAD_BYTES] += np.int64(amount + 0.5)
+
+
+@helper
 def count_at(st, time, object_class, column):
     """Count something that happens without a request."""
     if time >= st.floats[F_WARMUP]:
@@ -60,11 +72,25 @@ def add_value(st, object_class, row, amount):
 
 
 @helper
-def record_created(st, object_class, site, host):
+def add_of_message(st, kind, row, amount):
+    """Add to a histogram of a kind of message."""
+    st.object_by_message[kind * ROWS_OF_MESSAGE + row, bucket_of(amount)] += 1
+
+
+@helper
+def record_created(st, object_class, site, host, time):
     """Count a new object by who asked first and its home; in the warm-up, too: it stays there."""
     st.object_by_class[object_class, O_CREATED] += 1
     st.object_created[site, host] += 1
     st.object_by_host[host, H_CREATED] += 1
+    record_existence(st, object_class, time)
+
+
+@helper
+def record_existence(st, object_class, since):
+    """Count the time that there is an object, or a replica of one."""
+    amount = window_us(st, since, st.floats[F_DURATION])
+    st.object_by_class[object_class, O_EXISTED_US] += amount
 
 
 @helper
@@ -86,10 +112,12 @@ def record_spawn(st, slot, number):
 
 
 @helper
-def record_replica_read(st, slot, object_class, stale):
+def record_replica_read(st, slot, object_class, stale, is_truncated):
     """Record a read that a replica answers; ``stale`` ms, negative = fresh."""
     if is_measured(st, slot):
         st.object_by_class[object_class, O_REPLICA_READS] += 1
+        if is_truncated:
+            st.object_by_class[object_class, O_TRUNCATED] += 1
         if stale >= 0.0:
             st.object_by_class[object_class, O_STALE] += 1
             add_value(st, object_class, STALENESS, stale)
@@ -122,17 +150,20 @@ def window_us(st, start, end):
 
 
 @helper
-def record_active(st, row, end):
-    """Count the time with work in progress."""
+def record_lived(st, row, end):
+    """Count the time with work in progress, and that in memory without, since the last count."""
     actor = st.actors[row]
-    amount = window_us(st, actor.active_since, end)
-    st.object_by_class[actor.object_class, O_ACTIVE_US] += amount
-    st.object_by_host[actor.home, H_ACTIVE_US] += amount
+    idle = window_us(st, actor.idle_since, min(end, actor.deadline))
+    st.object_by_class[actor.object_class, O_IDLE_US] += idle
+    active = window_us(st, actor.active_since, min(end, actor.idle_since))
+    if active > 0:
+        st.object_by_class[actor.object_class, O_ACTIVE_US] += active
+        st.object_by_host[actor.home, H_ACTIVE_US] += active
 
 
 @helper
-def record_idle(st, row, end):
-    """Count the time in memory without work."""
+def record_living(st, row):
+    """Count an object where its home is when the run ends."""
     actor = st.actors[row]
-    amount = window_us(st, actor.idle_since, min(end, actor.deadline))
-    st.object_by_class[actor.object_class, O_IDLE_US] += amount
+    if actor.replica == 0 and actor.home >= 0:
+        st.object_by_host[actor.home, H_LIVING] += 1

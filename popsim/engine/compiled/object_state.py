@@ -10,7 +10,7 @@ from popsim.engine.arrays import Ints, records
 from popsim.engine.compiled.kv_state import shift_of
 from popsim.engine.layout import Growth, Inputs
 from popsim.engine.object_books import ObjectBooks
-from popsim.engine.object_layout import HISTORY, PARTS
+from popsim.engine.object_layout import PARTS
 
 ACTOR_DTYPE = np.dtype(
     [
@@ -31,6 +31,7 @@ ACTOR_DTYPE = np.dtype(
         ("idle_since", "f8"),
         ("deadline", "f8"),
         ("active_since", "f8"),
+        ("leaves", "f8"),  # when the last answer does
         ("version", "i8"),
         ("candidate", "i8"),
         ("votes", "i8"),
@@ -106,8 +107,10 @@ CALL_DTYPE = np.dtype(  # [slot * depth + level]
     MOST_PARTICIPANTS,
     BASE,
     ASK_ADDRESS,
-) = range(28)
-HIBERNATE_AFTER, SCRATCH = 0, 1  # SCRATCH: times of followers, while a commit sorts them
+    ALARM_RETRIES,
+) = range(29)
+HIBERNATE_AFTER, ALARM_RETRY = 0, 1
+SCRATCH = 2  # times of followers, while they are sorted
 
 SPARE_SLOTS = 8  # of one event: its own, a refresh, alarms that it sets
 SPARE_ACTORS = 4
@@ -123,10 +126,15 @@ def object_arrays(inputs: Inputs, growth: Growth, books: ObjectBooks) -> dict[st
     return {
         "object_ints": _ints(inputs, growth),
         "object_floats": np.concatenate(
-            [[objects.scalars.hibernate_after], np.zeros(objects.scalars.followers)]
+            [
+                [objects.scalars.hibernate_after, objects.scalars.alarm_retry],
+                np.zeros(objects.scalars.followers),
+            ]
         ),
         "actors": records(ACTOR_DTYPE, growth.objects if used else 1),
-        "commits": np.full((growth.objects if has_replicas else 1, HISTORY), -np.inf),
+        "commits": np.full(
+            (growth.objects if has_replicas else 1, objects.scalars.history), -np.inf
+        ),
         "object_index": records(INDEX_DTYPE, growth.object_index if used else 1),
         "members": records(MEMBER_DTYPE, growth.members if used else 1),
         "calls": records(CALL_DTYPE, growth.slots * depth if used else 1),
@@ -148,6 +156,7 @@ def object_arrays(inputs: Inputs, growth: Growth, books: ObjectBooks) -> dict[st
         "messages": objects.messages.copy(),
         "tally": np.zeros(1, np.int64),
         "object_histogram": books.histogram,
+        "object_by_message": books.by_message,
         "object_by_class": books.by_class,
         "object_by_host": books.by_host,
         "object_created": books.created,
@@ -157,7 +166,7 @@ def object_arrays(inputs: Inputs, growth: Growth, books: ObjectBooks) -> dict[st
 
 def _ints(inputs: Inputs, growth: Growth) -> Ints:
     objects, rules = inputs.objects, inputs.objects.scalars
-    ints = np.zeros(28, np.int64)
+    ints = np.zeros(29, np.int64)
     base = inputs.kv.spaces.first[objects.classes.space[0]] if objects.is_used else 0
     for index, value in {
         INDEX_SHIFT: shift_of(growth.object_index),
@@ -182,6 +191,7 @@ def _ints(inputs: Inputs, growth: Growth) -> Ints:
         MESSAGE_CLASS: rules.message_class,
         MOST_PARTICIPANTS: int(objects.classes.participants.max()),
         BASE: int(base),
+        ALARM_RETRIES: rules.alarm_retries,
     }.items():
         ints[index] = value
     return ints

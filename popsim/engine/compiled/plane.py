@@ -198,9 +198,11 @@ class CompiledPlane:
         while len(self.state.slots) - int(self.state.integers[I_SLOT_TOP]) < needed:
             self._grow_slots()
 
-    def restore_site(self, index: int) -> None:
-        """Let a site serve again, with nothing running."""
-        self.state.sites.up[index] = 1
+    def restore_site(self, index: int, time: float) -> None:
+        """Let a site serve again at ``time`` = now, with nothing running."""
+        sites = self.state.sites
+        if not sites.up[index]:
+            sites.up[index], sites.up_since[index] = 1, time
 
     def set_store(self, index: int, *, is_up: bool) -> None:
         """Let a central store answer, or not."""
@@ -250,6 +252,7 @@ class CompiledPlane:
             ),
             objects=ObjectBooks(
                 histogram=state.object_histogram,
+                by_message=state.object_by_message,
                 by_class=state.object_by_class,
                 by_host=state.object_by_host,
                 created=state.object_created,

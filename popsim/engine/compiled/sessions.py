@@ -19,12 +19,13 @@ from popsim.engine.compiled.jit import helper
 from popsim.engine.compiled.keys import key_of
 from popsim.engine.compiled.kv import A_SESSION, AN_ALARM, event_key
 from popsim.engine.compiled.object_record import (
+    add_of_message,
     add_value,
     count_at,
     count_object,
     is_measured,
-    record_active,
-    record_idle,
+    record_existence,
+    record_lived,
 )
 from popsim.engine.compiled.object_state import (
     BASE,
@@ -66,6 +67,7 @@ from popsim.engine.object_layout import (
     O_RECONNECT_FAILURES,
     O_RECONNECTED,
     REPLICA_BITS,
+    SHORTEST_WAIT_MS,
 )
 
 MEMBER, MESSAGE = np.uint64(draws.MEMBER), np.uint64(draws.MESSAGE)
@@ -76,7 +78,8 @@ ACCESS, JITTER = np.int64(T_ACCESS), np.int64(T_JITTER)
 KEY_DEAD = np.int64(DEAD * RANK)
 MEMBER_KEYS, MOST_DOUBLINGS = np.int64(MAX_PARTICIPANTS + 24), np.int64(6)
 BITS = np.int64(REPLICA_BITS)
-VISIBLE, ACKNOWLEDGED = np.int64(ob.VISIBLE), np.int64(ob.ACKNOWLEDGED)
+VISIBLE, SEEN = np.int64(ob.VISIBLE), np.int64(ob.SEEN)
+ACKNOWLEDGED = np.int64(ob.ACKNOWLEDGED)
 AGAIN = np.int64(ob.RECONNECT)
 CUT, DELIVERED, MISSED = np.int64(O_CUT), np.int64(O_DELIVERED), np.int64(O_MISSED)
 C_RECONNECTED, C_FAILURES = np.int64(O_RECONNECTED), np.int64(O_RECONNECT_FAILURES)
@@ -87,7 +90,7 @@ NONE, ZERO, ONE = np.int64(-1), np.int64(0), np.int64(1)
 
 
 @helper
-def create_actor(st, slot):
+def create_actor(st, slot, time):
     """Make the actor that a slot looks for, with its participants; the caller guarantees room."""
     request = st.slots[slot]
     row = st.object_ints[N_ACTORS]
@@ -101,13 +104,16 @@ def create_actor(st, slot):
     actor.available, actor.ready, actor.gate = -np.inf, -np.inf, -np.inf
     actor.busy, actor.waiting, actor.calls = ZERO, ZERO, ZERO
     actor.wait_head, actor.wait_tail = NONE, NONE
-    actor.idle_since, actor.deadline, actor.active_since = np.inf, -np.inf, 0.0
+    actor.idle_since, actor.deadline, actor.active_since = np.inf, -np.inf, np.inf
+    actor.leaves = -np.inf
     actor.version, actor.candidate, actor.votes = ZERO, NONE, ZERO
     actor.alarm_turn = ZERO
     actor.alarm_runs, actor.alarm_is_late = ZERO, ZERO
     actor.spread, actor.members = ZERO, NONE
     index_actor(st, ((actor.number << BITS) | actor.replica) + ONE, row)
-    if actor.replica == 0 and st.classes[actor.object_class].participants > 0:
+    if actor.replica > 0:
+        record_existence(st, actor.object_class, time)
+    elif st.classes[actor.object_class].participants > 0:
         begin_sessions(st, row)
 
 
@@ -178,7 +184,7 @@ def send_message(st, slot, time):
     kind = ZERO
     while not position < st.messages[kind].cumulative:
         kind += 1
-    request.pc = st.messages[kind].entry
+    request.message, request.pc = kind, st.messages[kind].entry
     member = st.members[st.actors[row].members + request.member]
     request.client, request.network = member.client, member.network
     if member.since > request.start:
@@ -217,7 +223,11 @@ def tell(st, slot, time):
         rtt = line(st, request.entity, (request.pc << 16) | place, actor.members + place)
         way = distance(st, member.ingress, call.host) * 0.5 + rtt * 0.5
         told += 1
-        add_value(st, row, VISIBLE + actor.spread, (leave + way) - request.start)
+        seen = (leave + way) - request.start
+        if sender >= 0:
+            add_of_message(st, request.message, SEEN + actor.spread, seen)
+        else:
+            add_value(st, row, VISIBLE + actor.spread, seen)
     st.object_by_class[row, DELIVERED] += told
     st.object_by_class[row, MISSED] += missed
 
@@ -228,7 +238,7 @@ def acknowledge(st, slot, total):
     request = st.slots[slot]
     if is_measured(st, slot):
         actor = st.actors[find_actor(st, request.addressee, ZERO)]
-        add_value(st, actor.object_class, ACKNOWLEDGED + actor.spread, total)
+        add_of_message(st, request.message, ACKNOWLEDGED + actor.spread, total)
 
 
 # --- being cut, and connecting again --------------------------------------------------------------------------
@@ -243,13 +253,11 @@ def lose_actor(st, row, time):
     while waiter >= 0:
         push(st, time, wake_key(st, waiter, KEY_DEAD), waiter)
         waiter = st.slots[waiter].next
-    if actor.calls > 0:
-        record_active(st, row, time)
-    else:
-        record_idle(st, row, time)
+    record_lived(st, row, time)
     actor.busy, actor.calls, actor.votes, actor.waiting = ZERO, ZERO, ZERO, ZERO
     actor.wait_head, actor.wait_tail = NONE, NONE
-    actor.deadline, actor.idle_since = -np.inf, np.inf
+    actor.deadline, actor.leaves = -np.inf, -np.inf
+    actor.idle_since, actor.active_since = np.inf, np.inf
     if actor.members >= 0:
         for place in range(st.classes[actor.object_class].participants):
             cut_session(st, actor.members + place, time)
@@ -287,7 +295,9 @@ def patience(st, slot):
     job.stage = S_CONNECT
     word = two_words(st, CONNECT, actor.number, (place << 32) | job.attempt)[0]
     wait = quantile(st, st.object_ints[TABLE_RECONNECT], word)
-    return wait * np.float64(ONE << min(job.attempt, MOST_DOUBLINGS))
+    if job.attempt > 0:
+        wait = max(wait, SHORTEST_WAIT_MS) * np.float64(ONE << min(job.attempt, MOST_DOUBLINGS))
+    return wait
 
 
 @helper
@@ -349,9 +359,11 @@ def set_alarm(st, slot, time):
     if actor.members >= 0:
         job.client = st.members[actor.members].client
     job.depth, job.makes, job.is_placed, job.member = ZERO, ZERO, ZERO, NONE
+    job.tries = ZERO
     job.addressee, job.seen_object, job.ingress = NONE, NONE, NONE
     after = quantile(
         st, st.steps[request.pc].table, two_words(st, STEP, request.entity, request.pc)[0]
     )
+    after = max(after, SHORTEST_WAIT_MS)
     name_alarm(st, own, row, time + after)
     push(st, time + after, event_key(st, own), own)

@@ -170,7 +170,7 @@ def settle_in_object(st, slot, time, what):
     after = what
     while what >= CALL and what < FAILED:
         if what == CREATE:
-            create_actor(st, slot)
+            create_actor(st, slot, time)
             what = after
         if what == PLACE:
             what = place(st, slot, time)

@@ -75,7 +75,9 @@ SLOT_DTYPE = np.dtype(
         ("seen_version", "i8"),
         ("addressee", "i8"),  # number of the object whose participant sends this message
         ("member", "i8"),  # which participant
+        ("message", "i8"),  # what kind
         ("attempt", "i8"),  # to connect again; turn of an alarm
+        ("tries", "i8"),  # of an alarm that have failed
     ]
 )
 INSTANCE_DTYPE = np.dtype(
@@ -109,6 +111,7 @@ SITE_DTYPE = np.dtype(
         ("up", "i8"),
         ("withdrawn", "i8"),
         ("epoch", "i8"),
+        ("up_since", "f8"),  # ms, if it is up
         ("memory", "i8"),
         ("lru_oldest", "i8"),
         ("lru_newest", "i8"),
@@ -258,7 +261,7 @@ class State(NamedTuple):
     object_ints: Ints
     object_floats: Floats
     actors: Records
-    commits: Floats  # [actor, version % HISTORY]
+    commits: Floats  # [actor, version % history]
     object_index: Records  # actors by number and replica
     members: Records
     calls: Records  # [slot * depth + level]
@@ -280,6 +283,7 @@ class State(NamedTuple):
     messages: Records
     tally: Ints
     object_histogram: Ints
+    object_by_message: Ints
     object_by_class: Ints
     object_by_host: Ints
     object_created: Ints
@@ -295,17 +299,14 @@ def initial_state(inputs: Inputs, growth: Growth) -> State:
         clients[name] = inputs.clients[name]
     clients.surge, clients.dns_ready, clients.dns_expiry = 1.0, -np.inf, -np.inf
     upstreams = records(LINK_DTYPE, len(inputs.upstreams))
-    upstreams.site, upstreams.rtt, upstreams.used = (
-        inputs.upstreams.site,
-        inputs.upstreams.rtt,
-        -np.inf,
-    )
+    upstreams.site, upstreams.rtt = inputs.upstreams.site, inputs.upstreams.rtt
+    upstreams.used = -np.inf
     fetches = records(LINK_DTYPE, len(inputs.origin_rtt))
     fetches.rtt, fetches.used = inputs.origin_rtt, -np.inf
     pools = records(POOL_DTYPE, inputs.site_count * rules.function_count)
     pools.partly_used, pools.idle, pools.wait_head, pools.wait_tail = -1, -1, -1, -1
     sites = records(SITE_DTYPE, inputs.site_count)
-    sites.up, sites.lru_oldest, sites.lru_newest = 1, -1, -1
+    sites.up, sites.up_since, sites.lru_oldest, sites.lru_newest = 1, -np.inf, -1, -1
     instances = records(INSTANCE_DTYPE, growth.instances)
     instances.site = -1
     tables = np.zeros((len(inputs.tables), 2 * NODES + 1))

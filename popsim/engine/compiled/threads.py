@@ -14,6 +14,7 @@ from popsim.engine.compiled.homes import (
     arrival_at,
     distance,
     find_actor,
+    history,
     is_host_up,
     visible,
 )
@@ -21,8 +22,7 @@ from popsim.engine.compiled.jit import helper
 from popsim.engine.compiled.kv import AN_ALARM, event_key
 from popsim.engine.compiled.object_record import (
     count_object,
-    record_active,
-    record_idle,
+    record_lived,
     record_replica_read,
     record_spawn,
 )
@@ -65,7 +65,6 @@ from popsim.engine.object_layout import (
     AWAIT,
     EXECUTE,
     GATE,
-    HISTORY,
     O_ACTIVATIONS,
     O_ALARMS,
     O_GETS,
@@ -80,7 +79,7 @@ from popsim.engine.object_layout import (
 KEY_WAKE = np.int64(WAKE * RANK)
 ACTIVATION, STORED = np.uint64(draws.ACTIVATION), np.uint64(draws.STORED)
 TAKEOVER = np.uint64(draws.TAKEOVER)
-NONE, ZERO, ONE, KEPT = np.int64(-1), np.int64(0), np.int64(1), np.int64(HISTORY)
+NONE, ZERO, ONE = np.int64(-1), np.int64(0), np.int64(1)
 OF_A_MOVE = np.int64(1 << 32)
 OVERLOADED = np.int64(OBJECT_OVERLOADED)
 C_ACTIVATIONS, C_MOVES, C_ALARMS = np.int64(O_ACTIVATIONS), np.int64(O_MOVES), np.int64(O_ALARMS)
@@ -147,11 +146,11 @@ def meet_replica(st, slot, time):
         if call.generation != replica.generation:
             return LOST_CALL
     call.version = newest
-    stale = -np.inf
+    stale, forgotten = -np.inf, primary.version - history(st)
     if newest < primary.version:
-        oldest = max(newest + 1, primary.version - KEPT + 1)
-        stale = time - st.commits[row, oldest % KEPT]
-    record_replica_read(st, slot, replica.object_class, stale)
+        stale = time - st.commits[row, (max(newest, forgotten) + 1) % history(st)]
+    is_truncated = 0 < newest <= forgotten
+    record_replica_read(st, slot, replica.object_class, stale, is_truncated)
     return GET_THREAD
 
 
@@ -232,13 +231,13 @@ def has_thread_now(st, slot, time):
     call.has_begun = ONE
     actor.calls += 1
     if actor.calls == 1:
-        record_idle(st, call.actor, time)
+        record_lived(st, call.actor, time)
         actor.ready = max(time, actor.available)
         if actor.deadline <= time:
             word = two_words(st, ACTIVATION, request.entity, request.depth - 1)[0]
             actor.ready = actor.ready + quantile(st, st.object_ints[TABLE_ACTIVATION], word)
             count_object(st, slot, actor.object_class, C_ACTIVATIONS)
-        actor.active_since = time
+        actor.active_since, actor.idle_since = time, np.inf
     if actor.ready > time:
         call.mark = time
         request.stage = S_OBJECT_OPEN
@@ -351,6 +350,7 @@ def end_call(st, slot, time):
     if actor.replica == 0:
         call.version = actor.version
     actor.calls -= 1
+    actor.leaves = max(actor.leaves, time, gate_of(st, number))
     if actor.calls == 0:
         rest(st, slot, time)
     hand_over(st, slot, time)
@@ -359,7 +359,7 @@ def end_call(st, slot, time):
         if call.outcome == OK:
             count_object(st, slot, actor.object_class, C_ALARMS)
         request.depth -= 1
-        return stop_ringing(st, slot, time)
+        return stop_ringing(st, slot, time, call.outcome)
     leave = max(time, gate_of(st, number))
     st.parts[number, GATE] += leave - time
     call.mark = leave
@@ -375,17 +375,20 @@ def rest(st, slot, time):
     call = st.calls[current(st, slot)]
     actor = st.actors[call.actor]
     level = request.depth - 1
-    record_active(st, call.actor, time)
-    actor.idle_since = time
-    actor.deadline = time + st.object_floats[HIBERNATE_AFTER]
-    if st.classes[actor.object_class].hibernates == 0:
+    actor.idle_since = actor.leaves
+    if st.classes[actor.object_class].hibernates != 0:
+        actor.deadline = actor.idle_since + st.object_floats[HIBERNATE_AFTER]
+    elif actor.members >= 0:
+        actor.deadline = np.inf
+    else:
         word = two_words(st, STORED, request.entity, level)[0]
-        actor.deadline = time + quantile(st, st.object_ints[TABLE_EVICT], word)
+        actor.deadline = actor.idle_since + quantile(st, st.object_ints[TABLE_EVICT], word)
     votes = st.object_ints[VOTES]
     is_free = actor.waiting == 0 and (call.has_thread != 0 or actor.busy == 0)
     if is_free and 0 < votes <= actor.votes and is_host_up(st, actor.candidate):
         word = two_words(st, TAKEOVER, request.entity, OF_A_MOVE | level)[0]
-        actor.home, actor.votes = actor.candidate, ZERO
+        record_lived(st, call.actor, time)
+        actor.lost_from, actor.home, actor.votes = actor.home, actor.candidate, ZERO
         actor.available = time + quantile(st, st.object_ints[TABLE_MOVE], word)
-        actor.deadline, actor.idle_since = -np.inf, np.inf
+        actor.deadline, actor.idle_since, actor.active_since = -np.inf, np.inf, np.inf
         count_object(st, slot, actor.object_class, C_MOVES)

@@ -10,8 +10,8 @@ from popsim.engine.compiled.instances import forget
 from popsim.engine.compiled.jit import entry, helper
 from popsim.engine.compiled.object_record import (
     count_at,
-    record_active,
-    record_idle,
+    record_lived,
+    record_living,
 )
 from popsim.engine.compiled.object_state import (
     N_ACTORS,
@@ -91,7 +91,9 @@ def lose_objects(st, index, time):
         if actor.home >= 0 and st.host_sites[actor.home] == index:
             lose_actor(st, row, time)
             if actor.replica == 0:
-                actor.lost_from, actor.home, actor.available = actor.home, NONE, time
+                if actor.available <= time:  # else the one before still has it
+                    actor.lost_from = actor.home
+                actor.home, actor.available = NONE, time
     for row in range(st.object_ints[N_MEMBERS]):
         if st.members[row].ingress == index:
             cut_session(st, row, time)
@@ -123,7 +125,5 @@ def count_remaining(st):
         if item.site >= 0:
             add_instance_time(st, IDLE_US, item.idle_since, item.expiry)
     for row in range(st.object_ints[N_ACTORS]):
-        if st.actors[row].calls > 0:
-            record_active(st, row, np.inf)
-        else:
-            record_idle(st, row, np.inf)
+        record_lived(st, row, np.inf)
+        record_living(st, row)

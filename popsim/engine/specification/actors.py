@@ -9,7 +9,7 @@ from typing import Any
 import simpy
 
 from popsim.engine.layout import PHASE_COUNT
-from popsim.engine.object_layout import HISTORY, PARTS
+from popsim.engine.object_layout import PARTS
 
 NEVER, FOREVER = float("-inf"), float("inf")
 
@@ -35,7 +35,7 @@ class Actor:
     replica: int = 0  # 0 = the object itself
     home: int = -1  # host
     generation: int = 0  # of what runs: a loss or restart ends it
-    lost_from: int = -1  # host that it was lost with
+    lost_from: int = -1  # host that it was lost with, whose followers have what was confirmed
     available: float = NEVER  # when a takeover or a move is done; before, when it was lost
     ready: float = NEVER  # when its activation ends
     is_busy: bool = False
@@ -44,9 +44,10 @@ class Actor:
     gate: float = NEVER  # when all commits are confirmed
     idle_since: float = FOREVER
     deadline: float = NEVER  # when it leaves the memory, if nothing comes
-    active_since: float = 0.0
+    active_since: float = FOREVER
+    leaves: float = NEVER  # when the last answer does
     version: int = 0  # commits so far
-    commits: list[float] = field(default_factory=lambda: [NEVER] * HISTORY)  # by version % HISTORY
+    commits: list[float] = field(default_factory=list)  # by version % history; for replicas
     candidate: int = -1  # host that the votes are for
     votes: int = 0
     alarm_turn: int = 0  # of the alarm that was set last, which replaces all others
@@ -66,6 +67,7 @@ class Job:
     start: float
     client: int
     member: int = -1
+    tries: int = 0  # of an alarm that have failed
     is_absent: bool = False
     compute: int = -1
     makes: bool = False

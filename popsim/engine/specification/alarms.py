@@ -10,13 +10,10 @@ import simpy
 from popsim.engine import draws
 from popsim.engine.layout import (
     ALARM,
-    OBJECT_LOST,
     OBJECT_UNAVAILABLE,
     OK,
 )
-from popsim.engine.object_layout import (
-    O_ALARMS,
-)
+from popsim.engine.object_layout import O_ALARM_RETRIES, O_ALARMS, O_ALARMS_LOST
 from popsim.engine.specification.actors import Actor, Job
 from popsim.engine.specification.homes import new_call
 from popsim.engine.specification.threads import Threads
@@ -33,14 +30,14 @@ class Alarms:
         self.recorder, self.base = threads.recorder, base
         threads.alarms = self
 
-    def set(self, actor: Actor, time: float) -> None:
+    def set(self, actor: Actor, time: float, tries: int = 0) -> None:
         """Let an object's alarm go off at a time, instead of any other (rule 47)."""
         actor.alarm_turn += 1
         entity = (
             draws.ALARM_ENTITY + (actor.number << draws.TURN_BITS) + (actor.alarm_turn & 0xFFFFF)
         )
         client = actor.members[0].client if actor.members else 0
-        job = Job(ALARM, (actor.number - self.base) << 1, entity, time, client)
+        job = Job(ALARM, (actor.number - self.base) << 1, entity, time, client, tries=tries)
         self.env.process(self._ring(job, actor, actor.alarm_turn))
 
     def _ring(self, job: Job, actor: Actor, turn: int) -> Life:
@@ -52,13 +49,22 @@ class Alarms:
             actor.alarm_is_late = True
             return
         actor.alarm_runs = True
-        outcome = OBJECT_LOST
-        while outcome == OBJECT_LOST:
-            outcome = yield from self._run(job, actor)
+        outcome = yield from self._run(job, actor)
         actor.alarm_runs = False
         if actor.alarm_is_late:
             actor.alarm_is_late = False
             self.set(actor, self.env.now)
+        elif outcome != OK and actor.alarm_turn == turn:
+            self._try_again(job, actor)
+
+    def _try_again(self, job: Job, actor: Actor) -> None:
+        """Set an alarm anew whose run failed, twice as long from now as the last time; not for ever."""
+        if job.tries >= self.threads.rules.alarm_retries:
+            self.recorder.count(job, actor.object_class, O_ALARMS_LOST)
+            return
+        self.recorder.count(job, actor.object_class, O_ALARM_RETRIES)
+        wait = self.threads.rules.alarm_retry * 2.0**job.tries
+        self.set(actor, self.env.now + wait, job.tries + 1)
 
     def _run(self, job: Job, actor: Actor) -> Outcome:
         host = actor.home if actor.home >= 0 else actor.lost_from

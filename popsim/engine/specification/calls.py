@@ -10,6 +10,7 @@ from typing import Any
 
 import simpy
 
+from popsim.engine import draws
 from popsim.engine.layout import (
     OBJECT_LOST,
     OBJECT_OVERLOADED,
@@ -22,10 +23,10 @@ from popsim.engine.object_layout import (
     AWAIT,
     BACK,
     GATE,
-    HISTORY,
     O_FAILED,
     O_LOST,
     O_OVERLOADED,
+    O_PAYLOAD_BYTES,
     O_UNAVAILABLE,
     TO_HOME,
 )
@@ -62,7 +63,10 @@ class Calls:
             self.actors[number, replica] = actor
             if replica > 0:
                 actor.home = self.homes.replica_hosts[replica - 1]
+                self.recorder.exists(object_class, self.env.now)
             else:
+                if self.homes.replica_hosts:
+                    actor.commits = [NEVER] * self.rules.history
                 self.threads.sessions.begin(actor)
         return self.actors[number, replica]
 
@@ -81,6 +85,8 @@ class Calls:
             outcome = OBJECT_UNAVAILABLE
             self.recorder.count(request, step.object_class, O_UNAVAILABLE)
         else:
+            sent = self.threads.lookups.draw(step.table, draws.STEP, request.entity, pc)
+            self.recorder.count(request, step.object_class, O_PAYLOAD_BYTES, int(sent + 0.5))
             outcome = yield from self.visit(request, actor, site, level, step.entry)
         request.compute = site
         if level == 0:
@@ -185,9 +191,12 @@ class Calls:
                 return
             newest = max(self.homes.visible(primary, replica, self.env.now), version)
         call.version = newest
-        oldest = max(newest + 1, primary.version - HISTORY + 1)
-        stale = self.env.now - primary.commits[oldest % HISTORY]
-        self.recorder.replica_read(call, stale if newest < primary.version else NEVER)
+        history, stale = self.rules.history, NEVER
+        if newest < primary.version:
+            oldest = max(newest, primary.version - history) + 1
+            stale = self.env.now - primary.commits[oldest % history]
+        is_truncated = 0 < newest <= primary.version - history
+        self.recorder.replica_read(call, stale, is_truncated=is_truncated)
 
     # --- failure ----------------------------------------------------------------------------------------------
 
@@ -197,8 +206,9 @@ class Calls:
             if actor.home >= 0 and self.homes.host_sites[actor.home] == index:
                 self.threads.lose(actor)
                 if actor.replica == 0:
-                    actor.lost_from, actor.home = actor.home, -1
-                    actor.available = self.env.now
+                    if actor.available <= self.env.now:  # else the one before still has it
+                        actor.lost_from = actor.home
+                    actor.home, actor.available = -1, self.env.now
 
     def restart_class(self, object_class: int) -> None:
         """Restart every object of a class, as a deployment does."""

@@ -10,7 +10,6 @@ from popsim.engine.layout import Inputs
 from popsim.engine.object_layout import (
     ASKED,
     BY_TABLE,
-    HISTORY,
     O_FAILOVERS,
 )
 from popsim.engine.specification.actors import FOREVER, Actor, Call
@@ -55,20 +54,37 @@ class Homes:
 
     def place(self, task: Any, actor: Actor, site: int, now: float) -> bool:
         """Give an actor a home, asked for from a site; False if no host can be it (rule 39)."""
+        is_lost, since = actor.lost_from >= 0, actor.available
+        if is_lost:
+            since = max(since, self.restorable_since(actor.lost_from))
+            if since == FOREVER:
+                return False
         host = self._wanted(actor, site, now)
         if not self.is_up(host):
             host = self._substitute(host)
         if host < 0:
             return False
-        if actor.lost_from >= 0:
+        if is_lost:
             takeover = self.rules.takeover_table
             wait = self.lookups.draw(takeover, draws.TAKEOVER, actor.number, actor.generation)
-            actor.available = actor.available + wait
+            actor.available = since + wait
             self.recorder.count(task, actor.object_class, O_FAILOVERS)
         else:
-            self.recorder.created(actor.object_class, site, host)
-        actor.home, actor.lost_from = host, -1
+            self.recorder.created(actor.object_class, site, host, now)
+        actor.home = host
         return True
+
+    def restorable_since(self, host: int) -> float:
+        """Return since when what a host had confirmed can be had again, in ms; inf if it cannot yet (rule 39).
+
+        It takes a quorum of the host's followers, or the host itself.
+        """
+        first, quorum, home = host * self.rules.followers, self.rules.quorum, self.host_sites[host]
+        followers = [self.followers[first + row][0] for row in range(self.rules.followers)]
+        living = [self.sites[one] for one in followers if one >= 0 and self.sites[one].up]
+        times = sorted(site.up_since for site in living)
+        agreed = times[quorum - 1] if len(times) >= quorum else FOREVER
+        return min(agreed, self.sites[home].up_since) if self.sites[home].up else agreed
 
     def _wanted(self, actor: Actor, site: int, now: float) -> int:
         if self.rules.mode == BY_TABLE:
@@ -117,14 +133,15 @@ class Homes:
         way = self.distance(self.host_sites[replica.home], home) * 0.5
         index = (version << 6) | replica.replica
         lag = self.lookups.draw(self.rules.lag_table, draws.LAG, primary.number, index)
-        return primary.commits[version % HISTORY] + (way + lag)
+        return primary.commits[version % self.rules.history] + (way + lag)
 
     def visible(self, primary: Actor, replica: Actor, now: float) -> int:
-        """Return the newest version of its primary that a replica has."""
-        for version in range(primary.version, max(primary.version - HISTORY, 0), -1):
+        """Return the newest version of its primary that a replica has; what is forgotten counts as there."""
+        forgotten = max(primary.version - self.rules.history, 0)
+        for version in range(primary.version, forgotten, -1):
             if self.arrival(primary, replica, version) <= now:
                 return version
-        return max(primary.version - HISTORY, 0)
+        return forgotten
 
 
 def new_call(homes: Homes, now: float, task: Any, actor: Actor, site: int, level: int) -> Call:

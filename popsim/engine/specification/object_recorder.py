@@ -11,14 +11,17 @@ from popsim.engine.object_layout import (
     H_CALLS,
     H_COMMITS,
     H_CREATED,
+    H_LIVING,
     O_ACTIVE_US,
     O_CALLS,
     O_COMMITS,
     O_CREATED,
+    O_EXISTED_US,
     O_IDLE_US,
     O_IN_REGION,
     O_REPLICA_READS,
     O_STALE,
+    O_TRUNCATED,
     OPEN,
     TO_HOME,
 )
@@ -41,20 +44,30 @@ class ObjectRecorder:
         """Tell whether a request or job began after the warm-up."""
         return bool(task.start >= self.inputs.rules.warmup)
 
-    def count(self, task: Any, object_class: int, column: int) -> None:
+    def count(self, task: Any, object_class: int, column: int, amount: int = 1) -> None:
         """Count something that a request or job did."""
         if self.is_measured(task):
-            self.books.by_class[object_class, column] += 1
+            self.books.by_class[object_class, column] += amount
 
     def value(self, object_class: int, row: int, amount: float) -> None:
         """Add to a histogram of a class."""
         self.books.histogram[object_class * ob.ROWS_PER_CLASS + row, bucket_of(amount)] += 1
 
-    def created(self, object_class: int, site: int, host: int) -> None:
+    def message(self, kind: int, row: int, amount: float) -> None:
+        """Add to a histogram of a kind of message."""
+        self.books.by_message[kind * ob.ROWS_PER_MESSAGE + row, bucket_of(amount)] += 1
+
+    def created(self, object_class: int, site: int, host: int, now: float) -> None:
         """Count a new object by who asked first and its home; in the warm-up, too: it stays there."""
         self.books.by_class[object_class, O_CREATED] += 1
         self.books.created[site, host] += 1
         self.books.by_host[host, H_CREATED] += 1
+        self.exists(object_class, now)
+
+    def exists(self, object_class: int, since: float) -> None:
+        """Count the time that there is an object, or a replica of one."""
+        amount = window_us(since, self.inputs.rules.duration, self.inputs)
+        self.books.by_class[object_class, O_EXISTED_US] += amount
 
     def committed(self, call: Call) -> None:
         """Count a commit."""
@@ -69,10 +82,11 @@ class ObjectRecorder:
             self.value(call.actor.object_class, ob.SPAWN, time)
             self.books.spawn_ns[call.site] += nanoseconds(time)
 
-    def replica_read(self, call: Call, stale: float) -> None:
+    def replica_read(self, call: Call, stale: float, *, is_truncated: bool) -> None:
         """Record a read that a replica answers; ``stale`` ms, negative = fresh."""
         if self.is_measured(call.task):
             self.books.by_class[call.actor.object_class, O_REPLICA_READS] += 1
+            self.books.by_class[call.actor.object_class, O_TRUNCATED] += is_truncated
             if stale >= 0.0:
                 self.books.by_class[call.actor.object_class, O_STALE] += 1
                 self.value(call.actor.object_class, ob.STALENESS, stale)
@@ -97,14 +111,17 @@ class ObjectRecorder:
         if time >= self.inputs.rules.warmup:
             self.books.by_class[object_class, column] += 1
 
-    def active(self, actor: Actor, end: float) -> None:
-        """Count the time with work in progress."""
-        amount = window_us(actor.active_since, end, self.inputs)
-        self.books.by_class[actor.object_class, O_ACTIVE_US] += amount
-        self.books.by_host[actor.home, H_ACTIVE_US] += amount
+    def lived(self, actor: Actor, end: float) -> None:
+        """Count the time with work in progress, and that in memory without, since the last count."""
+        idle_end = min(end, actor.deadline)
+        idle = window_us(actor.idle_since, idle_end, self.inputs)
+        self.books.by_class[actor.object_class, O_IDLE_US] += idle
+        active = window_us(actor.active_since, min(end, actor.idle_since), self.inputs)
+        if active > 0:
+            self.books.by_class[actor.object_class, O_ACTIVE_US] += active
+            self.books.by_host[actor.home, H_ACTIVE_US] += active
 
-    def idle(self, actor: Actor, end: float) -> None:
-        """Count the time in memory without work."""
-        end = min(end, actor.deadline)
-        amount = window_us(actor.idle_since, end, self.inputs)
-        self.books.by_class[actor.object_class, O_IDLE_US] += amount
+    def lives(self, actor: Actor) -> None:
+        """Count an object where its home is when the run ends."""
+        if actor.replica == 0 and actor.home >= 0:
+            self.books.by_host[actor.home, H_LIVING] += 1

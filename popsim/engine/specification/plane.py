@@ -353,9 +353,11 @@ class SpecificationPlane:
         self.upstream_used[index * upstreams : (index + 1) * upstreams] = [NEVER] * upstreams
         self.fetch_used[index * origins : (index + 1) * origins] = [NEVER] * origins
 
-    def restore_site(self, index: int) -> None:
-        """Let a site serve again, with nothing running."""
-        self.sites[index].up = True
+    def restore_site(self, index: int, time: float) -> None:
+        """Let a site serve again at ``time`` = now, with nothing running."""
+        site = self.sites[index]
+        if not site.up:
+            site.up, site.up_since = True, time
 
     def restart_class(self, index: int, time: float) -> None:
         """Restart every object of a class at ``time`` = now."""

@@ -17,6 +17,7 @@ from popsim.engine.object_layout import (
     O_MISSED,
     O_RECONNECT_FAILURES,
     O_RECONNECTED,
+    SHORTEST_WAIT_MS,
 )
 from popsim.engine.specification.actors import FOREVER, NEVER, Actor, Call, Job, Member
 from popsim.engine.specification.calls import Calls
@@ -104,7 +105,7 @@ class Sessions:
         row = 0
         while not draws.uniform(kind_word) < self.messages[row][0]:
             row += 1
-        request.entry = self.messages[row][1]
+        request.message, request.entry = row, self.messages[row][1]
         member = actor.members[request.member]
         request.client, request.network = member.client, member.network
         if member.since > request.start:
@@ -134,14 +135,16 @@ class Sessions:
             way = self.homes.distance(member.ingress, call.host) * 0.5 + rtt * 0.5
             self.recorder.count(task, actor.object_class, O_DELIVERED)
             seen = (leave + way) - task.start
-            self.recorder.value(actor.object_class, ob.VISIBLE + actor.spread, seen)
+            if sender >= 0:
+                self.recorder.message(task.message, ob.SEEN + actor.spread, seen)
+            else:
+                self.recorder.value(actor.object_class, ob.VISIBLE + actor.spread, seen)
 
     def acknowledge(self, request: Request, total: float) -> None:
         """Record that a message was answered."""
         if self.recorder.is_measured(request):
             actor = self.calls.actors[request.addressee, 0]
-            row = ob.ACKNOWLEDGED + actor.spread
-            self.recorder.value(actor.object_class, row, total)
+            self.recorder.message(request.message, ob.ACKNOWLEDGED + actor.spread, total)
 
     # --- being cut, and connecting again ------------------------------------------------------------------------
 
@@ -170,7 +173,8 @@ class Sessions:
         while not connected:
             index = (number << 32) | attempt
             wait = self.lookups.draw(self.rules.reconnect_table, draws.CONNECT, actor.number, index)
-            wait = wait * 2.0 ** min(attempt, MOST_DOUBLINGS)
+            if attempt > 0:
+                wait = max(wait, SHORTEST_WAIT_MS) * 2.0 ** min(attempt, MOST_DOUBLINGS)
             key = (actor.number - self.calls.base) * MEMBER_KEYS + number
             entity = draws.CONNECT_ENTITY + (actor.number << draws.TURN_BITS)
             entity += (number << 10) | min(attempt, 1023)

@@ -61,6 +61,7 @@ class Request:
     object_version: int = 0
     addressee: int = -1  # number of the object whose participant sends this message
     member: int = -1  # which participant
+    message: int = -1  # what kind of message
     entry: int = 0  # where its program begins
     makes: bool = False  # its call gives an object its first home
     bookmark: tuple[int, int] = (-1, 0)  # object and version that it has seen
@@ -106,6 +107,7 @@ class Site:
     up: bool = True
     withdrawn: bool = False
     epoch: int = 0
+    up_since: float = NEVER  # ms, if it is up
     memory: int = 0  # bytes held by instances
     pools: dict[int, Pool] = field(default_factory=dict)
     least_recent: dict[Instance, None] = field(default_factory=dict)  # idle instances, oldest first

@@ -36,7 +36,6 @@ from popsim.engine.object_layout import (
     AWAIT,
     EXECUTE,
     GATE,
-    HISTORY,
     O_ACTIVATIONS,
     O_BROADCASTS,
     O_GETS,
@@ -46,6 +45,7 @@ from popsim.engine.object_layout import (
     O_TRANSACTIONS,
     OPEN,
     QUEUE,
+    SHORTEST_WAIT_MS,
     STORAGE,
 )
 from popsim.engine.specification.actors import FOREVER, NEVER, Actor, Call, Job
@@ -121,7 +121,7 @@ class Threads:
         actor, now = call.actor, self.env.now
         actor.calls += 1
         if actor.calls == 1:
-            self.recorder.idle(actor, now)
+            self.recorder.lived(actor, now)
             actor.ready = max(now, actor.available)
             if actor.deadline <= now:
                 drawn = self.lookups.draw(
@@ -129,7 +129,7 @@ class Threads:
                 )
                 actor.ready = actor.ready + drawn
                 self.recorder.count(call.task, actor.object_class, O_ACTIVATIONS)
-            actor.active_since = now
+            actor.active_since, actor.idle_since = now, FOREVER
         if actor.ready > now:
             yield from self.pause(call.task, actor.ready)
             call.parts[OPEN] += self.env.now - now
@@ -201,7 +201,7 @@ class Threads:
             call.is_dirty = True
         elif step.kind == SET_ALARM:
             after = self.lookups.draw(step.table, draws.STEP, task.entity, pc)
-            self.alarms.set(actor, self.env.now + after)
+            self.alarms.set(actor, self.env.now + max(after, SHORTEST_WAIT_MS))
         else:
             if not self.commit(call, pc):
                 return OBJECT_UNAVAILABLE
@@ -241,7 +241,8 @@ class Threads:
             self.restart(actor)
             return False
         actor.version += 1
-        actor.commits[actor.version % HISTORY] = now
+        if actor.commits:
+            actor.commits[actor.version % self.rules.history] = now
         self.recorder.committed(call)
         if self.rules.is_serial:
             actor.gate = max(actor.gate, now + wait)
@@ -261,18 +262,24 @@ class Threads:
         if actor.replica == 0:
             call.version = actor.version
         actor.calls -= 1
+        actor.leaves = max(actor.leaves, now, self.gate(call))
         if actor.calls == 0:
-            self.recorder.active(actor, now)
-            actor.idle_since = now
-            actor.deadline = now + self.rules.hibernate_after
-            if not self.classes[actor.object_class][4]:
-                table = self.rules.evict_table
-                entity, level = call.task.entity, call.level
-                actor.deadline = now + self.lookups.draw(table, draws.STORED, entity, level)
+            actor.idle_since = actor.leaves
+            actor.deadline = self._deadline(call)
             if not actor.waiting and (has_thread or not actor.is_busy):
                 self._move(call)
         if has_thread and self.rules.is_serial:
             self.hand_over(actor)
+
+    def _deadline(self, call: Call) -> float:
+        """Return when an idle object leaves the memory, if nothing comes (rule 43)."""
+        actor = call.actor
+        if self.classes[actor.object_class][4]:
+            return actor.idle_since + self.rules.hibernate_after
+        if actor.members:
+            return FOREVER
+        table, entity = self.rules.evict_table, call.task.entity
+        return actor.idle_since + self.lookups.draw(table, draws.STORED, entity, call.level)
 
     def _move(self, call: Call) -> None:
         actor, now = call.actor, self.env.now
@@ -280,9 +287,10 @@ class Threads:
             return
         index = (1 << 32) | call.level
         drawn = self.lookups.draw(self.rules.move_table, draws.TAKEOVER, call.task.entity, index)
-        actor.home, actor.votes = actor.candidate, 0
+        self.recorder.lived(actor, now)
+        actor.lost_from, actor.home, actor.votes = actor.home, actor.candidate, 0
         actor.available = now + drawn
-        actor.deadline, actor.idle_since = NEVER, FOREVER
+        actor.deadline, actor.idle_since, actor.active_since = NEVER, FOREVER, FOREVER
         self.recorder.count(call.task, actor.object_class, O_MOVES)
 
     def restart(self, actor: Actor) -> None:
@@ -298,20 +306,16 @@ class Threads:
             waiter.killed = True
             self.wake(waiter, DEAD)
         actor.waiting.clear()
-        if actor.calls > 0:
-            self.recorder.active(actor, now)
-        else:
-            self.recorder.idle(actor, now)
+        self.recorder.lived(actor, now)
         actor.is_busy, actor.calls, actor.votes = False, 0, 0
-        actor.deadline, actor.idle_since = NEVER, FOREVER
+        actor.deadline, actor.leaves = NEVER, NEVER
+        actor.idle_since, actor.active_since = FOREVER, FOREVER
         self.sessions.cut(actor)
 
     def close(self, actor: Actor) -> None:
-        """Count the time of what is still in memory when the run ends."""
-        if actor.calls > 0:
-            self.recorder.active(actor, FOREVER)
-        else:
-            self.recorder.idle(actor, FOREVER)
+        """Count the time of what is still in memory when the run ends, and where it lives."""
+        self.recorder.lived(actor, FOREVER)
+        self.recorder.lives(actor)
 
     def pause(self, task: Any, time: float) -> Life:
         """Wait for a request's or job's next event."""

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from popsim.models.cold_start.rules import NO_TIME, UNBOUNDED, ColdStartModel, PoolRules
 from popsim.models.registry import register
-from popsim.scenario.fields import LawField
+from popsim.scenario.fields import MAX_WAITING, LawField
 
 
 @register("cold_start", "container")
@@ -33,9 +33,9 @@ class Container(ColdStartModel):
     """Requests in one instance at once."""
     cpu_serial: bool = True
     """Requests in one instance share one thread, as in a Node process."""
-    max_requests: int = Field(default=0, ge=0)
+    max_requests: int = Field(default=0, ge=0, le=MAX_WAITING)
     """Requests at once per function and site; 0 = no limit."""
-    queue_limit: int = Field(default=0, ge=-1)
+    queue_limit: int = Field(default=0, ge=-1, le=MAX_WAITING)
     """How many may wait beyond ``max_requests``: 0 = none (answered 429), -1 = all."""
 
     def rules(self, memory_bytes: int) -> PoolRules:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from popsim.models.cold_start.rules import NO_TIME, ColdStartModel, PoolRules, constant
 from popsim.models.registry import register
-from popsim.scenario.fields import LawField
+from popsim.scenario.fields import MAX_WAITING, LawField
 
 
 @register("cold_start", "per_request")
@@ -24,9 +24,9 @@ class PerRequest(ColdStartModel):
     """Second part of a cold start: the code's way there."""
     init: LawField
     """Third part of a cold start: the runtime and the code's own start."""
-    max_requests: int = Field(default=0, ge=0)
+    max_requests: int = Field(default=0, ge=0, le=MAX_WAITING)
     """Requests at once per function and site; 0 = no limit."""
-    queue_limit: int = Field(default=0, ge=-1)
+    queue_limit: int = Field(default=0, ge=-1, le=MAX_WAITING)
     """How many may wait beyond ``max_requests``: 0 = none (answered 429), -1 = all."""
 
     def rules(self, memory_bytes: int) -> PoolRules:

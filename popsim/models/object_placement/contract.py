@@ -142,6 +142,14 @@ def likelihood_table(model: TablePlacement, geography: Geography) -> Floats:
     return np.asarray(table / sums)
 
 
+def checked_home(home: object, hosts: int) -> int:
+    """Return what a model that is asked object by object has answered; raises ValueError for what is no host."""
+    is_whole = isinstance(home, int | np.integer) and not isinstance(home, bool)
+    if not is_whole or not 0 <= home < hosts:  # type: ignore[operator]
+        raise ValueError(f"home() must return a host from 0 to {hosts - 1}, got {home!r}")
+    return int(home)  # type: ignore[call-overload, no-any-return]
+
+
 def homes_table(model: KnowingPlacement, callers: Callers, geography: Geography) -> Ints:
     """Return a model's homes, shape (N,); raises ValueError for what is no host."""
     homes = np.asarray(model.homes(callers, geography))

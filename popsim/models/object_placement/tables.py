@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from popsim.world.places import unknown_id
 if TYPE_CHECKING:
     from popsim.world.sites import Sites
 
+MOST_LISTED = 40
 UNREACHABLE_MS = 1e9  # stands for infinity, which minus itself, or times nothing, is no number
 
 
@@ -47,10 +48,15 @@ def slot_table(rtt: Floats, capacity: Floats, slots: int, reach: float, pull: fl
     return np.asarray(taken * (1.0 - 0.5 * np.minimum(beyond / max(reach, 1e-9), 1.0)))
 
 
+def listed(ids: Sequence[str]) -> str:
+    """Return some ids in one line, all of them if there are not too many."""
+    return ", ".join(sorted(ids)[:MOST_LISTED]) + (", ..." if len(ids) > MOST_LISTED else "")
+
+
 def check_hosts(named: Iterable[tuple[str, tuple[str | int, ...]]], hosts: Sites) -> None:
     """Raise InputError for names, each with its path, that are none of the platform's hosts."""
     problems = [
-        replace(problem, path=path)
+        replace(problem, path=path, hint=problem.hint or f"hosts: {listed(hosts.ids)}")
         for name, path in named
         if (problem := unknown_id("host", name, hosts.ids)) is not None
     ]

@@ -25,7 +25,7 @@ PERCENTS = (*range(1, 100), *(round(99.0 + tenth / 10.0, 1) for tenth in range(1
 EDGE_STEP = 4  # buckets: 32 edges per octave, 2.2 % apart
 MOST_ACTIONS = 500  # moments that the timeline marks
 KV_TABLES = ("space", "site", "country")
-OBJECT_TABLES = ("class", "part", "host", "spread", "site")
+OBJECT_TABLES = ("class", "part", "host", "spread", "message", "site")
 
 
 def page_data(result: Result) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def finding(result: Result) -> str:
         return "No platform answered a request."
     parts = [
         _latency(pools),
-        _range(pools, "others see a message after", "at the median", _visible, ms_text),
+        _range(pools, f"others see {_message(pools)} after", "at the median", _visible, ms_text),
         _range(pools, "stale reads:", "", _stale, percent_text),
         _range(
             dict(result.pools), "failed requests:", "", lambda pool: pool.failed_ratio, percent_text
@@ -60,8 +60,21 @@ def _range(pools: dict[str, Pool], what: str, after: str, metric: Metric, text: 
     return f"{what} {text(values[low])} ({low}) to {text(values[high])} ({high}) {after}".strip()
 
 
+def _message(pools: dict[str, Pool]) -> str:
+    kinds = [_first_seen(pool) for pool in pools.values()]
+    found = next((kind for kind in kinds if kind is not None), None)
+    return "a message" if found is None else f"the message {found!r}"
+
+
+def _first_seen(pool: Pool) -> str | None:
+    """Return the first kind of message that others see, None if there is none."""
+    objects = pool.objects
+    return next((kind for kind in objects.messages if objects.visible(message=kind).any()), None)
+
+
 def _visible(pool: Pool) -> float:
-    return pool.objects.visible_p(50.0) if pool.objects.is_used else math.nan
+    objects = pool.objects
+    return objects.visible_p(50.0, None, _first_seen(pool)) if objects.is_used else math.nan
 
 
 def _stale(pool: Pool) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from made_runs import DOCUMENT, ROOM, made, object_columns, with_objects
+from made_runs import DOCUMENT, MESSAGES, ROOM, made, object_columns, with_objects
 
 import popsim
 from popsim.claims import ClaimSyntaxError, judge, parse_expectation
@@ -18,7 +18,8 @@ from popsim.claims.expression import Metric, Number
 from popsim.claims.object_metric import NUMBERS, QUANTITIES, ObjectMetric
 from popsim.claims.unit import NONE, TIME
 from popsim.engine.object_layout import PARTS
-from popsim.results.objects import FreeObjects, ObjectPool
+from popsim.results.object_prices import FreeObjects
+from popsim.results.objects import ObjectPool
 from popsim.results.pooled import Pool
 from popsim.scenario.errors import Problem
 
@@ -33,9 +34,12 @@ def metric(
     *,
     object_class: str | None = None,
     spread: str | None = None,
+    message: str | None = None,
 ) -> ObjectMetric:
     unit = TIME if statistic and name != "distance" else NONE
-    return ObjectMetric("workers", object_class, name, statistic, percent, spread, unit)
+    return ObjectMetric(
+        "workers", object_class, name, statistic, percent, spread, unit, message=message
+    )
 
 
 # --- reading --------------------------------------------------------------------------------------------
@@ -69,6 +73,73 @@ def test_times(text: str, expected: ObjectMetric) -> None:
     found = parse_expectation(f"workers.{text} < 5ms", PLATFORMS)
     assert found.left == expected
     assert found.unit == "ms"
+
+
+COLLIDING = ("edit", "world", "p", "mean")  # messages
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "spread", "percent"),
+    [
+        ("visible.edit.p(95)", "edit", None, 95.0),
+        ("visible.edit.world.p(95)", "edit", "world", 95.0),
+        ("visible[edit].p(95)", "edit", None, 95.0),
+        ("visible [ edit ] . world . p95", "edit", "world", 95.0),
+        ("ack.edit.med", "edit", None, 50.0),
+        ("ack[edit].city.p(50)", "edit", "city", 50.0),
+        ("visible.world.p(95)", None, "world", 95.0),  # the spread, though there is such a message
+        ("visible[world].p(95)", "world", None, 95.0),
+        ("visible.world.city.p(95)", "world", "city", 95.0),
+        ("visible.world.world.p(95)", "world", "world", 95.0),
+        ("visible.p.p(95)", "p", None, 95.0),
+        ("visible.p(95)", None, None, 95.0),
+        ("visible.mean.p(95)", "mean", None, 95.0),
+        ("visible.mean.world.p50", "mean", "world", 50.0),
+    ],
+)
+def test_kinds_of_messages(
+    text: str, message: str | None, spread: str | None, percent: float
+) -> None:
+    found = parse_expectation(f"workers.objects[document].{text} < 5ms", PLATFORMS, COLLIDING)
+    name = text[:7].rstrip("[. ") if text.startswith("visible") else "ack"
+    assert found.left == metric(
+        name, "p", percent, object_class="document", spread=spread, message=message
+    )
+    assert found.unit == "ms"
+
+
+def test_means_of_kinds_of_messages() -> None:
+    found = parse_expectation("workers.objects.visible.mean.mean < 5ms", PLATFORMS, COLLIDING)
+    assert found.left == metric("visible", "mean", message="mean")
+    ratio = "workers.objects.visible.mean / workers.objects.ack.edit.mean < 2"
+    sides = parse_expectation(ratio, PLATFORMS, COLLIDING).metrics()
+    assert sides == (metric("visible", "mean"), metric("ack", "mean", message="edit"))
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "message", "hint"),
+    [
+        ("visible.edti.p(95)", 24, "visible has no 'edti'", "did you mean 'edit'?"),
+        ("visible.zzz.p(95)", 24, "visible has no 'zzz'",
+         "known: city, continent, country, cursor, edit, mean, p(95), world"),
+        ("ack.zzz.world.p(95)", 20, "ack has no 'zzz'", "known: cursor, edit, mean, p(95)"),
+        ("visible[zzz].p(95)", 24, "visible has no 'zzz'", "cursor, edit"),
+        ("visible[].p(95)", 25, "expected ']'", None),
+        ("visible.edit.town.p(95)", 29, "visible of edit has no 'town'", "city, continent, country"),
+        ("visible[edit].town.p(95)", 30, "visible of edit has no 'town'", "city, continent, country"),
+        ("visible.world.edit.p(95)", 24, "the message comes before the spread",
+         "did you mean visible.edit.world?"),
+        ("visible.edit", 29, "expected '.'", None),
+        ("visible.edit.world.max", 35, "visible has no 'max'", "mean, p(95)"),
+        ("reconnect.edit.p(95)", 26, "reconnect has no 'edit'", "max, p(95)"),
+    ],
+)  # fmt: skip
+def test_mistakes_about_messages(text: str, column: int, message: str, hint: str | None) -> None:
+    with pytest.raises(ClaimSyntaxError, match=re.escape(message)) as caught:
+        parse_expectation(f"workers.objects.{text} < 5ms", PLATFORMS, ("edit", "cursor"))
+    assert caught.value.column == column
+    if hint is not None:
+        assert hint in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("object_class", [None, "document"])
@@ -146,7 +217,7 @@ def observed(text: str, *runs: Any) -> float:
     """Return what an expectation's metric is, whatever its unit."""
     for unit in ("ms", ""):
         try:
-            found = parse_expectation(f"workers.{text} >= 0{unit}", PLATFORMS)
+            found = parse_expectation(f"workers.{text} >= 0{unit}", PLATFORMS, MESSAGES)
         except ClaimSyntaxError:
             continue
         return found.left.evaluate(pools(*runs))
@@ -167,10 +238,18 @@ def observed(text: str, *runs: Any) -> float:
         ("objects.spawn.p(50)", 30.0),
         ("objects.spawn.mean", 30.0),
         ("objects.ack.city.p(50)", 20.0),
-        ("objects.ack.mean", 52.5),
+        ("objects.ack.mean", 50.5),
+        ("objects.ack.cursor.mean", 12.0),
+        ("objects[document].visible.edit.p(95)", 100.0),
+        ("objects.visible.edit.city.p(95)", 15.0),
+        ("objects.visible[cursor].p(95)", 6.0),
         ("objects.visible.world.p(95)", 100.0),
         ("objects.visible.p(50)", 15.0),
-        ("objects.visible.city.mean", 15.0),
+        ("objects.visible.city.mean", 13.5),
+        ("objects[document].active_ratio", 0.05),
+        ("objects[document].idle_ratio", 0.25),
+        ("objects[document].memory_ratio", 0.3),
+        ("objects[document].hibernated_ratio", 0.7),
         ("objects.reconnect.p(90)", 3_000.0),
         ("objects.reconnect.max", 3_000.0),
         ("objects.staleness.p(99)", 500.0),
@@ -220,6 +299,7 @@ def test_without_objects_there_is_no_value(text: str) -> None:
 
 def test_without_the_class_there_is_no_value() -> None:
     assert math.isnan(observed("objects[chat].moves"))
+    assert math.isnan(observed("objects[room].visible.edit.p(50)"))  # nobody sends it there
 
 
 def test_claims_are_judged_by_the_replications() -> None:
@@ -256,15 +336,20 @@ CALL = [{"object.call": {"class": "document", "handler": "edit"}}]
 
 def problem_of(folder: Path, text: str, handler: list[dict[str, Any]]) -> tuple[Problem, str]:
     """Return the one problem of a claim in a file, and the file's line that it points at."""
+    workload = {
+        "arrivals": {"rate": "1/s"},
+        "objects": {"document": {"count": 9, "handlers": {"edit": [{"cpu": "1ms"}]}}},
+        "handler": handler,
+    }
+    return problem_with(folder, text, workload)
+
+
+def problem_with(folder: Path, text: str, workload: dict[str, Any]) -> tuple[Problem, str]:
     path = folder / "it.yaml"
     content = {
         "name": "it",
         "duration": "1min",
-        "workload": {
-            "arrivals": {"rate": "1/s"},
-            "objects": {"document": {"count": 9, "handlers": {"edit": [{"cpu": "1ms"}]}}},
-            "handler": handler,
-        },
+        "workload": workload,
         "platforms": {"workers": {"preset": "cloudflare-workers", "objects": {}}},
         "claims": [{"id": "it", "says": "it", "source": "ours", "expect": [text]}],
     }
@@ -290,6 +375,86 @@ def test_unknown_classes(tmp_path: Path) -> None:
     assert problem.message == "there is no class of objects 'dokument'"
     assert problem.hint == "did you mean 'document'?"
     assert text in line
+
+
+TOLD = {"participants": {"count": 3, "spread": "city"}}
+SAID: list[dict[str, Any]] = [
+    {"cpu": "1ms"},
+    {"choose": [{"weight": 1, "steps": [{"broadcast": {}}]}]},
+]
+SESSIONS = {
+    "arrivals": {"messages": {"class": "document", "rates": {"edit": "1/min", "nod": "1/min"}}},
+    "objects": {
+        "document": TOLD | {"handlers": {"edit": [
+            *SAID, {"object.call": {"class": "index", "handler": "add"}},
+            {"object.call": {"class": "wall", "handler": "add"}},
+        ], "nod": [{"cpu": "1ms"}]}},
+        "index": {"handlers": {"add": [{"cpu": "1ms"}]}},
+        "wall": TOLD | {"handlers": {"add": [{"cpu": "1ms"}]}},
+    },
+}  # fmt: skip
+CALLED = {
+    "arrivals": {"rate": "1/s"},
+    "objects": {"document": TOLD | {"handlers": {"edit": SAID}}},
+    "handler": CALL,
+}
+
+
+@pytest.mark.parametrize(
+    ("workload", "metric", "message"),
+    [
+        (SESSIONS, "[index].visible.p(50)", "objects of class 'index' have none"),
+        (SESSIONS, "[index].reconnect.p(50)", "reconnect is about participants, and objects of cl"),
+        (SESSIONS, "[wall].ack.p(50)", "of 'wall' send no messages, those of 'document' do"),
+        (SESSIONS, "[wall].visible.edit.p(50)", "of 'wall' send no messages, those of 'document'"),
+        (SESSIONS, "[wall].visible.p(50)", "no handler of wall that runs broadcasts anything"),
+        (SESSIONS, ".visible.nod.p(50)", "the handler 'nod' of 'document' does not broadcast"),
+        (SESSIONS, ".visible.edti.p(50)", "visible has no 'edti'"),
+        (CALLED, ".ack.p(50)", "ack is about messages, and participants send none"),
+        (CALLED, ".visible.edit.p(50)", "visible has no 'edit'"),
+    ],
+)
+def test_claims_about_sessions_that_are_not_there(
+    workload: dict[str, Any], metric: str, message: str, tmp_path: Path
+) -> None:
+    text = f"workers.objects{metric} < 1s"
+    problem, line = problem_with(tmp_path, text, workload)
+    assert message in problem.message
+    assert text in line
+    assert problem.col is not None
+
+
+@pytest.mark.parametrize("metric", ["visible.p(50)", "missed_ratio", "reconnect.max", "ack.p(50)"])
+def test_claims_about_participants_of_nobody(metric: str, tmp_path: Path) -> None:
+    problem, line = problem_of(
+        tmp_path, f"workers.objects.{metric} < 1s".replace("ratio < 1s", "ratio < 1"), CALL
+    )
+    assert problem.message.endswith("is about participants, and objects have none")
+    assert problem.hint == "give the class participants, such as {count: 5, spread: country}"
+    assert problem.col == line.index("workers.") + 1
+
+
+@pytest.mark.parametrize(
+    ("workload", "metric"),
+    [
+        (SESSIONS, ".visible.edit.p(50)"),
+        (SESSIONS, "[document].visible.edit.city.p(50)"),
+        (SESSIONS, ".ack.nod.p(50)"),
+        (SESSIONS, "[wall].reconnect.p(50)"),
+        (CALLED, ".visible.p(50)"),
+    ],
+)
+def test_claims_about_sessions_that_are_there(
+    workload: dict[str, Any], metric: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "it.yaml"
+    claim = {"id": "it", "says": "it", "source": "ours", "expect": [f"p.objects{metric} < 1s"]}
+    content = {
+        "name": "it", "duration": "1min", "workload": workload, "claims": [claim],
+        "platforms": {"p": {"preset": "cloudflare-workers", "objects": {}}},
+    }  # fmt: skip
+    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    assert popsim.load(path).claims[0].id == "it"
 
 
 def test_columns_are_inside_the_expectation(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from made_runs import made, object_columns, object_histogram, with_objects
+from made_runs import made, message_histogram, object_columns, object_histogram, with_objects
 from matplotlib.figure import Figure
 from rich.console import Console
 
@@ -28,11 +28,15 @@ from popsim.results.objects import ObjectPool
 FIGURES = ("object_parts", "object_distance", "object_homes", "object_visible")
 TITLES = (
     "Objects: how long calls take in ms, and the mean of each part; which calls fail",
-    "Objects: where they live, what happens to them, what a million requests cost in USD",
-    "Sessions: ms until a message is answered, until others see it, until a cut session is back",
+    "Objects: where they live and what happens to them (made: warm-up included)",
+    "Objects: seconds active, idle in memory and not in memory, of all together after the warm-up; "
+    "USD per million requests",
+    "Messages: ms until they are answered, and until others see them; p50 / p95 by how far these are spread",
+    "Sessions: how many were cut, ms until they are back; messages that missed those without",
 )
-FAR = np.array([[9, 80, 15, 0], [1, 40, 10, 0]])  # by host
-DIMENSIONS = ("class", "part", "host", "spread", "site")
+FAR = np.array([[9, 80, 15, 0, 9], [1, 40, 10, 0, 1]])  # by host
+MOVED = np.array([[9, 80, 15, 0, 2], [1, 40, 10, 0, 8]])
+DIMENSIONS = ("class", "part", "host", "spread", "message", "site")
 
 
 def uncalled() -> PlatformRun:
@@ -41,7 +45,8 @@ def uncalled() -> PlatformRun:
         requests=0,
         objects_by_class=np.array([object_columns({}), object_columns({})]),
         objects_histogram=object_histogram({}, {}),
-        objects_by_host=np.zeros((2, 4), np.int64),
+        objects_by_message=message_histogram({}, {}),
+        objects_by_host=np.zeros((2, 5), np.int64),
         objects_created=np.zeros((4, 2), np.int64),
         objects_spawn_ns=np.zeros(4, np.int64),
     )
@@ -92,15 +97,34 @@ def test_terminal_has_calls_with_the_parts_that_took_time(called: Result) -> Non
     assert row[11:13] == ["4.2", "%"]  # 5 of 120 are lost
 
 
-def test_terminal_has_homes_and_sessions(called: Result) -> None:
+def test_terminal_has_homes_time_in_memory_and_sessions(called: Result) -> None:
     text = printed(called)
-    _, row = row_under(text, TITLES[1])
+    heading, row = row_under(text, TITLES[1])
     assert row[:3] == ["near", "document", "8"]
-    assert row[5:-1] == ["60", "%", "20", "4", "1", "2", "25", "10", "%", "2"]
+    assert row[5:] == ["60", "%", "4", "1", "2", "25", "40", "10", "%", "501.8", "ms"]
+    assert " ".join(heading[-5:]) == "replica reads stale stale p99"
+    heading, row = row_under(text, TITLES[2])
+    assert " ".join(heading[2:]) == (
+        "activations active idle in memory not in memory in memory billed USD"
+    )
     usd = called.objects(by="class")["usd_per_million_requests"]
-    assert row[-1] == f"{usd[0]:.2f}"
-    _, row = row_under(text, TITLES[2])
-    assert (row[1], row[4], row[8:10], row[10]) == ("40", "90", ["10", "%"], "3")
+    assert row[2:] == ["20", "2", "10", "28", "30", "%", "2", f"{usd[0]:.2f}"]
+    heading, row = row_under(text, TITLES[3])
+    assert heading[-2:] == ["city", "world"]
+    assert row[:4] == ["near", "document", "edit", "30"]
+    assert (row[6], row[-6:]) == ("60", ["15", "/", "15", "100", "/", "100"])
+    _, row = row_under(text, TITLES[4])
+    assert (row[1], row[-2:]) == ("3", ["10", "%"])
+
+
+def test_terminal_has_no_columns_of_replicas_without_any() -> None:
+    run = with_objects(
+        objects_by_class=np.array([object_columns({"calls": 5}), object_columns({})]),
+        objects_histogram=object_histogram({}, {}),
+    )
+    heading, _ = row_under(printed(result_of(workers=run)), TITLES[1])
+    assert "stale" not in heading
+    assert TITLES[4] not in printed(result_of(workers=run))  # nor of cuts
 
 
 def test_terminal_without_objects_has_none_of_it() -> None:
@@ -163,8 +187,11 @@ def test_titles_say_what_was_found(called: Result) -> None:
     )
     found = title(alone.plot.object_visible()).splitlines()[0]
     assert found == (
-        "Half of the others see a message after 15 ms in one city, after 100 ms all over the world"
+        "Half of the others see the message 'edit' after 15 ms in one city, "
+        "after 100 ms all over the world"
     )
+    found = title(alone.plot.object_visible("cursor")).splitlines()[0]
+    assert found.startswith("Half of the others see the message 'cursor' after 6")
     half = alone.pools["near"].objects.distance_p(50)
     same = title(called.plot.object_distance()).splitlines()[0]
     assert same == f"Half of the calls go less than {half:.3g} km"
@@ -181,9 +208,14 @@ def test_curves_end_with_all(called: Result) -> None:
     for line in called.plot.object_distance().axes[0].get_lines():
         assert line.get_ydata()[-1] == pytest.approx(100.0)
         assert line.get_xdata()[-1] == pytest.approx(6_000, rel=0.008)
-    near, far = called.plot.object_visible().axes
-    assert (near.get_title(), far.get_title()) == ("near", "far")
-    city, world = near.get_lines()
+    panels = called.plot.object_visible().axes
+    kinds = ("message: edit", "message: cursor", None)
+    expected = [
+        ", ".join(filter(None, (platform, kind))) for platform in ("near", "far") for kind in kinds
+    ]
+    assert [axes.get_title() for axes in panels] == expected
+    assert len(panels[1].get_lines()) == 1
+    city, world = panels[0].get_lines()
     assert city.get_xdata()[-1] == pytest.approx(15, rel=0.008)
     assert world.get_xdata()[-1] == pytest.approx(100, rel=0.008)
 
@@ -196,6 +228,25 @@ def test_discs_are_where_hosts_are_and_as_large_as_their_share(called: Result) -
     one, other = discs.get_sizes() - 8.0
     assert one / other == pytest.approx(6 / 4)
     assert [text.get_text() for text in near.texts] == ["IAD 60 %", "FRA 40 %"]
+
+
+def test_rings_tell_where_objects_were_made_that_moved(called: Result) -> None:
+    near = called.plot.object_homes().axes[0]
+    assert len(near.collections) == 2  # the land, and the discs
+    moved = result_of(near=with_objects(objects_by_host=MOVED)).plot.object_homes()
+    assert title(moved).splitlines()[0] == "FRA is home to 80 % of the objects"
+    (axes,) = moved.axes
+    assert axes.get_title() == (
+        "near: 10 objects at 2 hosts at the end; rings: where they were made"
+    )
+    discs, rings = (found.get_sizes() - 8.0 for found in axes.collections[1:])
+    assert discs[0] / discs[1] == pytest.approx(8 / 2)
+    assert rings[0] / rings[1] == pytest.approx(9 / 1)
+
+
+def test_an_unknown_message_says_what_is_known(called: Result) -> None:
+    with pytest.raises(ValueError, match=r"unknown message 'typo'; expected one of edit, cursor"):
+        called.plot.object_visible("typo")
 
 
 def test_figure_files_are_those_with_something_to_show(called: Result) -> None:
@@ -227,6 +278,11 @@ def test_the_folder_has_tables_with_the_numbers_of_the_json(called: Result, tmp_
         for group, numbers in objects[name].items():
             known = {k: math.nan if v is None else v for k, v in numbers.items()}
             assert table.loc[group].to_dict() == pytest.approx(known, rel=1e-5, nan_ok=True)
+    by_message = tables["message"].set_index(["platform", "class", "message", "spread"])
+    edits = objects["messages"]["document"]["edit"]["world"]
+    assert by_message.loc[("near", "document", "edit", "world")].to_dict() == pytest.approx(
+        edits, rel=1e-5
+    )
     homes = pd.read_csv(tmp_path / "out" / "object_homes.csv")
     assert homes["objects"].sum() == tables["site"]["objects"].sum() == 2 * 10
     assert tables["host"]["created"].sum() == 2 * 10

@@ -17,7 +17,7 @@ from popsim.engine.outputs import BUCKETS, PHASES, REASONS, Ints, PlatformRun
 from popsim.engine.recorder import SAMPLE_DTYPE
 from popsim.results import Result
 from popsim.results.functions import KINDS, FunctionBill, FunctionPool, function_bill
-from popsim.results.objects import FreeObjects
+from popsim.results.object_prices import FreeObjects
 from popsim.results.pooled import Pool
 from popsim.scenario.prices import FunctionPrices
 from popsim.scenario.schema import Scenario

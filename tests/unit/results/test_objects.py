@@ -16,6 +16,7 @@ from made_runs import (
     ROOM,
     SITES,
     made,
+    message_histogram,
     object_columns,
     object_histogram,
     part,
@@ -27,7 +28,8 @@ from popsim.engine import object_books as ob
 from popsim.engine.object_layout import PARTS
 from popsim.engine.outputs import PlatformRun, SparseHist
 from popsim.results import Result
-from popsim.results.objects import COUNTS, ERRORS, FREE_OBJECTS, FreeObjects, ObjectPool
+from popsim.results.object_prices import FREE_OBJECTS, FreeObjects
+from popsim.results.objects import COUNTS, ERRORS, OTHER, ObjectPool
 from popsim.results.pooled import Pool
 
 BUCKET = 0.008  # a bucket's width
@@ -124,7 +126,7 @@ def test_every_count_has_its_column() -> None:
     pool = documents()
     known = {name: pool.count(name) for name in COUNTS}
     assert known == {name: DOCUMENT[name] for name in COUNTS}
-    assert {*DOCUMENT} - {*COUNTS} == {"in_region", "active_us", "idle_us"}
+    assert {*DOCUMENT} - {*COUNTS} == {"in_region", "active_us", "idle_us", "existed_us"}
     assert (pool.active_s, pool.idle_s) == (2.0, 10.0)
 
 
@@ -137,13 +139,38 @@ def test_messages_are_answered_and_seen_by_how_far_participants_are_spread() -> 
     assert pool.ack_p(50, "world") == pytest.approx(150, rel=BUCKET)
     assert pool.ack_p(74) == pytest.approx(20, rel=BUCKET)  # three quarters are in one city
     assert pool.ack_p(76) == pytest.approx(150, rel=BUCKET)
-    assert pool.ack_mean() == pytest.approx((30 * 20 + 10 * 150) / 40, rel=BUCKET)
+    assert pool.ack_mean() == pytest.approx((20 * 20 + 10 * 12 + 10 * 150) / 40, rel=BUCKET)
     assert pool.visible_p(95, "city") == pytest.approx(15, rel=BUCKET)
     assert pool.visible_p(66) == pytest.approx(15, rel=BUCKET)
     assert pool.visible_p(67) == pytest.approx(100, rel=BUCKET)
     assert pool.visible_mean("world") == pytest.approx(100, rel=BUCKET)
     assert math.isnan(pool.visible_p(50, "continent"))
     assert pool.missed_ratio == 10 / 100
+
+
+def test_messages_are_answered_and_seen_by_their_kind() -> None:
+    pool = documents()
+    assert pool.messages == ("edit", "cursor")
+    assert pool.visible_p(50, message="edit") == pytest.approx(15, rel=BUCKET)
+    assert pool.visible_p(95, message="edit") == pytest.approx(100, rel=BUCKET)
+    assert pool.visible_p(95, message="cursor") == pytest.approx(6, rel=BUCKET)
+    assert pool.visible_p(5, "world", "edit") == pytest.approx(100, rel=BUCKET)
+    assert math.isnan(pool.visible_p(50, "world", "cursor"))
+    assert pool.visible_mean(message="edit") == pytest.approx((40 * 15 + 20 * 100) / 60, rel=BUCKET)
+    assert pool.ack_p(50, message="cursor") == pytest.approx(12, rel=BUCKET)
+    assert pool.ack_mean("city", "edit") == pytest.approx(20, rel=BUCKET)
+    kinds = ("edit", "cursor", OTHER)
+    assert [int(pool.visible(message=kind).sum()) for kind in kinds] == [60, 10, 20]
+    assert [int(pool.acknowledged(message=kind).sum()) for kind in kinds] == [30, 10, 0]
+    with pytest.raises(ValueError, match="unknown message 'typing'; known: edit, cursor"):
+        pool.visible(message="typing")
+
+
+def test_messages_are_of_the_class_that_they_go_to() -> None:
+    rooms = ObjectPool([with_objects()], "room")
+    assert rooms.messages == ()
+    assert rooms.visible().sum() == rooms.acknowledged().sum() == 0
+    assert ObjectPool([with_objects()] * 2).acknowledged(message="edit").sum() == 60
 
 
 def test_reconnections() -> None:
@@ -206,6 +233,21 @@ def test_idle_time_is_paid_for_objects_that_cannot_hibernate() -> None:
     assert rooms.costs(PRICES)["duration"] == pytest.approx((1 + 4) * 0.128 * 12.5 / 50)
 
 
+def test_time_is_active_idle_in_memory_or_neither() -> None:
+    pool = documents()
+    assert (pool.existed_s, pool.active_s, pool.idle_s, pool.hibernated_s) == (
+        40.0,
+        2.0,
+        10.0,
+        28.0,
+    )
+    ratios = [pool.active_ratio, pool.idle_ratio, pool.hibernated_ratio, pool.memory_ratio]
+    assert ratios == pytest.approx([0.05, 0.25, 0.7, 0.3])
+    both = ObjectPool([with_objects()])
+    assert (both.memory_ratio, both.hibernated_s) == (17 / 50, 33.0)
+    assert (pool.billed_s, both.billed_s) == (2.0, 7.0)  # rooms can't hibernate
+
+
 def test_costs_are_of_the_requests_of_all_runs() -> None:
     pool = ObjectPool([with_objects(), with_objects(requests=150)], "document")
     alone = documents().cost_usd_per_million_requests(PRICES)
@@ -243,7 +285,8 @@ def test_objects_nobody_called_have_no_ratios() -> None:
     empty = with_objects(
         objects_by_class=np.array([object_columns({}), object_columns({})]),
         objects_histogram=object_histogram({}, {}),
-        objects_by_host=np.zeros((2, 4), np.int64),
+        objects_by_message=message_histogram({}, {}),
+        objects_by_host=np.zeros((2, 5), np.int64),
         objects_created=np.zeros((4, 2), np.int64),
         objects_spawn_ns=np.zeros(4, np.int64),
     )
@@ -254,14 +297,14 @@ def test_objects_nobody_called_have_no_ratios() -> None:
         *(pool.part_p(name, 50) for name in PARTS), *map(pool.part_mean, PARTS),
         pool.distance_p(50), pool.distance_mean, pool.spawn_p(50), pool.spawn_mean,
         pool.ack_p(50), pool.visible_p(50, "city"), pool.missed_ratio, pool.reconnect_p(50),
-        pool.reconnect_max, pool.stale_ratio, pool.staleness_p(99),
+        pool.reconnect_max, pool.stale_ratio, pool.staleness_p(99), pool.ack_p(50, None, "edit"),
+        pool.active_ratio, pool.idle_ratio, pool.memory_ratio, pool.hibernated_ratio,
     ]  # fmt: skip
     assert all(math.isnan(number) for number in numbers)
     assert len(pool.homes()) == 0
     result = result_of(workers=[empty])
-    assert [len(result.objects(by)) for by in ("class", "part", "host", "spread", "site")] == [
-        2, 8, 0, 0, 0,
-    ]  # fmt: skip
+    groups = ("class", "part", "host", "spread", "message", "site")
+    assert [len(result.objects(by)) for by in groups] == [2, 8, 0, 0, 0, 0]
 
 
 # --- several runs -------------------------------------------------------------------------------------------
@@ -324,7 +367,7 @@ def test_by_part() -> None:
 
 def test_by_host_busiest_first_without_those_that_did_nothing() -> None:
     run = with_objects(
-        objects_by_host=np.array([[4, 40, 10, 500_000], [0, 0, 0, 0], [6, 80, 15, 2_500_000]]),
+        objects_by_host=np.array([[4, 40, 10, 500_000, 7], [0] * 5, [6, 80, 15, 2_500_000, 3]]),
         labels=with_objects().labels | {"host": ("IAD", "CDG", "FRA")},
         objects_created=np.zeros((4, 3), np.int64),
     )
@@ -334,6 +377,7 @@ def test_by_host_busiest_first_without_those_that_did_nothing() -> None:
         "calls": [160, 80],
         "share": [2 / 3, 1 / 3],
         "created": [12, 8],
+        "living": [6, 14],
         "commits": [30, 20],
         "active_s": [5.0, 1.0],
     }
@@ -346,6 +390,23 @@ def test_by_spread_only_those_there_are() -> None:
     assert list(frame["delivered"]) == [60, 30]
     assert list(frame["visible_p95_ms"]) == pytest.approx([15, 100], rel=BUCKET)
     assert list(frame["ack_p50_ms"]) == pytest.approx([20, 150], rel=BUCKET)
+
+
+def test_by_message_and_spread_only_those_there_are() -> None:
+    frame = result_of(workers=[with_objects()]).objects("message").drop(columns="platform")
+    columns = ["class", "message", "spread", "messages", "delivered"]
+    assert list(frame[columns].itertuples(index=False, name=None)) == [
+        ("document", "edit", "all", 30, 60),
+        ("document", "edit", "city", 20, 40),
+        ("document", "edit", "world", 10, 20),
+        ("document", "cursor", "all", 10, 10),
+        ("document", "cursor", "city", 10, 10),
+        ("document", OTHER, "all", 0, 20),
+        ("document", OTHER, "city", 0, 10),
+        ("document", OTHER, "world", 0, 10),
+    ]
+    assert list(frame["visible_p50_ms"])[:5] == pytest.approx([15, 15, 100, 6, 6], rel=BUCKET)
+    assert math.isnan(frame["ack_p95_ms"].iloc[-1])
 
 
 def test_by_site_that_asked_first() -> None:
@@ -364,7 +425,7 @@ def test_homes_of_all_platforms() -> None:
 
 
 def test_an_unknown_group_says_what_is_known() -> None:
-    expected = "unknown group 'country'; expected one of class, part, host, spread, site"
+    expected = "unknown group 'country'; expected one of class, part, host, spread, message, site"
     with pytest.raises(ValueError, match=expected):
         result_of(workers=[with_objects()]).objects(by="country")
 
@@ -395,6 +456,13 @@ def test_json_has_a_part_for_objects_in_use_alone() -> None:
     assert objects["spreads"]["world"]["delivered"] == 60
     assert objects["counts"] == {k: 2 * (DOCUMENT[k] + ROOM.get(k, 0)) for k in COUNTS}
     assert (objects["active_s"], objects["idle_s"]) == (6.0, 28.0)
+    assert (objects["hibernated_s"], objects["billed_s"]) == (66.0, 14.0)
+    assert objects["memory_ratio"] == dict.fromkeys(("value", "low", "high"), 0.34)  # 17 of 50 s
+    assert list(objects["messages"]) == ["document"]
+    assert list(objects["messages"]["document"]) == ["edit", "cursor", OTHER]
+    edits = objects["messages"]["document"]["edit"]
+    assert list(edits) == ["all", "city", "world"]
+    assert (edits["all"]["delivered"], edits["world"]["messages"]) == (120, 20)
     assert set(objects["usd_by_kind"]) == {"requests", "duration", "reads", "writes"}
     assert list(objects["classes"]) == ["document", "room"]
     assert objects["classes"]["document"]["created"] == 16
@@ -409,7 +477,7 @@ def test_objects_survive_saving(run: PlatformRun, tmp_path: Path) -> None:
     run.save(tmp_path / "run.npz")
     loaded = PlatformRun.load(tmp_path / "run.npz")
     names = [field.name for field in fields(PlatformRun) if field.name.startswith("objects_")]
-    assert len(names) == 5
+    assert len(names) == 6
     for name in names:
         one, other = getattr(run, name), getattr(loaded, name)
         if isinstance(one, SparseHist):
