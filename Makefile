@@ -62,20 +62,15 @@ run: $(VENV)/.installed ## run the flagship scenario; figures and verdicts into 
 
 # --- checking it -----------------------------------------------------------------------------------
 
-# Stages that keep one core busy run side by side, in two lanes; what needs both comes last.
+# Stages that keep one core busy run beside other interpreters, which mostly compile; what needs both cores comes last.
 test: $(VENV)/.installed-dev ## run everything that CI runs
 	@$(BIN)/popsim warmup
-	@$(MAKE) --no-print-directory -j2 --output-sync=target lane-checks lane-runs
+	@$(MAKE) --no-print-directory -j2 --output-sync=target lane-checks other-pythons
 	@$(MAKE) --no-print-directory unit
 
-.PHONY: lane-checks lane-runs
+.PHONY: lane-checks
 lane-checks:
-	@for stage in lint types imports docs jit-off bounds other-pythons; do \
-	  $(MAKE) --no-print-directory $$stage; \
-	done
-
-lane-runs:
-	@for stage in notebooks claims baselines; do \
+	@for stage in lint types imports docs jit-off bounds notebooks claims baselines; do \
 	  $(MAKE) --no-print-directory $$stage; \
 	done
 
@@ -106,8 +101,9 @@ bounds: $(VENV)/.installed-dev ## the kernel stays inside its arrays
 notebooks: $(VENV)/.installed-dev ## execute the notebooks with their asserts
 	@$(BIN)/pytest -q --nbmake --nbmake-timeout=300 notebooks
 
-claims: $(VENV)/.installed-dev ## judge the claims that are reproduced
+claims: $(VENV)/.installed-dev ## judge the claims that are reproduced; docs/claims.md says the same of them
 	@$(BIN)/popsim check $(CLAIM_SCENARIOS)
+	@$(BIN)/python docs/build.py check-claims $(CLAIM_SCENARIOS)
 
 baselines: $(VENV)/.installed-dev ## nothing got worse since baselines/ were saved; a claim that must fail fails
 	@$(BIN)/popsim baseline compare $(WATCHED_SCENARIOS)

@@ -50,6 +50,12 @@ def claims_page() -> str:
     return "".join(page)
 
 
+def rows_of_today(names: list[str]) -> Iterator[str]:
+    """Return the rows of some scenarios' claims as they come out today."""
+    for name in names:
+        yield from (claim_row(name, verdict) for verdict in popsim.run(name).verdicts)
+
+
 def _counts() -> Iterator[str]:
     edge, aws, vercel = (load_sites(name) for name in ("cloudflare", "aws", "vercel"))
     abroad, countries = (

@@ -18,7 +18,8 @@
                 | "reconnect." metric | "reconnect.max"
                 | "staleness." metric | "lost_ratio" | ... | "moves" | ... | "cost"
 
-A selector is a YAML mapping. Units are checked while reading: a comparison of ms with a bare number is an error.
+A selector is a YAML mapping; ``avg`` is ``mean`` wherever there is one. Units are checked while reading: a comparison of
+ms with a bare number is an error.
 """
 
 from __future__ import annotations
@@ -41,14 +42,13 @@ from popsim.claims.expression import (
 from popsim.claims.kv_metric import KvMetric
 from popsim.claims.read_objects import ObjectReader
 from popsim.claims.selector import Selector, read_selector
-from popsim.claims.tokens import PERCENTILE, ClaimSyntaxError, Token
+from popsim.claims.tokens import PERCENTILE, SAME, ClaimSyntaxError, Token
 from popsim.claims.unit import BYTES, NONE, TIME, Unit
 from popsim.engine.outputs import PHASES
 from popsim.scenario.errors import InputError, did_you_mean
 from popsim.scenario.units import DURATIONS_MS, SIZES_BYTES
 
 SELECTABLE = "p, mean, min, max, count and rate can be selected; over time, failed_ratio and cold_start_ratio, too"
-SAME = {"avg": "mean"}  # med is p(50)
 METRICS = ("p(95)", "med", *UNITS)
 NUMBER_UNITS: dict[str, tuple[float, Unit]] = {
     "": (1.0, NONE),
@@ -140,9 +140,9 @@ class _Parser(ObjectReader):
         return left
 
     def atom(self) -> Expression:
-        if self.accept("(") is not None:
+        if self.opens():
             inner = self.sum()
-            self.expect(")")
+            self.closes()
             return inner
         if self.next.kind == "number":
             return self.number()
@@ -251,12 +251,13 @@ class _Parser(ObjectReader):
         if percent is not None:
             return KvMetric(platform, space, name.text, "p", percent, tier, TIME)
         known = kv_metric.QUANTITIES[name.text]
-        if token.text not in known:
+        statistic = SAME.get(token.text, token.text)
+        if statistic not in known:
             tiers = kv_metric.READ_TIERS if name.text == "read" and tier is None else ()
             hint = did_you_mean(token.text, ("p(95)", *known[1:], *tiers))
             message = f"{name.text} has no {token.text!r}"
             raise ClaimSyntaxError(message, token.column, hint)
-        return KvMetric(platform, space, name.text, token.text, 0.0, tier, TIME)
+        return KvMetric(platform, space, name.text, statistic, 0.0, tier, TIME)
 
     def same_unit(self, left: Expression, right: Expression, column: int) -> None:
         if left.unit != right.unit:

@@ -7,10 +7,12 @@ from dataclasses import replace
 
 from popsim.claims import object_metric
 from popsim.claims.object_metric import ObjectMetric
-from popsim.claims.tokens import PERCENTILE, ClaimSyntaxError, Reader, Token
+from popsim.claims.tokens import PERCENTILE, SAME, ClaimSyntaxError, Reader, Token
 from popsim.claims.unit import NONE, TIME
 from popsim.engine.object_layout import SPREADS
 from popsim.scenario.errors import did_you_mean
+
+NO_MESSAGES = "arrivals: {messages: {class: ..., rates: ...}}"
 
 
 class ObjectReader(Reader):
@@ -51,7 +53,7 @@ class ObjectReader(Reader):
         message: str | None = None
         words: list[Token] = []
         if self.next.text == "[":
-            message = self.message_in_brackets(name)
+            message = self.message_in_brackets()
         self.expect(".")
         while len(words) < 2 - (message is not None) and self.is_qualifier():
             words.append(self.take())
@@ -78,12 +80,18 @@ class ObjectReader(Reader):
         is_known = self.next.text in (*SPREADS, *self.messages) and not is_statistic
         return self.next.kind == "name" and (texts == ["."] or is_known)
 
-    def message_in_brackets(self, name: Token) -> str:
-        """Read a message in brackets."""
+    def message_in_brackets(self) -> str:
+        """Read a message in brackets, where nothing else can be."""
         token = self.tokens[min(self.place + 1, len(self.tokens) - 1)]
         message = self.in_brackets()
-        self.known_message(name.text, token)
         assert message is not None
+        if message not in self.messages:
+            hint = did_you_mean(message, self.messages) or f"known: {', '.join(self.messages)}"
+            raise ClaimSyntaxError(
+                f"participants send no message {message!r}",
+                token.column,
+                hint if self.messages else NO_MESSAGES,
+            )
         return message
 
     def known_message(self, name: str, token: Token, spread: Token | None = None) -> None:
@@ -111,10 +119,11 @@ class ObjectReader(Reader):
         if percent is not None:
             return replace(of, percent=percent)
         known = object_metric.QUANTITIES[of.name]
-        if token.text not in known:
+        statistic = SAME.get(token.text, token.text)
+        if statistic not in known:
             more: tuple[str, ...] = ()
             if of.name in object_metric.OF_SESSIONS and of.spread is None:
                 more = SPREADS if of.message is not None else (*self.messages, *SPREADS)
             hint = did_you_mean(token.text, ("p(95)", *known[1:], *more))
             raise ClaimSyntaxError(f"{of.name} has no {token.text!r}", token.column, hint)
-        return replace(of, statistic=token.text, percent=0.0)
+        return replace(of, statistic=statistic, percent=0.0)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+MOST_TOKENS = 500
+DEEPEST = 50  # parentheses within parentheses
+SAME = {"avg": "mean"}  # med is p(50)
 PERCENTILE = re.compile(r"p|p\d+|mean|med|avg")
 TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+)(?P<unit>[A-Za-zµ%]*)"
@@ -37,7 +40,7 @@ class Reader:
     def __init__(self, text: str) -> None:
         self.tokens = _tokens(text)
         self.end = Token("end", "the end", len(text))
-        self.place = 0
+        self.place = self.depth = 0
 
     @property
     def next(self) -> Token:
@@ -59,6 +62,21 @@ class Reader:
         if self.next.text != text:
             raise self.wrong(f"expected {text!r}, got {self.next.text!r}")
         return self.take()
+
+    def opens(self) -> bool:
+        """Take a parenthesis that opens, if there is one, and refuse it inside too many; see ``closes``."""
+        if self.next.text != "(":
+            return False
+        if self.depth == DEEPEST:
+            raise self.wrong(f"parentheses are nested more than {DEEPEST} deep")
+        self.depth += 1
+        self.take()
+        return True
+
+    def closes(self) -> None:
+        """Take the parenthesis that closes."""
+        self.expect(")")
+        self.depth -= 1
 
     def wrong(self, message: str, hint: str | None = None) -> ClaimSyntaxError:
         """Return an error at the next token."""
@@ -98,7 +116,8 @@ class Reader:
 
 
 def _tokens(text: str) -> list[Token]:
-    tokens, place = [], 0
+    tokens: list[Token] = []
+    place = 0
     while place < len(text.rstrip()):
         match = TOKEN.match(text, place)
         if match is None:
@@ -106,6 +125,9 @@ def _tokens(text: str) -> list[Token]:
             raise ClaimSyntaxError(f"unexpected {text[column]!r}", column)
         kind = "number" if match["number"] is not None else str(match.lastgroup)
         start = match.start(kind)
+        if len(tokens) == MOST_TOKENS:
+            message = f"expected at most {MOST_TOKENS} names, numbers and symbols"
+            raise ClaimSyntaxError(message, start, "write several expectations")
         tokens.append(Token(kind, match[kind], start, match["unit"] or ""))
         place = match.end()
     return tokens

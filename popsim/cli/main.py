@@ -240,7 +240,7 @@ def list_() -> None:
 
 @cli.command()
 def warmup() -> None:
-    """Compile the engine ahead of the first run (10 to 40 seconds, once)."""
+    """Compile the engine ahead of the first run (up to a minute, once)."""
     from popsim.engine import is_compiled_engine_available, needs_compiling
     from popsim.engine import warmup as compile_engine
     from popsim.scenario.errors import RunError

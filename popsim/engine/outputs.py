@@ -245,7 +245,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Write a file at once or not at all.
 
     Raises:
-        OSError: it cannot be written; nothing is left behind.
+        OSError: it cannot be written; the error names ``path``, and nothing is left behind.
     """
     write_all_atomically({path: content})
 
@@ -254,7 +254,7 @@ def write_all_atomically(contents: Mapping[Path, bytes]) -> None:
     """Write files through temporary ones beside them: all of them, or, if one does not fit, none.
 
     Raises:
-        OSError: one cannot be written; nothing is left behind, and what was there is as it was.
+        OSError: one cannot be written; the error names it, nothing is left behind, and what was there is as it was.
     """
     staged: dict[Path, Path] = {}
     try:
@@ -269,8 +269,8 @@ def write_all_atomically(contents: Mapping[Path, bytes]) -> None:
     except BaseException as error:
         for ready in staged.values():
             ready.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None and staged:
-            raise OSError(error.errno, error.strerror, str(list(staged)[-1])) from None
+        if isinstance(error, OSError):  # of the temporary file, or of no file at all
+            raise OSError(error.errno, error.strerror, str(path)) from None
         raise
 
 

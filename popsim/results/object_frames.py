@@ -11,10 +11,10 @@ import pandas as pd
 from popsim.engine import object_layout as obl
 from popsim.engine.object_books import FIRST_PART
 from popsim.engine.object_layout import PARTS, SPREADS
-from popsim.results.object_prices import FREE_OBJECTS, ObjectPrices
-from popsim.results.objects import COUNTS, ERRORS, MEMORY, OTHER, ObjectPool
+from popsim.results.objects import COUNTS, ERRORS, FREE_OBJECTS, MEMORY, OTHER, ObjectPool
 from popsim.results.pooled import Pool
 from popsim.results.statistics import Estimate, finite
+from popsim.scenario.objects import ObjectPrices
 from popsim.scenario.schema import Scenario
 
 PERCENTILES = (50.0, 90.0, 95.0, 99.0)

@@ -12,9 +12,10 @@ from popsim.engine import object_books as ob
 from popsim.engine import object_layout as obl
 from popsim.engine.object_layout import PARTS, SPREADS
 from popsim.engine.outputs import Ints, PlatformRun, SparseHist, bucket_edges
-from popsim.results.object_prices import ObjectPrices
 from popsim.results.statistics import mean_of, mean_with_zeros, quantile, quantile_with_zeros
+from popsim.scenario.objects import ObjectPrices
 
+FREE_OBJECTS = ObjectPrices()  # the price list of a platform that has none
 ERRORS = {
     "lost": obl.O_LOST,
     "overloaded": obl.O_OVERLOADED,

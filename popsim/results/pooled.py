@@ -22,9 +22,9 @@ from popsim.engine.outputs import (
 from popsim.models.kv_replication.contract import FREE, Prices
 from popsim.results.functions import FunctionBill, FunctionPool
 from popsim.results.kv import KvPool
-from popsim.results.object_prices import FREE_OBJECTS, ObjectPrices
-from popsim.results.objects import ObjectPool
+from popsim.results.objects import FREE_OBJECTS, ObjectPool
 from popsim.results.statistics import Estimate, estimate, mean_of, quantile
+from popsim.scenario.objects import ObjectPrices
 
 Metric = Callable[["Pool"], float]
 WINDOW = 0.005  # share of requests on either side whose phases stand for a quantile's

@@ -140,7 +140,7 @@ class Result:
         """Return requests and percentiles by platform and group.
 
         ``dimension`` is continent, country, site (of ingress), network (access), or client (percentiles within
-        3 %, others within 0.4 %).
+        6 %, others within 0.8 %).
         """
         frames = {name: group_frame(pool, dimension) for name, pool in self.pools.items()}
         return pd.concat(frames, names=["platform", "row"]).reset_index("platform")

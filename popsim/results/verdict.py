@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any, Literal, SupportsIndex, overload
 
 from popsim.results.statistics import Estimate, finite
 
@@ -72,6 +72,16 @@ class Verdicts(tuple[Verdict, ...]):
     """The verdicts of a scenario's claims, in its order: a tuple that notebooks show as ticks and crosses."""
 
     __slots__ = ()
+
+    @overload
+    def __getitem__(self, place: SupportsIndex, /) -> Verdict: ...
+    @overload
+    def __getitem__(self, place: slice, /) -> Verdicts: ...
+    def __getitem__(self, place: SupportsIndex | slice, /) -> Verdict | Verdicts:
+        """Return a verdict, or some of them, which can be shown, too."""
+        if isinstance(place, slice):
+            return Verdicts(super().__getitem__(place))
+        return super().__getitem__(place)
 
     def __repr__(self) -> str:
         """Name every claim with its verdict."""

@@ -20,6 +20,7 @@ from popsim.scenario.fields import (
 )
 from popsim.scenario.laws import parse_law
 from popsim.scenario.parts import ModelSpec, Spec
+from popsim.scenario.prices import Usd
 
 NOTHING = parse_law("0ms")
 SPREADS = ("city", "country", "continent", "world")
@@ -115,13 +116,13 @@ class BroadcastStep(Spec):
 class ObjectPrices(Spec):
     """USD per million requests, per million GB-s in memory, per million rows read and written."""
 
-    request: float = Field(default=0.0, ge=0, le=1e6)
-    """USD per million calls from outside."""
-    duration: float = Field(default=0.0, ge=0, le=1e6)
+    request: Usd = 0.0
+    """USD per million answered calls, alarms and connections made anew."""
+    duration: Usd = 0.0
     """USD per million GB-s in memory."""
-    read: float = Field(default=0.0, ge=0, le=1e6)
+    read: Usd = 0.0
     """USD per million rows read."""
-    write: float = Field(default=0.0, ge=0, le=1e6)
+    write: Usd = 0.0
     """USD per million rows written."""
     memory: SizeBytes = 128_000_000
     """How much memory each object in memory counts as."""

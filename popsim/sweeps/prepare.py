@@ -81,7 +81,8 @@ class _Check:
                     matching_names("country", [origin.country])
         self._events(clients)
         self.kv.events()
-        ClaimCheck(self.scenario, self.problems, clients, self.sites).run()
+        replicas = self.objects.replicas
+        ClaimCheck(self.scenario, self.problems, clients, self.sites, replicas).run()
         self.problems.raise_all()
 
     def _clients(self) -> Clients | None:

@@ -23,7 +23,7 @@ from popsim.scenario.schema import Scenario
 from popsim.scenario.units import format_duration
 from popsim.sweeps.prepare_kv import NO_STEP
 from popsim.sweeps.prepare_objects import NO_CALL
-from popsim.sweeps.prepare_sessions import OF_PARTICIPANTS, no_session
+from popsim.sweeps.prepare_sessions import OF_PARTICIPANTS, OF_REPLICAS, no_session
 from popsim.sweeps.problems import Problems
 from popsim.world.access import access_laws
 from popsim.world.clients import Clients
@@ -32,7 +32,10 @@ from popsim.world.sites import Sites
 
 
 class ClaimCheck:
-    """Collect the problems of a scenario's claims; ``clients`` and ``sites`` are those that are right."""
+    """Collect the problems of a scenario's claims; ``clients`` and ``sites`` are those that are right.
+
+    ``replicas`` are how many copies of objects answer reads, on the platforms whose objects are right.
+    """
 
     def __init__(
         self,
@@ -40,9 +43,10 @@ class ClaimCheck:
         problems: Problems,
         clients: Clients | None,
         sites: Mapping[str, Sites],
+        replicas: Mapping[str, int],
     ) -> None:
         self.scenario, self.problems = scenario, problems
-        self.clients, self.sites = clients, sites
+        self.clients, self.sites, self.replicas = clients, sites, replicas
 
     def run(self) -> None:
         """Check all claims."""
@@ -139,6 +143,10 @@ class ClaimCheck:
             self.problems.add(path, f"there is no class of objects {metric.object_class!r}", hint)
         elif metric.name in OF_PARTICIPANTS and (problem := no_session(workload, metric)):
             self.problems.add(path, *problem)
+        elif metric.name in OF_REPLICAS and self.replicas.get(metric.platform) == 0:
+            message = f"{metric.name} is about replicas, and objects of {metric.platform} have none"
+            hint = "give the platform objects: {placement: read_replicas}"
+            self.problems.add(path, message, hint)
 
     def _cost(self, path: Key, platform: str) -> None:
         """Refuse the bill of a platform if nobody says what its functions cost, or if nothing costs anything."""

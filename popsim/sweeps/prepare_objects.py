@@ -39,6 +39,7 @@ class ObjectCheck:
 
     def __init__(self, scenario: Scenario, problems: Problems) -> None:
         self.scenario, self.workload, self.problems = scenario, scenario.workload, problems
+        self.replicas: dict[str, int] = {}  # how many each platform has, of those that are right
 
     def classes(self, clients: Clients | None) -> None:
         """Check how many objects there are."""
@@ -70,7 +71,7 @@ class ObjectCheck:
             return
         if sites is not None:
             with self.problems.at(*path):
-                self._places(place, spec, spec.objects)
+                self._places(name, spec, spec.objects)
 
     def hosts(self, path: Key, spec: PlatformSpec, topology: Sites) -> None:
         """Check the sites that can be homes, if a platform names some; ``path`` is the platform's."""
@@ -84,17 +85,17 @@ class ObjectCheck:
         if len(self.problems) == before and not len(topology.select(hosts.role, hosts.sites)):
             self.problems.add(path, f"none of these sites is a {hosts.role!r}")
 
-    def _places(self, path: Key, spec: PlatformSpec, objects: ObjectsSpec) -> None:
+    def _places(self, name: str, spec: PlatformSpec, objects: ObjectsSpec) -> None:
         """Try the placement model with distances instead of round-trip times."""
         sites, _, compute = select_sites(spec, with_hosts=True)
         hosts = select_hosts(objects, load_sites(spec.topology), compute)
         places = place_objects(objects, sites, hosts, great_circle_ms)
-        with self.problems.at(*path):
-            check_placement(places.model, places.geography)
+        with self.problems.at("platforms", name, "objects", "placement"):
+            self.replicas[name] = check_placement(places.model, places.geography)
 
 
-def check_placement(model: PlacementModel, geography: Geography) -> None:
-    """Ask a model once; raises ValueError for an answer that is none."""
+def check_placement(model: PlacementModel, geography: Geography) -> int:
+    """Ask a model once and return how many replicas it has; raises ValueError for an answer that is none."""
     hosts = len(geography.hosts)
     if isinstance(model, TablePlacement):
         likelihood_table(model, geography)
@@ -114,3 +115,4 @@ def check_placement(model: PlacementModel, geography: Geography) -> None:
             f"replicas() must return at most {MAX_REPLICAS} whole numbers from 0 to {hosts - 1}, "
             f"got {replicas.dtype} of shape {replicas.shape}"
         )
+    return len(replicas)

@@ -1,13 +1,15 @@
-"""Check that claims about sessions are about something: participants, messages, broadcasts."""
+"""Check that claims about sessions and replicas are about something: participants, messages, broadcasts, copies."""
 
 from __future__ import annotations
 
 from popsim.claims.object_metric import ObjectMetric
+from popsim.claims.read_objects import NO_MESSAGES
 from popsim.scenario.calls import reachable
 from popsim.scenario.steps import nested
 from popsim.scenario.workload import WorkloadSpec
 
 OF_PARTICIPANTS = ("ack", "visible", "reconnect", "missed_ratio")
+OF_REPLICAS = ("staleness", "stale_ratio", "replica_reads", "stale", "truncated")
 Told = tuple[str, str | None]  # message, hint
 
 
@@ -23,8 +25,7 @@ def no_session(workload: WorkloadSpec, metric: ObjectMetric) -> Told | None:
     sent = workload.arrivals.messages
     if metric.name == "ack" or metric.message is not None:
         if sent is None:
-            hint = "arrivals: {messages: {class: ..., rates: ...}}"
-            return f"{metric.name} is about messages, and participants send none", hint
+            return f"{metric.name} is about messages, and participants send none", NO_MESSAGES
         if chosen not in (None, sent.object_class):
             message = (
                 f"participants of {chosen!r} send no messages, those of {sent.object_class!r} do"

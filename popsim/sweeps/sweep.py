@@ -157,7 +157,7 @@ class _Sweep:
             return
         if needs_compiling():
             self.notify(
-                "compiling the engine, once on this machine: 10 to 40 seconds (popsim warmup does it ahead)"
+                "compiling the engine, once on this machine: up to a minute (popsim warmup does it ahead)"
             )
         warmup()
         self.is_ready = True

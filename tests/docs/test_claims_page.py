@@ -1,4 +1,4 @@
-"""The page of published claims is of today's scenarios; its numbers are their runs', which golden results watch."""
+"""The page of published claims is of today's scenarios; `make claims` compares its numbers with those of today."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from popsim.engine import simulate
+from popsim.engine.outputs import SparseHist
 from popsim.scenario.bundled import bundled_names
 from popsim.sweeps import load
 
@@ -26,6 +27,10 @@ PROBES = {"replications": 1, "duration": "30min", "warmup": 0}
 def digest(*arrays: np.ndarray) -> str:
     whole = np.concatenate([array.ravel() for array in arrays]).astype(np.int64)
     return sha256(whole.tobytes()).hexdigest()[:16]
+
+
+def digest_of(histogram: SparseHist) -> str:
+    return digest(histogram.rows, histogram.buckets, histogram.counts)
 
 
 def small_run(name: str) -> dict[str, Any]:
@@ -46,12 +51,12 @@ def small_run(name: str) -> dict[str, Any]:
         }
         if len(run.kv_by_space):
             found[platform]["kv_by_space"] = run.kv_by_space.tolist()
-            found[platform]["kv"] = digest(run.kv_histogram.rows, run.kv_histogram.counts)
+            found[platform]["kv"] = digest_of(run.kv_histogram)
         if len(run.objects_by_class):
             found[platform]["objects_by_class"] = run.objects_by_class.tolist()
-            histogram = run.objects_histogram
-            found[platform]["objects"] = digest(histogram.rows, histogram.counts)
+            found[platform]["objects"] = digest_of(run.objects_histogram)
             found[platform]["homes"] = digest(run.objects_created)
+            found[platform]["messages"] = digest_of(run.objects_by_message)
     return {"id": scenario.id, "platforms": found}
 
 

@@ -4,43 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from popsim.engine import draws
 from popsim.engine.compiled.calls import current
 from popsim.engine.compiled.homes import confirmation, history
 from popsim.engine.compiled.jit import helper
-from popsim.engine.compiled.object_record import (
-    record_commit,
-)
-from popsim.engine.compiled.object_state import (
-    IS_SERIAL,
-    N_REPLICAS,
-)
-from popsim.engine.compiled.stages import (
-    LOST_CALL,
-    RUN,
-)
-from popsim.engine.layout import (
-    OBJECT_OVERLOADED,
-    RANK,
-    WAKE,
-)
-from popsim.engine.object_layout import (
-    GATE,
-    O_ACTIVATIONS,
-    O_ALARMS,
-    O_GETS,
-    O_MOVES,
-    O_TRANSACTIONS,
-)
+from popsim.engine.compiled.object_record import record_commit
+from popsim.engine.compiled.object_state import IS_SERIAL, N_REPLICAS
+from popsim.engine.compiled.stages import LOST_CALL, RUN
+from popsim.engine.object_layout import GATE
 
-KEY_WAKE = np.int64(WAKE * RANK)
-ACTIVATION, STORED = np.uint64(draws.ACTIVATION), np.uint64(draws.STORED)
-TAKEOVER = np.uint64(draws.TAKEOVER)
-NONE, ZERO, ONE = np.int64(-1), np.int64(0), np.int64(1)
-OF_A_MOVE = np.int64(1 << 32)
-OVERLOADED = np.int64(OBJECT_OVERLOADED)
-C_ACTIVATIONS, C_MOVES, C_ALARMS = np.int64(O_ACTIVATIONS), np.int64(O_MOVES), np.int64(O_ALARMS)
-C_GETS, C_TRANSACTIONS = np.int64(O_GETS), np.int64(O_TRANSACTIONS)
+ZERO = np.int64(0)
 
 
 @helper

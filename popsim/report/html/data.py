@@ -12,6 +12,7 @@ from popsim.report.html.finding import finding
 from popsim.report.html.places import map_data
 from popsim.report.plots import PHASE_COLOURS
 from popsim.report.style import COLOURS
+from popsim.results import object_frames
 from popsim.results.pooled import Pool
 from popsim.results.statistics import finite
 from popsim.scenario.loading import dump_resolved
@@ -25,7 +26,6 @@ PERCENTS = (*range(1, 100), *(round(99.0 + tenth / 10.0, 1) for tenth in range(1
 EDGE_STEP = 4  # buckets: 32 edges per octave, 2.2 % apart
 MOST_ACTIONS = 500  # moments that the timeline marks
 KV_TABLES = ("space", "site", "country")
-OBJECT_TABLES = ("class", "part", "host", "spread", "message", "site")
 
 
 def page_data(result: Result) -> dict[str, Any]:
@@ -167,7 +167,7 @@ def tables(result: Result) -> list[dict[str, Any]]:
     if any(pool.kv.is_used for pool in pools):
         found += [("kv", by, result.kv(by)) for by in KV_TABLES]
     if any(pool.objects.is_used for pool in pools):
-        found += [("objects", by, result.objects(by)) for by in OBJECT_TABLES]
+        found += [("objects", by, result.objects(by)) for by in object_frames.DIMENSIONS]
     costs = result.costs()
     if costs["total_usd"].max() > 0.0:
         found.append(("costs", "platform", costs.reset_index()))

@@ -64,6 +64,8 @@ def metric(
         ("kv.read.p99", metric("read", "p", 99.0)),
         ("kv.read.p(99.9)", metric("read", "p", 99.9)),
         ("kv.read.mean", metric("read", "mean")),
+        ("kv.read.avg", metric("read", "mean")),
+        ("kv.read.edge.avg", metric("read", "mean", tier="edge")),
         ("kv.read.memory.p(50)", metric("read", "p", 50.0, tier="memory")),
         ("kv.read.edge.p(50)", metric("read", "p", 50.0, tier="edge")),
         ("kv.read.coalesced.p(50)", metric("read", "p", 50.0, tier="coalesced")),

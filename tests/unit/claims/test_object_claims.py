@@ -18,13 +18,13 @@ from popsim.claims.expression import Metric, Number
 from popsim.claims.object_metric import NUMBERS, QUANTITIES, ObjectMetric
 from popsim.claims.unit import NONE, TIME
 from popsim.engine.object_layout import PARTS
-from popsim.results.object_prices import FreeObjects
 from popsim.results.objects import ObjectPool
 from popsim.results.pooled import Pool
 from popsim.scenario.errors import Problem
+from popsim.scenario.objects import ObjectPrices
 
 PLATFORMS = ["workers", "lambda"]
-PRICES = FreeObjects(request=0.15, duration=12.5, read=0.2, write=1.0, message_share=0.05)
+PRICES = ObjectPrices(request=0.15, duration=12.5, read=0.2, write=1.0, message_share=0.05)
 
 
 def metric(
@@ -51,6 +51,8 @@ def metric(
         ("objects.call.p(95)", metric("call", "p", 95.0)),
         ("objects.call.p99", metric("call", "p", 99.0)),
         ("objects.call.mean", metric("call", "mean")),
+        ("objects.call.avg", metric("call", "mean")),
+        ("objects.visible.world.avg", metric("visible", "mean", spread="world")),
         *((f"objects.{part}.p(50)", metric(part, "p", 50.0)) for part in PARTS),
         ("objects.queue.mean", metric("queue", "mean")),
         ("objects.spawn.p(99.9)", metric("spawn", "p", 99.9)),
@@ -123,7 +125,9 @@ def test_means_of_kinds_of_messages() -> None:
         ("visible.zzz.p(95)", 24, "visible has no 'zzz'",
          "known: city, continent, country, cursor, edit, mean, p(95), world"),
         ("ack.zzz.world.p(95)", 20, "ack has no 'zzz'", "known: cursor, edit, mean, p(95)"),
-        ("visible[zzz].p(95)", 24, "visible has no 'zzz'", "cursor, edit"),
+        ("visible[zzz].p(95)", 24, "participants send no message 'zzz'", "known: cursor, edit"),
+        ("visible[world].p(95)", 24, "participants send no message 'world'", "known: cursor, edit"),
+        ("ack[edti].p(95)", 20, "participants send no message 'edti'", "did you mean 'edit'?"),
         ("visible[].p(95)", 25, "expected ']'", None),
         ("visible.edit.town.p(95)", 29, "visible of edit has no 'town'", "city, continent, country"),
         ("visible[edit].town.p(95)", 30, "visible of edit has no 'town'", "city, continent, country"),
@@ -186,6 +190,8 @@ def test_the_phase_is_of_whole_requests() -> None:
         ("workers.objects.visible.contient.p(5) < 1s", 24, "has no 'contient'", "'continent'?"),
         ("workers.objects.visible.city.max < 1s", 29, "visible has no 'max'", "known: mean, p(95)"),
         ("workers.objects.reconnect.mean < 1s", 26, "reconnect has no 'mean'", "max, p(95)"),
+        ("workers.objects.staleness.avg < 1s", 26, "staleness has no 'avg'", "p(95)"),
+        ("workers.objects.visible[world].p(5) < 1s", 24, "no message 'world'", "arrivals: {"),
         ("workers.objects.staleness.mean < 1s", 26, "staleness has no 'mean'", "p(95)"),
         ("workers.objects.call < 1ms", 21, "expected '.'", None),
         ("workers.objects.visible.city < 1ms", 29, "expected '.'", None),
@@ -455,6 +461,30 @@ def test_claims_about_sessions_that_are_there(
     }  # fmt: skip
     path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     assert popsim.load(path).claims[0].id == "it"
+
+
+REPLICAS = ("staleness.p(99) < 1s", "stale_ratio < 1%", "replica_reads > 9", "stale < 9")
+
+
+@pytest.mark.parametrize("text", [*REPLICAS, "truncated < 1"])
+def test_claims_about_replicas_that_are_not_there(text: str, tmp_path: Path) -> None:
+    problem, line = problem_of(tmp_path, f"workers.objects.{text}", CALL)
+    name = text.split()[0].removesuffix(".p(99)")
+    assert problem.message == f"{name} is about replicas, and objects of workers have none"
+    assert problem.hint == "give the platform objects: {placement: read_replicas}"
+    assert problem.col == line.index("workers.") + 1
+
+
+def test_claims_about_replicas_that_are_there() -> None:
+    objects = {"document": {"count": 9, "handlers": {"edit": [{"cpu": "1ms"}]}}}
+    claim = {"id": "it", "says": "it", "source": "ours"}
+    content = {
+        "name": "it", "duration": "1min",
+        "workload": {"arrivals": {"rate": "1/s"}, "objects": objects, "handler": CALL},
+        "platforms": {"p": {"preset": "cloudflare-workers", "objects": {"placement": "read_replicas"}}},
+        "claims": [claim | {"expect": [f"p.objects.{text}" for text in REPLICAS]}],
+    }  # fmt: skip
+    assert len(popsim.load(content).claims[0].expect) == len(REPLICAS)
 
 
 def test_columns_are_inside_the_expectation(tmp_path: Path) -> None:

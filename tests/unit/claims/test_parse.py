@@ -112,6 +112,9 @@ def test_phases_and_ratios() -> None:
         ("(workers.p(95) < 3ms", 15, "expected ')'"),
         ("workers.p(95) < 1ms ; import os", 20, "unexpected ';'"),
         ("", 0, "expected a number or a metric"),
+        ("(" * 2_000 + "workers.p50", 500, "expected at most 500 names"),
+        ("workers.p50" + " + 1s" * 3_000 + " < 1s", 1_254, "expected at most 500 names"),
+        ("workers.p50 > " + "(" * 51 + "1s" + ")" * 51, 64, "nested more than 50 deep"),
     ],
 )
 def test_mistakes_have_a_column(text: str, column: int, message: str) -> None:
@@ -120,3 +123,14 @@ def test_mistakes_have_a_column(text: str, column: int, message: str) -> None:
     ) as caught:
         parse_expectation(text, PLATFORMS)
     assert caught.value.column == column
+
+
+def test_what_is_just_not_too_long_is_read_and_evaluated() -> None:
+    nested = "(" * 50 + "workers.p(95)" + ")" * 50 + " < 1s"
+    assert parse_expectation(nested, PLATFORMS) == parse_expectation("workers.p95 < 1s", PLATFORMS)
+    beside = " + ".join(["(1ms)"] * 60) + " < workers.p95"
+    assert parse_expectation(beside, PLATFORMS).metrics()
+    long = parse_expectation("workers.p50" + " + 1ms" * 247 + " < 1s", PLATFORMS)  # 499 tokens
+    assert isinstance(long, Comparison)
+    assert long.left.evaluate(pools_with({"workers": 3.0})) == 250.0
+    assert len(long.metrics()) == 1

@@ -17,8 +17,8 @@ from popsim.engine.outputs import BUCKETS, PHASES, REASONS, Ints, PlatformRun
 from popsim.engine.recorder import SAMPLE_DTYPE
 from popsim.results import Result
 from popsim.results.functions import KINDS, FunctionBill, FunctionPool, function_bill
-from popsim.results.object_prices import FreeObjects
 from popsim.results.pooled import Pool
+from popsim.scenario.objects import ObjectPrices
 from popsim.scenario.prices import FunctionPrices
 from popsim.scenario.schema import Scenario
 
@@ -123,7 +123,7 @@ def test_all_is_added_up_over_runs_and_parts() -> None:
     bill = FunctionBill(prices, memory_gb=2.0, response_gb=1e-6)
     one = with_objects(latency=run_of(50).latency, phase_sum_ns=phases(execute=100.0))
     other = replace(one, replication=1, busy_us=30_000_000)
-    pool = Pool([one, other], object_prices=FreeObjects(write=1.0), function_bill=bill)
+    pool = Pool([one, other], object_prices=ObjectPrices(write=1.0), function_bill=bill)
     # of 100 requests: 100 calls; 200 CPU-ms; 60 GB-s; 100 answers of a kB, which are a GB a million
     assert pool.functions.costs(bill) == pytest.approx(
         {"requests": 1.0, "cpu": 2.0, "duration": 0.6, "egress": 1.0}

@@ -28,12 +28,12 @@ from popsim.engine import object_books as ob
 from popsim.engine.object_layout import PARTS
 from popsim.engine.outputs import PlatformRun, SparseHist
 from popsim.results import Result
-from popsim.results.object_prices import FREE_OBJECTS, FreeObjects
-from popsim.results.objects import COUNTS, ERRORS, OTHER, ObjectPool
+from popsim.results.objects import COUNTS, ERRORS, FREE_OBJECTS, OTHER, ObjectPool
 from popsim.results.pooled import Pool
+from popsim.scenario.objects import ObjectPrices
 
 BUCKET = 0.008  # a bucket's width
-PRICES = FreeObjects(request=0.15, duration=12.5, read=0.2, write=1.0, message_share=0.05)
+PRICES = ObjectPrices(request=0.15, duration=12.5, read=0.2, write=1.0, message_share=0.05)
 
 
 def result_of(**runs: list[PlatformRun]) -> Result:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import popsim
-from popsim.engine.outputs import PHASES, PlatformRun, write_all_atomically
+from popsim.engine.outputs import PHASES, PlatformRun, write_all_atomically, write_atomically
 from popsim.results import Result
 
 
@@ -120,9 +120,20 @@ def test_repr_shows_the_medians(small_result: Result) -> None:
 
 def test_files_are_written_together_or_not_at_all(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("before", encoding="utf-8")
-    with pytest.raises(OSError, match="missing"):
-        write_all_atomically({tmp_path / "a": b"after", tmp_path / "missing" / "b": b"x"})
+    missing = tmp_path / "missing" / "b"
+    with pytest.raises(FileNotFoundError) as caught:
+        write_all_atomically({tmp_path / "a": b"after", missing: b"x"})
+    assert caught.value.filename == str(missing)
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
     assert (tmp_path / "a").read_text(encoding="utf-8") == "before"
     write_all_atomically({tmp_path / "a": b"after", tmp_path / "b": b"x"})
     assert (tmp_path / "a").read_bytes() + (tmp_path / "b").read_bytes() == b"afterx"
+
+
+def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "folder", tmp_path / "missing" / "b"):  # at its end, at its beginning
+        with pytest.raises(OSError) as caught:  # noqa: PT011
+            write_atomically(path, b"x")
+        assert caught.value.filename == str(path)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]

@@ -18,6 +18,10 @@ def test_verdicts_are_a_tuple() -> None:
     assert verdicts == (one, other)
     assert isinstance(verdicts, tuple)
     assert verdicts[1] is other
+    assert type(verdicts[:1]) is Verdicts
+    assert verdicts[:1] == (one,)
+    assert verdicts[::-1] == (other, one)
+    assert "a" in verdicts[:1]._repr_html_()
     assert repr(verdicts) == "Verdicts(a: holds, b: fails)"
     assert pickle.loads(pickle.dumps(verdicts)) == copy.copy(verdicts) == verdicts
 
