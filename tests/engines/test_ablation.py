@@ -371,7 +371,19 @@ BREACHES: dict[str, type[SpecificationPlane]] = {
 
 
 # Mistakes that few runs show: where to begin to look
-SHOWS_LATE = {"6 timeout": 300, "34 joins the dead": 1_100}
+SHOWS_LATE = {
+    "6 timeout": 300,
+    "28 branch is an event": 30,
+    "32 remembers all": 50,
+    "33 older overwrites": 60,
+    "34 joins the dead": 1_150,
+    "49 forgets its writes": 50,
+    "49 forgotten is missing": 50,
+    "49 replica knows at once": 50,
+    "50 forgets the gate": 200,
+    "53 told before the gate": 30,
+    "54 never below its law": 90,
+}
 
 
 @pytest.mark.parametrize("name", BREACHES)
