@@ -62,15 +62,20 @@ run: $(VENV)/.installed ## run the flagship scenario; figures and verdicts into 
 
 # --- checking it -----------------------------------------------------------------------------------
 
-# Stages that keep one core busy run beside other interpreters, which mostly compile; what needs both cores comes last.
+# Stages that keep one core busy run side by side, in two lanes; what needs both cores comes last.
 test: $(VENV)/.installed-dev ## run everything that CI runs
 	@$(BIN)/popsim warmup
-	@$(MAKE) --no-print-directory -j2 --output-sync=target lane-checks other-pythons
+	@$(MAKE) --no-print-directory -j2 --output-sync=target lane-checks lane-interpreters
 	@$(MAKE) --no-print-directory unit
 
-.PHONY: lane-checks
+.PHONY: lane-checks lane-interpreters
 lane-checks:
-	@for stage in lint types imports docs jit-off bounds notebooks claims baselines; do \
+	@for stage in lint types imports docs bounds notebooks claims baselines; do \
+	  $(MAKE) --no-print-directory $$stage; \
+	done
+
+lane-interpreters:
+	@for stage in jit-off other-pythons; do \
 	  $(MAKE) --no-print-directory $$stage; \
 	done
 

@@ -1,7 +1,7 @@
 """Do 95 % intervals hold the truth 95 times in 100, and are verdicts wrong as rarely as their confidence says?
 
-1,000 replications of one small scenario are 200 results of five replications each: few degrees of freedom, where a wrong
-interval would show most. The truth is what all of them together yield; its own error is a fourteenth of theirs.
+600 replications of one small scenario are 120 results of five replications each: few degrees of freedom, where a wrong
+interval would show most. The truth is what all of them together yield; its own error is an eleventh of theirs.
 POPSIM_COVERAGE_RESULTS asks for more results; docs/background/statistics.md has what was found with 1,000.
 """
 
@@ -20,7 +20,7 @@ from popsim.results.pooled import Pool
 from popsim.results.statistics import CONFIDENCE
 from popsim.scenario.schema import Scenario
 
-GROUPS, REPLICATIONS = int(os.environ.get("POPSIM_COVERAGE_RESULTS", "200")), 5
+GROUPS, REPLICATIONS = int(os.environ.get("POPSIM_COVERAGE_RESULTS", "120")), 5
 DEVIATIONS = 3.3  # of a binomial share; one test in a thousand fails by chance; seeds are fixed
 Pools = Mapping[str, Pool]
 
