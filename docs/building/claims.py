@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import popsim
 from building.claims_topics import NOT_JUDGED, TOPICS, Condition, Topic
@@ -83,6 +84,7 @@ def _topic(topic: Topic, verdicts: list[Verdict]) -> Iterator[str]:
             yield claim_row(name, verdict)
     ids = ", ".join(f"`{name}` ({result.scenario.id})" for name, result in results.items())
     yield f"\nScenarios: {ids}.\n\n"
+    yield from _scopes([verdict for result in results.values() for verdict in result.verdicts])
     if topic.conditions:
         yield f"Under other conditions (`{topic.scenarios[0]}`, changed):\n\n"
         yield "| condition |" + "".join(f" {claim} |" for claim in topic.claims)
@@ -93,16 +95,33 @@ def _topic(topic: Topic, verdicts: list[Verdict]) -> Iterator[str]:
         yield "\n"
 
 
+def _scopes(verdicts: list[Verdict]) -> Iterator[str]:
+    """Yield what each source is about, once."""
+    published = [verdict for verdict in verdicts if verdict.source]
+    lines = {f"- {_origin(verdict)}: {verdict.source['scope']}\n": None for verdict in published}
+    if lines:
+        yield "What the sources are about, and how they are read:\n\n"
+        yield from lines
+        yield "\n"
+
+
+def _origin(verdict: Verdict) -> str:
+    """Return who published a claim, and when, as a link."""
+    if not verdict.source:
+        return "ours"
+    host = str(urlsplit(verdict.source["url"]).hostname).removeprefix("www.")
+    return f"[{host}, {verdict.source['date']}]({verdict.source['url']})"
+
+
 def claim_row(name: str, verdict: Verdict) -> str:
     """Return the row of a claim: its id, words, verdict, the deciding expectation, source."""
-    deciding, source = verdict.deciding, verdict.source
-    origin = f"[{source['date']}]({source['url']}), {source['scope']}" if source else "ours"
+    deciding = verdict.deciding
     cells = (
         f"{verdict.says} (`{name}`: {verdict.id})",
         MARKS[verdict.verdict],
         f"`{deciding.expect}`",
         observed_text(deciding),
-        origin,
+        _origin(verdict),
     )
     return "| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |\n"
 
