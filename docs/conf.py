@@ -32,6 +32,8 @@ html_theme = "furo"
 html_title = "popsim"
 html_show_sourcelink = False
 html_theme_options = {"navigation_with_keys": True}
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 
 
 def setup(app: object) -> None:
