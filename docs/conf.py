@@ -16,17 +16,13 @@ extensions = [
     "sphinx_copybutton",
 ]
 exclude_patterns = ["_build"]
-nitpicky = False  # types of pandas and numpy have no pages here
-suppress_warnings = ["myst.strikethrough"]
 
 myst_heading_anchors = 4  # links to headings work as they do on code hosts
-myst_enable_extensions = ["colon_fence"]
 
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True  # the name of a constant, not what it stands for
 autodoc_typehints = "description"
 autodoc_typehints_format = "short"
-copybutton_prompt_text = "$ "
 
 html_theme = "furo"
 html_title = "popsim"

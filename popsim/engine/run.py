@@ -54,7 +54,7 @@ def _numba_problem() -> str | None:
 
 
 def needs_compiling() -> bool:
-    """Tell whether the first compiled run on this machine has to compile the kernel (10-40 s)."""
+    """Tell whether the first compiled run on this machine has to compile the kernel (up to a minute)."""
     if not is_compiled_engine_available():
         return False
     from popsim.engine.compiled.jit import is_cached
