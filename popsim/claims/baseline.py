@@ -24,6 +24,7 @@ from popsim.results.result import PERCENTILES, Result
 from popsim.results.statistics import CONFIDENCE, finite
 from popsim.scenario.errors import InputError, Problem
 from popsim.scenario.schema import Scenario
+from popsim.scenario.text import quoted
 
 SCHEMA: Literal[1] = 1
 TOLERANCE = 0.01  # relative changes up to this do not matter to anyone, unless told otherwise
@@ -108,7 +109,9 @@ def read(path: Path, to_make_it: str) -> dict[str, Any]:
     if not isinstance(data, dict) or "schema" not in data or "users" not in data:
         raise _refusal(path, "is no baseline of popsim", hint)
     if data["schema"] != SCHEMA:
-        message = f"is a baseline of schema {data['schema']!r}; this popsim reads schema {SCHEMA}"
+        message = (
+            f"is a baseline of schema {quoted(data['schema'])}; this popsim reads schema {SCHEMA}"
+        )
         raise _refusal(path, message, hint)
     try:
         return Baseline.model_validate(data).model_dump(by_alias=True)

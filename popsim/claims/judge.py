@@ -15,6 +15,7 @@ from popsim.results.verdict import Expectation, Outcome, Verdict
 from popsim.scenario.claims import ClaimSpec
 from popsim.scenario.errors import InputError, Problem
 from popsim.scenario.schema import Scenario
+from popsim.scenario.text import quoted
 from popsim.world.clients import load_clients
 
 WORST_FIRST: tuple[Outcome, ...] = ("fails", "undecided", "holds")
@@ -48,7 +49,7 @@ def _judge_claim(
                 chosen[metric.platform, metric.selector] = pool
         if not all(math.isfinite(side.evaluate(chosen)) for side in condition.sides()):
             path = ("claims", number, "expect", line)
-            message = f"claim {claim.id!r} matches no data: {text}"
+            message = f"claim {quoted(claim.id)} matches no data: {text}"
             hint = "no request that it is about was answered, or it divides by 0"
             raise InputError([Problem(None, None, None, path, message, hint)])
         judged = _judge(condition, chosen, _paired(chosen), claim.confidence)

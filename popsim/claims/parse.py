@@ -46,6 +46,7 @@ from popsim.claims.tokens import PERCENTILE, SAME, ClaimSyntaxError, Token
 from popsim.claims.unit import BYTES, NONE, TIME, Unit
 from popsim.engine.outputs import PHASES
 from popsim.scenario.errors import InputError, did_you_mean
+from popsim.scenario.text import quoted
 from popsim.scenario.units import DURATIONS_MS, SIZES_BYTES
 
 SELECTABLE = "p, mean, min, max, count and rate can be selected; over time, failed_ratio and cold_start_ratio, too"
@@ -97,9 +98,11 @@ class _Parser(ObjectReader):
         elif self.accept("within") is not None:
             bounds = self.around(self.share())
         else:
-            raise self.wrong(f"expected <, <=, >, >=, between or within, got {self.next.text!r}")
+            raise self.wrong(
+                f"expected <, <=, >, >=, between or within, got {quoted(self.next.text)}"
+            )
         if self.next is not self.end and self.next.text not in ("and", "or"):
-            raise self.wrong(f"expected the end, got {self.next.text!r}")
+            raise self.wrong(f"expected the end, got {quoted(self.next.text)}")
         for _, bound in bounds:
             self.same_unit(left, bound, begin)
         if not left.metrics() and not any(bound.metrics() for _, bound in bounds):
@@ -110,7 +113,7 @@ class _Parser(ObjectReader):
         """Read the number between ``within`` and ``of``."""
         token = self.take()
         if token.kind != "number" or token.unit != "%":
-            message = f"expected a share such as 10%, got {token.text + token.unit!r}"
+            message = f"expected a share such as 10%, got {quoted(token.text + token.unit)}"
             raise ClaimSyntaxError(message, token.column)
         self.expect("of")
         return float(token.text) / 100.0
@@ -149,14 +152,14 @@ class _Parser(ObjectReader):
         if self.next.kind == "name":
             return self.metric()
         raise self.wrong(
-            f"expected a number or a metric such as workers.p(95), got {self.next.text!r}"
+            f"expected a number or a metric such as workers.p(95), got {quoted(self.next.text)}"
         )
 
     def number(self) -> Number:
         token = self.take()
         if token.unit not in NUMBER_UNITS:
             hint = f"expected one of {', '.join(name for name in NUMBER_UNITS if name)}"
-            raise ClaimSyntaxError(f"unknown unit {token.unit!r}", token.column, hint)
+            raise ClaimSyntaxError(f"unknown unit {quoted(token.unit)}", token.column, hint)
         scale, unit = NUMBER_UNITS[token.unit]
         return Number(float(token.text) * scale, unit)
 
@@ -164,7 +167,7 @@ class _Parser(ObjectReader):
         platform = self.take()
         if platform.text not in self.platforms:
             hint = did_you_mean(platform.text, list(self.platforms))
-            message = f"there is no platform {platform.text!r}"
+            message = f"there is no platform {quoted(platform.text)}"
             raise ClaimSyntaxError(message, platform.column, hint)
         selector = self.selector()
         self.expect(".")
@@ -211,7 +214,7 @@ class _Parser(ObjectReader):
         hint = did_you_mean(name.text, known) or f"expected {', '.join(METRICS)}"
         if phase == "object" and name.text in object_metric.QUANTITIES:
             hint = f"did you mean objects.{name.text}?"
-        raise ClaimSyntaxError(f"there is no metric {name.text!r}", name.column, hint)
+        raise ClaimSyntaxError(f"there is no metric {quoted(name.text)}", name.column, hint)
 
     def is_phase(self) -> bool:
         """Tell whether ``kv`` is the phase here: a percentile or the mean follows."""
@@ -229,7 +232,7 @@ class _Parser(ObjectReader):
         if name.text not in kv_metric.QUANTITIES:
             known = (*kv_metric.QUANTITIES, *kv_metric.NUMBERS)
             hint = did_you_mean(name.text, known) or f"expected {', '.join(known)}"
-            message = f"there is no metric {name.text!r} of a key-value store"
+            message = f"there is no metric {quoted(name.text)} of a key-value store"
             raise ClaimSyntaxError(message, name.column, hint)
         if space is not None and name.text in ("write", "visibility"):
             message = f"{name.text} is not kept by key space"
@@ -255,7 +258,7 @@ class _Parser(ObjectReader):
         if statistic not in known:
             tiers = kv_metric.READ_TIERS if name.text == "read" and tier is None else ()
             hint = did_you_mean(token.text, ("p(95)", *known[1:], *tiers))
-            message = f"{name.text} has no {token.text!r}"
+            message = f"{name.text} has no {quoted(token.text)}"
             raise ClaimSyntaxError(message, token.column, hint)
         return KvMetric(platform, space, name.text, statistic, 0.0, tier, TIME)
 

@@ -11,6 +11,7 @@ from popsim.claims.tokens import PERCENTILE, SAME, ClaimSyntaxError, Reader, Tok
 from popsim.claims.unit import NONE, TIME
 from popsim.engine.object_layout import SPREADS
 from popsim.scenario.errors import did_you_mean
+from popsim.scenario.text import quoted
 
 NO_MESSAGES = "arrivals: {messages: {class: ..., rates: ...}}"
 
@@ -36,7 +37,7 @@ class ObjectReader(Reader):
             if PERCENTILE.fullmatch(name.text):
                 hint = "the phase is called object; of calls, there is objects.call"
             raise ClaimSyntaxError(
-                f"there is no metric {name.text!r} of objects", name.column, hint
+                f"there is no metric {quoted(name.text)} of objects", name.column, hint
             )
         of = ObjectMetric(platform, object_class, name.text, "p", 50.0, None, NONE)
         if name.text in object_metric.OF_SESSIONS:
@@ -88,7 +89,7 @@ class ObjectReader(Reader):
         if message not in self.messages:
             hint = did_you_mean(message, self.messages) or f"known: {', '.join(self.messages)}"
             raise ClaimSyntaxError(
-                f"participants send no message {message!r}",
+                f"participants send no message {quoted(message)}",
                 token.column,
                 hint if self.messages else NO_MESSAGES,
             )
@@ -109,7 +110,7 @@ class ObjectReader(Reader):
         statistics = ("p(95)", *object_metric.QUANTITIES["visible"][1:])
         close = did_you_mean(token.text, (*statistics, *known))
         hint = close or f"known: {', '.join((*statistics, *known))}"
-        raise ClaimSyntaxError(f"{name} has no {token.text!r}", token.column, hint)
+        raise ClaimSyntaxError(f"{name} has no {quoted(token.text)}", token.column, hint)
 
     def object_statistic(self, of: ObjectMetric) -> ObjectMetric:
         """Read what is asked of a metric: a percentile, the mean, the most."""
@@ -125,5 +126,5 @@ class ObjectReader(Reader):
             if of.name in object_metric.OF_SESSIONS and of.spread is None:
                 more = SPREADS if of.message is not None else (*self.messages, *SPREADS)
             hint = did_you_mean(token.text, ("p(95)", *known[1:], *more))
-            raise ClaimSyntaxError(f"{of.name} has no {token.text!r}", token.column, hint)
+            raise ClaimSyntaxError(f"{of.name} has no {quoted(token.text)}", token.column, hint)
         return replace(of, statistic=statistic, percent=0.0)

@@ -13,6 +13,7 @@ from popsim.scenario.document import parse_yaml
 from popsim.scenario.errors import InputError, Problem, did_you_mean
 from popsim.scenario.fields import DurationMs, Names
 from popsim.scenario.parts import Where
+from popsim.scenario.text import quoted
 from popsim.world.clients import Clients
 from popsim.world.places import matching
 
@@ -62,7 +63,7 @@ def read_selector(text: str) -> Selector:
                 f"{key}: {first['msg'].removeprefix('Value error, ')}", key=key
             ) from None
         hint = did_you_mean(key, known) or f"expected {', '.join(known)}"
-        raise _refusal(f"unknown key {key!r}", hint, key) from None
+        raise _refusal(f"unknown key {quoted(key)}", hint, key) from None
     if len(selector.kinds) == 1:
         return selector
     what = f"{' and '.join(selector.kinds)} together" if selector.kinds else "nothing"

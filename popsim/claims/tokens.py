@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from popsim.scenario.text import quoted
+
 MOST_TOKENS = 500
 DEEPEST = 50  # parentheses within parentheses
 SAME = {"avg": "mean"}  # med is p(50)
@@ -60,7 +62,7 @@ class Reader:
     def expect(self, text: str) -> Token:
         """Take the next token, which must be this."""
         if self.next.text != text:
-            raise self.wrong(f"expected {text!r}, got {self.next.text!r}")
+            raise self.wrong(f"expected {quoted(text)}, got {quoted(self.next.text)}")
         return self.take()
 
     def opens(self) -> bool:
@@ -110,7 +112,9 @@ class Reader:
         except ValueError:
             value = -1.0
         if token.unit or not (0.0 < value < 100.0 or value == most):
-            message = f"expected a percentile between 0 and 100, got {token.text + token.unit!r}"
+            message = (
+                f"expected a percentile between 0 and 100, got {quoted(token.text + token.unit)}"
+            )
             raise ClaimSyntaxError(message, token.column)
         return value
 
@@ -122,7 +126,7 @@ def _tokens(text: str) -> list[Token]:
         match = TOKEN.match(text, place)
         if match is None:
             column = place + len(text[place:]) - len(text[place:].lstrip())
-            raise ClaimSyntaxError(f"unexpected {text[column]!r}", column)
+            raise ClaimSyntaxError(f"unexpected {quoted(text[column])}", column)
         kind = "number" if match["number"] is not None else str(match.lastgroup)
         start = match.start(kind)
         if len(tokens) == MOST_TOKENS:

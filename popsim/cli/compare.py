@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from popsim.cli.common import interruptible, run_options, simulate, writable
+from popsim.scenario.text import quoted
 
 if TYPE_CHECKING:
     from popsim.claims.difference import Method
@@ -116,5 +117,5 @@ def _no_platform(name: str, scenario: Scenario) -> InputError:
     from popsim.scenario.errors import InputError, Problem, did_you_mean
 
     hint = did_you_mean(name, list(scenario.platforms))
-    message = f"there is no platform {name!r} in {scenario.name!r}"
+    message = f"there is no platform {quoted(name)} in {quoted(scenario.name)}"
     return InputError([Problem(None, None, None, (), message, hint)])

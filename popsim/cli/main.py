@@ -38,8 +38,8 @@ def _errors() -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        for problem in error.problems:
-            click.echo(f"error: {problem}", err=True)
+        for line in error.lines():
+            click.echo(f"error: {line}", err=True)
         sys.exit(EXIT_INPUT)
     except PopsimError as error:
         click.echo(f"error: {error}", err=True)

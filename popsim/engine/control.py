@@ -18,6 +18,7 @@ from popsim.engine import draws
 from popsim.engine.arrays import Floats
 from popsim.engine.cosimulation import DataPlane
 from popsim.scenario.errors import did_you_mean
+from popsim.scenario.text import quoted
 
 Process = Generator[simpy.Event, Any, None]
 
@@ -56,7 +57,7 @@ class Control:
     def _site(self, site: str) -> int:
         if site not in self._index:
             hint = did_you_mean(site, self.sites) or "see control.sites"
-            raise ValueError(f"this platform has no site {site!r} ({hint})")
+            raise ValueError(f"this platform has no site {quoted(site)} ({hint})")
         return self._index[site]
 
     @property
@@ -109,10 +110,10 @@ class Control:
         """
         if keys not in self._key_spaces:
             known = ", ".join(self._key_spaces) or "none"
-            raise ValueError(f"there is no key space {keys!r}; known: {known}")
+            raise ValueError(f"there is no key space {quoted(keys)}; known: {known}")
         first, count = self._key_spaces[keys]
         if not 1 <= rank <= count:
-            raise ValueError(f"key space {keys!r} has ranks 1 to {count}, not {rank}")
+            raise ValueError(f"key space {quoted(keys)} has ranks 1 to {count}, not {rank}")
         place = self._store(store) if store is not None else 0
         entity = draws.CONTROL_WRITE + self._writes
         self._writes += 1
@@ -128,14 +129,14 @@ class Control:
         """
         if object_class not in self.object_classes:
             hint = did_you_mean(object_class, self.object_classes) or "see control.object_classes"
-            raise ValueError(f"this platform has no objects {object_class!r} ({hint})")
+            raise ValueError(f"this platform has no objects {quoted(object_class)} ({hint})")
         self._plane.restart_class(self.object_classes.index(object_class), self.now)
         self._note("restart", object_class)
 
     def _store(self, store: str) -> int:
         if store not in self._stores:
             hint = did_you_mean(store, self.stores) or "see control.stores"
-            raise ValueError(f"this platform has no store {store!r} ({hint})")
+            raise ValueError(f"this platform has no store {quoted(store)} ({hint})")
         return self._stores[store]
 
     def begin_surge(self, clients: NDArray[np.bool_], factor: float) -> tuple[Any, float]:

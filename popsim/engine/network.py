@@ -15,6 +15,7 @@ from popsim.models.kv_replication.contract import KvModel
 from popsim.models.registry import resolve
 from popsim.scenario.errors import InputError, Problem
 from popsim.scenario.schema import PlatformSpec, Scenario
+from popsim.scenario.text import quoted
 from popsim.scenario.workload import WorkloadSpec
 from popsim.world.clients import Clients, load_clients
 from popsim.world.geo import great_circle_km
@@ -76,7 +77,16 @@ def select_sites(spec: PlatformSpec, *, with_hosts: bool = False) -> tuple[Sites
     for name, sites in (("ingress", chosen), ("compute", runs)):
         if not sites.ids:
             raise InputError(
-                [Problem(None, None, None, (name,), f"no site of {spec.topology!r} is left", None)]
+                [
+                    Problem(
+                        None,
+                        None,
+                        None,
+                        (name,),
+                        f"no site of {quoted(spec.topology)} is left",
+                        None,
+                    )
+                ]
             )
     wanted = set(chosen.ids) | set(runs.ids)
     if with_hosts and spec.objects is not None:

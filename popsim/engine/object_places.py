@@ -14,6 +14,7 @@ from popsim.models.object_placement.tables import listed
 from popsim.models.registry import resolve
 from popsim.scenario.errors import InputError, Problem
 from popsim.scenario.objects import ObjectsSpec
+from popsim.scenario.text import quoted
 from popsim.world.geo import great_circle_km
 from popsim.world.sites import Sites
 
@@ -55,8 +56,8 @@ def select_hosts(spec: ObjectsSpec, topology: Sites, compute: Sites) -> Sites:
 def _explained(problem: Problem, sites: Sites, hosts: Sites) -> Problem:
     """Say of a site that is named as a host that it is one, and no host."""
     for site in set(sites.ids) - set(hosts.ids):
-        if problem.message == f"there is no host {site!r}":
-            message = f"{site!r} is a site, but objects cannot live there"
+        if problem.message == f"there is no host {quoted(site)}":
+            message = f"{quoted(site)} is a site, but objects cannot live there"
             return replace(problem, message=message, hint=f"hosts: {listed(hosts.ids)}")
     return problem
 
@@ -74,7 +75,7 @@ def place_objects(spec: ObjectsSpec, sites: Sites, hosts: Sites, rtt: Rtt) -> Ob
         problems = [_explained(problem, sites, hosts) for problem in error.problems]
         raise InputError(problems).under("objects", "placement") from None
     if not names:
-        message = f"no host is left for {spec.placement['model']!r}"
+        message = f"no host is left for {quoted(spec.placement['model'])}"
         raise InputError([Problem(None, None, None, ("objects", "placement"), message, None)])
     allowed = np.array([hosts.index(name) for name in names], dtype=np.int64)
     same = np.array(sites.ids)[:, None] == np.array(hosts.ids)[None, :]

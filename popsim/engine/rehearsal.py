@@ -30,6 +30,7 @@ from popsim.models.object_placement.contract import (
     homes_table,
 )
 from popsim.scenario.errors import RunError
+from popsim.scenario.text import quoted
 
 Ask = Callable[[int, int, int, float], int]  # (object, class, site, ms) -> host
 Planes = Callable[[simpy.Environment, Inputs], DataPlane]
@@ -47,7 +48,7 @@ def asking(places: ObjectPlaces | None, classes: tuple[str, ...]) -> Ask | None:
             host = checked_home(answer, len(allowed))
         except ValueError as error:
             name = places.spec.placement["model"]
-            raise RunError(f"placement model {name!r}, object {number}: {error}") from None
+            raise RunError(f"placement model {quoted(name)}, object {number}: {error}") from None
         return int(allowed[host])
 
     return ask

@@ -22,6 +22,7 @@ from popsim.engine.arrays import Ints, Records, records
 from popsim.engine.kv_layout import TRACE_DTYPE
 from popsim.engine.tables import choose
 from popsim.scenario.errors import InputError, Problem
+from popsim.scenario.text import quoted
 from popsim.scenario.workload import MAX_KEY_BYTES, MAX_VALUE_BYTES
 
 COLUMNS = ("timestamp", "key", "key_size", "value_size", "client_id", "operation", "TTL")
@@ -50,7 +51,7 @@ def read_trace(path: Path) -> KeyTrace:
     try:
         status = path.stat()
     except OSError:
-        raise _refusal(f"there is no trace file {str(path)!r}") from None
+        raise _refusal(f"there is no trace file {quoted(str(path))}") from None
     if path.is_dir():
         raise _refusal("the trace is a folder", "expected a CSV file")
     if status.st_size > MAX_BYTES:
@@ -170,7 +171,7 @@ def _kind(operation: str) -> int:
     if name in DELETES:
         return lay.KV_DELETE
     known = ", ".join((*READS, *WRITES, *DELETES))
-    raise ValueError(f"unknown operation {operation!r}, expected one of {known}")
+    raise ValueError(f"unknown operation {quoted(operation)}, expected one of {known}")
 
 
 def _number(row: dict[str, str], column: str, most: float = 1e12) -> float:
@@ -180,7 +181,7 @@ def _number(row: dict[str, str], column: str, most: float = 1e12) -> float:
     except ValueError:
         value = np.nan
     if not 0.0 <= value <= most:
-        raise ValueError(f"{column} must be a number from 0 to {most:.15g}, got {text!r}")
+        raise ValueError(f"{column} must be a number from 0 to {most:.15g}, got {quoted(text)}")
     return value
 
 

@@ -18,6 +18,7 @@ from pydantic import ConfigDict
 
 from popsim.scenario.errors import InputError, Problem
 from popsim.scenario.fields import Checked
+from popsim.scenario.text import quoted
 
 if TYPE_CHECKING:
     from popsim.models.cold_start import ColdStartModel
@@ -46,12 +47,12 @@ class UnknownModel(InputError):
     def __init__(self, kind: str, name: object) -> None:
         known = names(kind)
         close = get_close_matches(str(name), known, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
+        hint = f"did you mean {quoted(close[0])}? " if close else ""
         hint += f"known: {', '.join(known)}"
         if _broken_plugins:
             hint += f"; plug-ins that could not be loaded: {', '.join(sorted(_broken_plugins))}"
         self.kind, self.name = kind, name
-        self.message, self.hint = f"there is no {kind} model {name!r}", hint
+        self.message, self.hint = f"there is no {kind} model {quoted(name)}", hint
         super().__init__([Problem(None, None, None, ("model",), self.message, hint)])
 
 
@@ -87,7 +88,7 @@ def register(kind: str, name: str) -> Callable[[ModelClass], ModelClass]:
         other = models.get(name)
         if other is not None and _origin(other) != _origin(model):
             raise ValueError(
-                f"the {kind} model {name!r} exists already: {'.'.join(_origin(other))}"
+                f"the {kind} model {quoted(name)} exists already: {'.'.join(_origin(other))}"
             )
         models[name] = model
         return model
@@ -139,7 +140,7 @@ def resolve(kind: str, spec: Spec) -> Model:
 
 def _of_kind(kind: str) -> dict[str, type[Model]]:
     if kind not in _models:
-        raise ValueError(f"there is no kind of model {kind!r}; kinds: {', '.join(_models)}")
+        raise ValueError(f"there is no kind of model {quoted(kind)}; kinds: {', '.join(_models)}")
     return _models[kind]
 
 

@@ -16,6 +16,7 @@ from popsim.report.land import draw_land
 from popsim.report.style import Chart, bare, colours, curve_style, grid, log_axis, ms_text
 from popsim.results.object_frames import kinds_of_messages
 from popsim.results.objects import OTHER, ObjectPool
+from popsim.scenario.text import quoted
 
 if TYPE_CHECKING:
     from popsim.results.result import Result
@@ -258,7 +259,7 @@ def visible(result: Result, message: str | None = None) -> Chart:
     pools = {name: pool for name, pool in objects_of(result).items() if pool.visible().any()}
     kinds = list(dict.fromkeys(kind for pool in pools.values() for kind in kinds_of_messages(pool)))
     if message is not None and message not in kinds:
-        raise ValueError(f"unknown message {message!r}; expected one of {', '.join(kinds)}")
+        raise ValueError(f"unknown message {quoted(message)}; expected one of {', '.join(kinds)}")
     shown = [message] if message is not None else _seen(pools, kinds)[:KINDS]
     panels = [(name, pool, kind) for name, pool in pools.items() for kind in shown]
     columns = len(shown) if len(shown) > 1 else min(2, len(panels)) or 1
@@ -311,7 +312,7 @@ def _visible_finding(pools: Mapping[str, ObjectPool], shown: list[str]) -> str:
         (pool,) = pools.values()
         used = [spread for spread in SPREADS if pool.visible(spread, kind).any()]
         half = {SPREAD_NAMES[spread]: pool.visible_p(50, spread, kind) for spread in used}
-    what = "a message" if kind == OTHER else f"the message {kind!r}"
+    what = "a message" if kind == OTHER else f"the message {quoted(kind)}"
     return _extremes(half, ms_text, f"Half of the others see {what}", "after")
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from popsim.results.pooled import Pool
 from popsim.results.statistics import quantile
+from popsim.scenario.text import quoted
 from popsim.world.geo import CONTINENTS, countries
 
 DIMENSIONS = ("continent", "country", "site", "network", "client")
@@ -21,7 +22,9 @@ def group_frame(pool: Pool, dimension: str) -> pd.DataFrame:
         ValueError: an unknown dimension.
     """
     if dimension not in DIMENSIONS:
-        raise ValueError(f"unknown group {dimension!r}; expected one of {', '.join(DIMENSIONS)}")
+        raise ValueError(
+            f"unknown group {quoted(dimension)}; expected one of {', '.join(DIMENSIONS)}"
+        )
     source = "country" if dimension == "continent" else dimension
     labels = pool.runs[0].labels[source]
     histograms = pool.groups(source)

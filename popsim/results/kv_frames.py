@@ -18,6 +18,7 @@ from popsim.results.kv import VISIBILITY_SHARES, KvPool
 from popsim.results.pooled import Pool
 from popsim.results.statistics import Estimate, finite
 from popsim.scenario.schema import Scenario
+from popsim.scenario.text import quoted
 
 PERCENTILES = (50.0, 90.0, 95.0, 99.0)
 DIMENSIONS = ("space", "site", "country", "continent")
@@ -78,7 +79,9 @@ def kv_by(pools: Mapping[str, Pool], dimension: str) -> pd.DataFrame:
         ValueError: an unknown dimension.
     """
     if dimension not in DIMENSIONS:
-        raise ValueError(f"unknown group {dimension!r}; expected one of {', '.join(DIMENSIONS)}")
+        raise ValueError(
+            f"unknown group {quoted(dimension)}; expected one of {', '.join(DIMENSIONS)}"
+        )
     rows = {"space": _by_space, "site": _by_site}.get(dimension, _by_place)
     records = [
         {"platform": name, **record}

@@ -16,6 +16,7 @@ from popsim.results.pooled import Pool
 from popsim.results.statistics import Estimate, finite
 from popsim.scenario.objects import ObjectPrices
 from popsim.scenario.schema import Scenario
+from popsim.scenario.text import quoted
 
 PERCENTILES = (50.0, 90.0, 95.0, 99.0)
 DIMENSIONS = ("class", "part", "host", "spread", "message", "site")
@@ -80,7 +81,9 @@ def objects_by(pools: Mapping[str, Pool], dimension: str) -> pd.DataFrame:
         ValueError: an unknown dimension.
     """
     if dimension not in DIMENSIONS:
-        raise ValueError(f"unknown group {dimension!r}; expected one of {', '.join(DIMENSIONS)}")
+        raise ValueError(
+            f"unknown group {quoted(dimension)}; expected one of {', '.join(DIMENSIONS)}"
+        )
     rows: dict[str, Callable[[Pool], list[dict[str, Any]]]] = {
         "class": _by_class,
         "part": _by_part,

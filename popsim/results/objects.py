@@ -14,6 +14,7 @@ from popsim.engine.object_layout import PARTS, SPREADS
 from popsim.engine.outputs import Ints, PlatformRun, SparseHist, bucket_edges
 from popsim.results.statistics import mean_of, mean_with_zeros, quantile, quantile_with_zeros
 from popsim.scenario.objects import ObjectPrices
+from popsim.scenario.text import quoted
 
 FREE_OBJECTS = ObjectPrices()  # the price list of a platform that has none
 ERRORS = {
@@ -111,7 +112,7 @@ class ObjectPool:
         kinds = self.messages if message is None else (message,)
         if message is not None and message not in (*self.messages, OTHER):
             known = ", ".join(self.messages) or "none"
-            raise ValueError(f"unknown message {message!r}; known: {known}")
+            raise ValueError(f"unknown message {quoted(message)}; known: {known}")
         places = [self.messages.index(kind) for kind in kinds if kind != OTHER]
         return self._by_message.rows_merged(
             ob.ROWS_PER_MESSAGE * place + row for place in places for row in rows

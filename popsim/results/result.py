@@ -33,6 +33,7 @@ from popsim.results.verdict import Verdict, Verdicts
 from popsim.results.warmup import WarmupCheck, check_warmup
 from popsim.scenario.errors import did_you_mean
 from popsim.scenario.schema import Scenario
+from popsim.scenario.text import quoted
 
 if TYPE_CHECKING:
     from popsim.report.plots import Plots
@@ -313,7 +314,7 @@ class Result:
     def _pool(self, platform: str) -> Pool:
         if platform not in self.pools:
             hint = did_you_mean(platform, self.platforms)
-            raise KeyError(f"there is no platform {platform!r} ({hint})")
+            raise KeyError(f"there is no platform {quoted(platform)} ({hint})")
         return self.pools[platform]
 
     def _sample(self, run: PlatformRun) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from popsim.scenario.errors import InputError, Problem, did_you_mean
+from popsim.scenario.text import quoted
 
 PACKAGE = Path(__file__).resolve().parent.parent
 NAMES = {
@@ -49,5 +50,5 @@ def bundled_file(kind: str, name: str) -> Path:
     for candidate in (folder / name, folder / f"{name}{ENDINGS.get(kind, '.csv')}"):
         if is_there(candidate) and candidate.is_file():
             return candidate
-    what = f"there is no {NAMES[kind]} {name!r}"
+    what = f"there is no {NAMES[kind]} {quoted(name)}"
     raise InputError([Problem(None, None, None, (), what, did_you_mean(name, bundled_names(kind)))])

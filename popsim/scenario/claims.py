@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer
 
 from popsim.scenario.fields import Share
 from popsim.scenario.parts import Spec, Where
+from popsim.scenario.text import quoted
 
 
 class SourceSpec(Spec):
@@ -27,7 +28,7 @@ def _source(value: object) -> object:
         return None
     if not isinstance(value, Mapping | SourceSpec):
         raise ValueError(
-            f"expected {{url, date, scope}}, or ours for a promise of one's own, got {value!r}"
+            f"expected {{url, date, scope}}, or ours for a promise of one's own, got {quoted(value)}"
         )
     return value
 

@@ -14,10 +14,12 @@ from typing import Any
 import yaml
 
 from popsim.scenario.errors import InputError, Problem
+from popsim.scenario.text import quoted
 
 MAX_BYTES = 2_000_000
 MAX_NODES = 200_000
 MAX_DEPTH = 100
+MAX_DIGITS = 400  # of a whole number; one of more is infinite, and Python refuses to write it
 TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
 Key = tuple[str | int, ...]
 GONE: Any = object()
@@ -223,7 +225,9 @@ class _Builder:
         if len(above) > MAX_DEPTH:
             raise InputError([self._problem(node, path, TOO_DEEP)])
         if not node.tag.startswith("tag:yaml.org,2002:") or "python" in node.tag:
-            self.problems.append(self._problem(node, path, f"the tag {node.tag!r} is not allowed"))
+            self.problems.append(
+                self._problem(node, path, f"the tag {quoted(node.tag)} is not allowed")
+            )
             return None
         above = (*above, id(node))
         if isinstance(node, yaml.MappingNode):
@@ -268,11 +272,10 @@ def resolve_scalar(text: str) -> Any:
     if text in _TRUE or text in _FALSE:
         return text in _TRUE
     if _INT.fullmatch(text):
-        return int(text) if len(text) < 400 else float("inf")
-    if _OCTAL.fullmatch(text):
-        return int(text[2:], 8)
-    if _HEX.fullmatch(text):
-        return int(text[2:], 16)
+        return int(text) if len(text) < MAX_DIGITS else float("inf")
+    for pattern, base in ((_OCTAL, 8), (_HEX, 16)):
+        if pattern.fullmatch(text):
+            return int(text[2:], base) if len(text) < MAX_DIGITS else float("inf")
     if _FLOAT.fullmatch(text):
         return float(text)
     if match := _INF.fullmatch(text):

@@ -17,6 +17,7 @@ from pydantic import (
 
 from popsim.scenario.laws import MAX_NUMBER, Law, parse_law
 from popsim.scenario.size_laws import parse_size_law, size_law_to_yaml
+from popsim.scenario.text import quoted
 from popsim.scenario.units import (
     format_bytes,
     format_duration,
@@ -60,7 +61,7 @@ def _names(value: Any) -> Any:
         return (value,)
     if isinstance(value, list | tuple) and value and all(isinstance(name, str) for name in value):
         return tuple(value)
-    raise ValueError(f"expected a name or a list of names, got {value!r}")
+    raise ValueError(f"expected a name or a list of names, got {quoted(value)}")
 
 
 def named(name: str) -> WithJsonSchema:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from popsim.scenario.errors import did_you_mean
+from popsim.scenario.text import quoted
 from popsim.scenario.units import format_duration, parse_duration
 
 Floats = NDArray[np.float64]
@@ -113,15 +114,15 @@ def parse_law(value: object) -> Law:
     if not isinstance(value, Mapping) or len(value) != 1:
         raise ValueError(
             f"expected a duration such as 5ms, or a distribution such as "
-            f"{{lognormal: {{p50: 5ms, p99: 20ms}}}}, got {value!r}"
+            f"{{lognormal: {{p50: 5ms, p99: 20ms}}}}, got {quoted(value)}"
         )
     ((name, parameters),) = value.items()
     if name not in _FORMS:
-        raise ValueError(f"unknown distribution {name!r}, {did_you_mean(name, law_forms())}")
+        raise ValueError(f"unknown distribution {quoted(name)}, {did_you_mean(name, law_forms())}")
     if name in ("constant", "sample", "mixture"):
         return _FORMS[name]({"": parameters})
     if not isinstance(parameters, Mapping):
-        raise ValueError(f"{name}: expected a mapping of parameters, got {parameters!r}")
+        raise ValueError(f"{name}: expected a mapping of parameters, got {quoted(parameters)}")
     with suppress(OverflowError, ZeroDivisionError), np.errstate(all="ignore"):
         law = _FORMS[name](parameters)
         if name == "shifted":  # its law has been checked
@@ -145,10 +146,12 @@ def take(
     known = required + optional
     for key in parameters:
         if key not in known:
-            raise ValueError(f"{name}: unknown parameter {key!r}, expected {', '.join(known)}")
+            raise ValueError(
+                f"{name}: unknown parameter {quoted(key)}, expected {', '.join(known)}"
+            )
     for key in required:
         if key not in parameters:
-            raise ValueError(f"{name}: parameter {key!r} is missing")
+            raise ValueError(f"{name}: parameter {quoted(key)} is missing")
 
 
 def number(name: str, key: str, value: object, *, positive: bool = True) -> float:
@@ -158,11 +161,13 @@ def number(name: str, key: str, value: object, *, positive: bool = True) -> floa
         ValueError: it is none, not finite, or not positive where it must be.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{name}: {key} must be a number, got {value!r}")
+        raise ValueError(f"{name}: {key} must be a number, got {quoted(value)}")
     if not abs(value) <= MAX_NUMBER:
-        raise ValueError(f"{name}: {key} must be a number of at most {MAX_NUMBER:g}, got {value!r}")
+        raise ValueError(
+            f"{name}: {key} must be a number of at most {MAX_NUMBER:g}, got {quoted(value)}"
+        )
     if value < 0 or (positive and value == 0):
-        raise ValueError(f"{name}: {key} must be above 0, got {value!r}")
+        raise ValueError(f"{name}: {key} must be above 0, got {quoted(value)}")
     return float(value)
 
 
@@ -182,7 +187,7 @@ def duration(name: str, key: str, value: object, *, positive: bool = False) -> f
     except ValueError as error:
         raise ValueError(f"{name}: {key}: {error}") from None
     if positive and parsed == 0:
-        raise ValueError(f"{name}: {key} must be above 0, got {value!r}")
+        raise ValueError(f"{name}: {key} must be above 0, got {quoted(value)}")
     return parsed
 
 

@@ -20,6 +20,7 @@ from popsim.scenario.laws import (
     take,
 )
 from popsim.scenario.laws_continuous import percentile_of
+from popsim.scenario.text import quoted
 
 BISECTIONS = 80
 
@@ -251,7 +252,7 @@ def _percentiles(parameters: Mapping[str, Any]) -> Law:
 def _sample(parameters: Mapping[str, Any]) -> Law:
     values = parameters[""]
     if not isinstance(values, list) or len(values) < 2:
-        raise ValueError(f"sample: expected a list of at least two durations, got {values!r}")
+        raise ValueError(f"sample: expected a list of at least two durations, got {quoted(values)}")
     times = np.sort([duration("sample", "value", value) for value in values])
     return Percentiles(np.linspace(0.0, 1.0, len(times)), times, {"sample": list(values)})
 
@@ -264,7 +265,7 @@ def _mixture(parameters: Mapping[str, Any]) -> Law:
     weights, laws = [], []
     for part in parts:
         if not isinstance(part, Mapping):
-            raise ValueError(f"mixture: expected {{weight: 1, law: 5ms}}, got {part!r}")
+            raise ValueError(f"mixture: expected {{weight: 1, law: 5ms}}, got {quoted(part)}")
         take("mixture", part, ("weight", "law"))
         weights.append(number("mixture", "weight", part["weight"]))
         laws.append(parse_law(part["law"]))

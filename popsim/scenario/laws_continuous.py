@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from popsim.scenario.laws import Floats, Law, duration, form, ms, normal_quantile, number, take
+from popsim.scenario.text import quoted
 
 PERCENTILE = re.compile(r"p(\d+(?:\.\d+)?)")
 
@@ -192,7 +193,7 @@ def percentile_of(name: str, key: str) -> float:
     """
     match = PERCENTILE.fullmatch(key)
     if match is None or float(match[1]) > 100:
-        raise ValueError(f"{name}: expected a percentile such as p50 or p99.9, got {key!r}")
+        raise ValueError(f"{name}: expected a percentile such as p50 or p99.9, got {quoted(key)}")
     return float(match[1]) / 100
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from popsim.scenario.laws import Floats, Law, duration, form, ms, number, take
+from popsim.scenario.text import quoted
 
 MAX_VALUES = 100_000
 
@@ -123,10 +124,12 @@ def _choices(parameters: Mapping[str, Any]) -> Law:
     take("choices", parameters, ("values",), ("weights",))
     values = parameters["values"]
     if not isinstance(values, list) or not values:
-        raise ValueError(f"choices: values must be a list of durations, got {values!r}")
+        raise ValueError(f"choices: values must be a list of durations, got {quoted(values)}")
     weights = parameters.get("weights", [1] * len(values))
     if not isinstance(weights, list) or len(weights) != len(values):
-        raise ValueError(f"choices: expected {len(values)} weights, one per value, got {weights!r}")
+        raise ValueError(
+            f"choices: expected {len(values)} weights, one per value, got {quoted(weights)}"
+        )
     checked = [number("choices", "weights", weight, positive=False) for weight in weights]
     if sum(checked) <= 0:
         raise ValueError("choices: one weight must be above 0")

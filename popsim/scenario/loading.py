@@ -26,6 +26,7 @@ from popsim.scenario.errors import InputError, Problem, did_you_mean
 from popsim.scenario.merge import common, merged
 from popsim.scenario.object_checks import object_inconsistencies
 from popsim.scenario.schema import Scenario
+from popsim.scenario.text import quoted
 
 KV_STEPS = ("kv.get", "kv.put", "kv.delete", "kv.list", "kv.trace")
 REPAIRS = 4  # levels of nesting that may have to go with a mistake
@@ -185,7 +186,7 @@ def _document(source: Source) -> Document:
             path = bundled_file("scenarios", str(source))
         except InputError as error:
             problem = error.problems[0]
-            message = f"there is no file and no bundled scenario {str(source)!r}"
+            message = f"there is no file and no bundled scenario {quoted(str(source))}"
             raise InputError([Problem(None, None, None, (), message, problem.hint)]) from None
     return load_yaml(path)
 
@@ -204,7 +205,7 @@ def _with_presets(document: Document, problems: list[Problem]) -> dict[str, Any]
         path: Key = ("platforms", name)
         known = bundled_names("presets")
         if preset not in known:
-            message = f"there is no preset {preset!r}"
+            message = f"there is no preset {quoted(preset)}"
             problems.append(
                 document.problem((*path, "preset"), message, did_you_mean(preset, known))
             )
@@ -246,16 +247,16 @@ def _problem(
     kind, message = detail["type"], detail["msg"]
     if path and path[-1] == "[key]":
         message = "expected a name of letters, digits and _ that begins with a letter"
-        return document.problem(path[:-1], f"{message}, got {detail['input']!r}", key=True)
+        return document.problem(path[:-1], f"{message}, got {quoted(detail['input'])}", key=True)
     if kind == "extra_forbidden":
         known = _known_keys(model, tuple(detail["loc"])[:-1])
         hint = did_you_mean(path[-1], known) or (f"known: {', '.join(known)}" if known else None)
-        return document.problem(path, f"unknown key {path[-1]!r}", hint, key=True)
+        return document.problem(path, f"unknown key {quoted(path[-1])}", hint, key=True)
     if kind == "missing":
-        return document.problem(path, f"the key {path[-1]!r} is missing")
+        return document.problem(path, f"the key {quoted(path[-1])} is missing")
     if kind == "literal_error":
         expected = detail.get("ctx", {}).get("expected", "")
-        return document.problem(path, f"expected {expected}, got {detail['input']!r}")
+        return document.problem(path, f"expected {expected}, got {quoted(detail['input'])}")
     message = message.removeprefix("Value error, ")
     if kind not in ("value_error", "too_short"):
         message = f"{message[0].lower()}{message[1:]}, got {_short(detail['input'])}"
@@ -321,7 +322,7 @@ def _inconsistencies(scenario: Scenario, document: Document) -> list[Problem]:
         if claim.id in seen:
             problems.append(
                 document.problem(
-                    ("claims", number, "id"), f"the claim id {claim.id!r} is there twice"
+                    ("claims", number, "id"), f"the claim id {quoted(claim.id)} is there twice"
                 )
             )
         seen.add(claim.id)
@@ -338,12 +339,12 @@ def _step_inconsistencies(scenario: Scenario, document: Document) -> list[Proble
             hint = (
                 did_you_mean(step.fetch.origin, list(scenario.origins)) or "name it under origins:"
             )
-            message = f"there is no origin {step.fetch.origin!r}"
+            message = f"there is no origin {quoted(step.fetch.origin)}"
             problems.append(document.problem((*place, "fetch", "origin"), message, hint))
         if step.kv is not None and step.kv.keys not in spaces:
             key = next(name for name in KV_STEPS if getattr(step, name.replace(".", "_")))
             hint = did_you_mean(step.kv.keys, spaces) or "name it under workload.keys:"
-            message = f"there is no key space {step.kv.keys!r}"
+            message = f"there is no key space {quoted(step.kv.keys)}"
             problems.append(document.problem((*place, key, "keys"), message, hint))
         if step.kv_trace is not None and scenario.workload.arrivals.trace is None:
             message = "kv.trace does what a trace says; it needs arrivals: {trace: FILE}"
@@ -363,13 +364,13 @@ def _event_inconsistencies(scenario: Scenario, document: Document) -> list[Probl
         for name in (event.fail.platforms or ()) if event.fail else ():
             if name not in scenario.platforms:
                 guess = did_you_mean(name, list(scenario.platforms))
-                message = f"there is no platform {name!r}"
+                message = f"there is no platform {quoted(name)}"
                 problems.append(
                     document.problem(("events", number, "fail", "platforms"), message, guess)
                 )
         if event.write is not None and event.write.keys not in scenario.workload.keys:
             hint = did_you_mean(event.write.keys, list(scenario.workload.keys))
-            message = f"there is no key space {event.write.keys!r}"
+            message = f"there is no key space {quoted(event.write.keys)}"
             path: Key = ("events", number, "write", "keys")
             problems.append(document.problem(path, message, hint))
         if event.surge is not None and scenario.workload.arrivals.rate is None:

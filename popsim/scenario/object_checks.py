@@ -15,6 +15,7 @@ from popsim.scenario.parts import Where
 from popsim.scenario.schema import Scenario
 from popsim.scenario.size_laws import excess
 from popsim.scenario.steps import StepPath, StepSpec, nested
+from popsim.scenario.text import quoted
 from popsim.scenario.workload import ObjectClassSpec, WorkloadSpec
 
 ON_THEIR_OWN = ("alarm", "connect")  # handlers that no request runs
@@ -90,22 +91,24 @@ class _ObjectChecks:
         known = list(self.workload.objects)
         if name not in known and not self._says("objects", name):
             hint = did_you_mean(name, known) or "name it under workload.objects:"
-            self.add(path, f"there is no class of objects {name!r}", hint)
+            self.add(path, f"there is no class of objects {quoted(name)}", hint)
         return name in known
 
     def _is_handler(self, name: str, handler: str, path: StepPath, *, key: bool = False) -> None:
         known = list(self.workload.objects[name].handlers)
         if handler not in known and not self._says("objects", name, "handlers", handler):
             hint = did_you_mean(handler, known)
-            self.add(path, f"objects of {name!r} have no handler {handler!r}", hint, key=key)
+            self.add(
+                path, f"objects of {quoted(name)} have no handler {quoted(handler)}", hint, key=key
+            )
 
     def _step(self, path: StepPath, name: str, kind: ObjectClassSpec, step: StepSpec) -> None:
         if step.broadcast is not None and not self._has_participants(name, kind):
-            message = f"objects of {name!r} have no participants who could be told"
+            message = f"objects of {quoted(name)} have no participants who could be told"
             self.add((*path, "broadcast"), message, "give the class participants", key=True)
         has_alarm = "alarm" in kind.handlers or self._says("objects", name, "handlers", "alarm")
         if step.alarm is not None and not has_alarm:
-            message = f"objects of {name!r} have no handler 'alarm', which an alarm runs"
+            message = f"objects of {quoted(name)} have no handler 'alarm', which an alarm runs"
             self.add((*path, "alarm"), message, key=True)
         stored = {"storage.put": step.storage_put, "storage.transaction": step.storage_transaction}
         for what, write in stored.items():
@@ -123,11 +126,13 @@ class _ObjectChecks:
         if asks:
             key = next(info.alias for name, info in type(step).model_fields.items()
                        if info.alias is not None and getattr(step, name) is not None)  # fmt: skip
-            message = f"{key} needs a request, and the handler {handler!r} runs without one"
+            message = f"{key} needs a request, and the handler {quoted(handler)} runs without one"
             self.add((*path, key), message, key=True)
         for row, branch in enumerate(step.choose or ()):
             if branch.where != Where():
-                message = f"where needs a request, and the handler {handler!r} runs without one"
+                message = (
+                    f"where needs a request, and the handler {quoted(handler)} runs without one"
+                )
                 self.add((*path, "choose", row, "where"), message, key=True)
 
     def _alarms(self, path: StepPath, steps: tuple[StepSpec, ...]) -> None:
@@ -154,7 +159,7 @@ class _ObjectChecks:
             self._is_handler(name, handler, (*path, "rates", handler), key=True)
         kind = self.workload.objects[name]
         if not self._has_participants(name, kind):
-            message = f"objects of {name!r} have no participants who could send messages"
+            message = f"objects of {quoted(name)} have no participants who could send messages"
             self.add((*path, "class"), message, "give the class participants")
         for key in ("per", "locality"):
             if key in kind.model_fields_set and getattr(kind, key) not in ("world", 0.0):
@@ -168,7 +173,7 @@ class _ObjectChecks:
             path: Key = ("events", number)
             name, known = event.restart.object_class, list(self.workload.objects)
             if name not in known and not self._says("objects", name):
-                message = f"there is no class of objects {name!r}"
+                message = f"there is no class of objects {quoted(name)}"
                 place: Key = (*path, "restart", "class")
                 hint = did_you_mean(name, known)
                 self.problems.append(self.document.problem(place, message, hint))
@@ -202,7 +207,7 @@ class _ObjectChecks:
         for name, kind in self.workload.objects.items():
             for handler in kind.handlers:
                 if (name, handler) not in found:
-                    message = f"nothing runs the handler {handler!r} of {name!r}"
+                    message = f"nothing runs the handler {quoted(handler)} of {quoted(name)}"
                     path = ("objects", name, "handlers", handler)
                     self.add(path, message, _why(self.workload, name, handler), key=True)
 

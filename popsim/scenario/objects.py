@@ -21,6 +21,7 @@ from popsim.scenario.fields import (
 from popsim.scenario.laws import parse_law
 from popsim.scenario.parts import ModelSpec, Spec
 from popsim.scenario.prices import Usd
+from popsim.scenario.text import quoted
 
 NOTHING = parse_law("0ms")
 SPREADS = ("city", "country", "continent", "world")
@@ -40,7 +41,7 @@ def _spread(value: Any) -> Any:
     names = [value] if isinstance(value, str) else value if isinstance(value, dict) else []
     for name in names:
         if name not in SPREADS:
-            raise ValueError(f"expected some of {', '.join(SPREADS)}, got {name!r}")
+            raise ValueError(f"expected some of {', '.join(SPREADS)}, got {quoted(name)}")
     return {value: 1.0} if isinstance(value, str) else value
 
 

@@ -16,6 +16,7 @@ from pydantic import (
 
 from popsim.scenario.fields import Checked, DurationMs, LawField, Names, Share, named
 from popsim.scenario.laws import Law, parse_law
+from popsim.scenario.text import quoted
 from popsim.scenario.units import format_duration, parse_duration, parse_share
 
 
@@ -61,7 +62,9 @@ def _model_spec(value: Any) -> Any:
         return {"model": value}
     if isinstance(value, dict) and isinstance(value.get("model"), str):
         return without_null(value)
-    raise ValueError(f"expected a model's name, or a mapping with the key model, got {value!r}")
+    raise ValueError(
+        f"expected a model's name, or a mapping with the key model, got {quoted(value)}"
+    )
 
 
 def word_or_share(*words: str) -> Any:
@@ -74,7 +77,7 @@ def word_or_share(*words: str) -> Any:
             return parse_share(value)
         except ValueError:
             raise ValueError(
-                f"expected {', '.join(words)} or a share such as 80%, got {value!r}"
+                f"expected {', '.join(words)} or a share such as 80%, got {quoted(value)}"
             ) from None
 
     return BeforeValidator(check, json_schema_input_type=Literal[words] | Share)
@@ -88,7 +91,7 @@ def _word_or_duration(*words: str) -> Any:
             return parse_duration(value)
         except ValueError:
             raise ValueError(
-                f"expected {', '.join(words)} or a duration such as 60s, got {value!r}"
+                f"expected {', '.join(words)} or a duration such as 60s, got {quoted(value)}"
             ) from None
 
     return BeforeValidator(check, json_schema_input_type=Literal[words] | DurationMs)

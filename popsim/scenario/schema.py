@@ -38,6 +38,7 @@ from popsim.scenario.parts import (
     text_or_mapping,
 )
 from popsim.scenario.prices import FunctionPrices
+from popsim.scenario.text import quoted
 from popsim.scenario.workload import WorkloadSpec
 
 NOTHING = parse_law("0ms")
@@ -57,7 +58,9 @@ class AccessMix(Spec):
     @classmethod
     def _weights(cls, value: Any) -> Any:
         if not isinstance(value, dict):
-            raise ValueError(f"expected weights such as {{fibre: 40%, cable: 60%}}, got {value!r}")
+            raise ValueError(
+                f"expected weights such as {{fibre: 40%, cable: 60%}}, got {quoted(value)}"
+            )
         return value
 
 

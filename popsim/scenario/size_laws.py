@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from popsim.scenario.laws import Floats, Law, parse_law
+from popsim.scenario.text import quoted
 from popsim.scenario.units import format_bytes, parse_bytes, parse_duration
 
 RARE = np.array([1e-4])
@@ -61,7 +62,7 @@ def parse_size_law(value: object) -> Law:
     if not isinstance(value, Mapping) or len(value) != 1:
         raise ValueError(
             "expected a size such as 288B, or a distribution such as "
-            f"{{lognormal: {{p50: 288B, p99: 100kB}}}}, got {value!r}"
+            f"{{lognormal: {{p50: 288B, p99: 100kB}}}}, got {quoted(value)}"
         )
     ((name, parameters),) = value.items()
     if name == "constant":

@@ -6,7 +6,13 @@ import math
 import re
 from collections.abc import Mapping
 
-_NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(\S*)\s*")
+from popsim.scenario.text import LARGEST_INT_BITS, quoted
+
+# No part gives back what it took (`++`), so that text of any length is read or refused in one pass.
+_NUMBER = re.compile(
+    r"\s*+([-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?+)\s*+(\S*+)\s*+", re.ASCII
+)
+LONGEST = 400  # characters of a quantity; the largest floats have 309 digits
 
 DURATIONS_MS = {
     "ns": 1e-6,
@@ -32,22 +38,32 @@ RATES_PER_S = {"/s": 1.0, "/min": 1 / 60, "/h": 1 / 3600, "/d": 1 / 86400}
 MAX_BYTES = 10**18  # fits 64 bits
 
 
+def _written(value: str | int | float) -> str:
+    """Return a quantity's text; none, which no pattern takes, if it is longer than any quantity."""
+    if isinstance(value, int):  # Python refuses to write very long ones
+        return str(value) if value.bit_length() <= LARGEST_INT_BITS else ""
+    text = str(value)
+    return text if len(text) <= LONGEST else ""
+
+
 def _quantity(value: object, what: str, units: Mapping[str, float], example: str) -> float:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError(f"expected {what} such as {example}, got {value!r}")
-    match = _NUMBER.fullmatch(str(value))
+        raise ValueError(f"expected {what} such as {example}, got {quoted(value)}")
+    match = _NUMBER.fullmatch(_written(value))
     if match is None:
-        raise ValueError(f"expected {what} such as {example}, got {value!r}")
+        raise ValueError(f"expected {what} such as {example}, got {quoted(value)}")
     number, unit = float(match[1]), match[2]
     if number < 0:
-        raise ValueError(f"expected {what} of 0 or more, got {value!r}")
+        raise ValueError(f"expected {what} of 0 or more, got {quoted(value)}")
     if not unit and number != 0:
-        raise ValueError(f"{value!r} has no unit, expected {what} such as {example}")
+        raise ValueError(f"{quoted(value)} has no unit, expected {what} such as {example}")
     if unit and unit not in units:
-        raise ValueError(f"unknown unit {unit!r} in {value!r}, expected one of {', '.join(units)}")
+        raise ValueError(
+            f"unknown unit {quoted(unit)} in {quoted(value)}, expected one of {', '.join(units)}"
+        )
     quantity = number * units.get(unit, 0)
     if not math.isfinite(quantity):
-        raise ValueError(f"expected {what} that is finite, got {value!r}")
+        raise ValueError(f"expected {what} that is finite, got {quoted(value)}")
     return quantity
 
 
@@ -64,7 +80,7 @@ def parse_bytes(value: object) -> int:
     """Return bytes of ``128MB`` (10**6) or ``2KiB`` (2**10); a bare number must be 0."""
     size = _quantity(value, "a size", SIZES_BYTES, "128MB")
     if size > MAX_BYTES:
-        raise ValueError(f"expected a size of at most {MAX_BYTES:.0e} bytes, got {value!r}")
+        raise ValueError(f"expected a size of at most {MAX_BYTES:.0e} bytes, got {quoted(value)}")
     return round(size)
 
 
@@ -72,20 +88,20 @@ def parse_rate(value: object) -> float:
     """Return requests per second of ``2000/s`` or ``30/min``; must be positive."""
     rate = _quantity(value, "a rate", RATES_PER_S, "2000/s")
     if rate == 0:
-        raise ValueError(f"expected a rate above 0, got {value!r}")
+        raise ValueError(f"expected a rate above 0, got {quoted(value)}")
     return rate
 
 
 def parse_share(value: object) -> float:
     """Return the number between 0 and 1 of ``2%`` or ``0.02``."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError(f"expected a share such as 2% or 0.02, got {value!r}")
-    match = _NUMBER.fullmatch(str(value))
+        raise ValueError(f"expected a share such as 2% or 0.02, got {quoted(value)}")
+    match = _NUMBER.fullmatch(_written(value))
     if match is None or match[2] not in ("", "%"):
-        raise ValueError(f"expected a share such as 2% or 0.02, got {value!r}")
+        raise ValueError(f"expected a share such as 2% or 0.02, got {quoted(value)}")
     share = float(match[1]) / (100 if match[2] else 1)
     if not 0 <= share <= 1:
-        raise ValueError(f"expected a share from 0 to 1 (0% to 100%), got {value!r}")
+        raise ValueError(f"expected a share from 0 to 1 (0% to 100%), got {quoted(value)}")
     return share
 
 

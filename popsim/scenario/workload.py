@@ -29,6 +29,7 @@ from popsim.scenario.parts import (
 )
 from popsim.scenario.size_laws import parse_size_law
 from popsim.scenario.steps import StepPath, StepSpec, nested
+from popsim.scenario.text import quoted
 
 NOTHING = parse_law("0ms")
 
@@ -171,10 +172,10 @@ class ConnectionSpec(Spec):
     def _protocols_fit(self) -> ConnectionSpec:
         if self.protocol == "h3" and self.tls != "1.3":
             raise ValueError(
-                f"h3 runs over QUIC, which has TLS 1.3 built in, not tls: {self.tls!r}"
+                f"h3 runs over QUIC, which has TLS 1.3 built in, not tls: {quoted(self.tls)}"
             )
         if self.zero_rtt and self.tls != "1.3":
-            raise ValueError(f"zero_rtt needs tls: '1.3', not {self.tls!r}")
+            raise ValueError(f"zero_rtt needs tls: '1.3', not {quoted(self.tls)}")
         return self
 
 

@@ -10,10 +10,11 @@ from popsim.engine.network import select_sites
 from popsim.models.arrivals import hourly_profile
 from popsim.models.registry import resolve
 from popsim.scenario.document import Document, Key
-from popsim.scenario.errors import InputError, Problem
+from popsim.scenario.errors import InputError, Problem, few_suggestions
 from popsim.scenario.loading import Source, in_order, read_what_is_right
 from popsim.scenario.parts import Where
 from popsim.scenario.schema import PlatformSpec, Scenario
+from popsim.scenario.text import quoted
 from popsim.sweeps.prepare_claims import ClaimCheck
 from popsim.sweeps.prepare_kv import KvCheck
 from popsim.sweeps.prepare_objects import ObjectCheck
@@ -37,6 +38,11 @@ def load(source: Source | Scenario, **changes: Any) -> Scenario:
     >>> load("nearest_edge").platforms["workers"].topology
     'cloudflare'
     """
+    with few_suggestions():
+        return _load(source, changes)
+
+
+def _load(source: Source | Scenario, changes: dict[str, Any]) -> Scenario:
     problems: list[Problem] = []
     if isinstance(source, Scenario):
         scenario, document = source, Document(None, source.resolved())
@@ -168,5 +174,5 @@ class _Check:
             }
             for site in event.fail.sites:
                 if known and site not in known:
-                    message = f"there is no site {site!r} on {' or '.join(platforms)}"
+                    message = f"there is no site {quoted(site)} on {' or '.join(platforms)}"
                     self.problems.add(("events", number, "fail", "sites"), message)

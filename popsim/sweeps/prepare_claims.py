@@ -20,6 +20,7 @@ from popsim.scenario.document import Key
 from popsim.scenario.errors import InputError, Problem, did_you_mean
 from popsim.scenario.parts import Where
 from popsim.scenario.schema import Scenario
+from popsim.scenario.text import quoted
 from popsim.scenario.units import format_duration
 from popsim.sweeps.prepare_kv import NO_STEP
 from popsim.sweeps.prepare_objects import NO_CALL
@@ -118,7 +119,7 @@ class ClaimCheck:
     ) -> None:
         for name in names or ():
             if known is not None and not any(is_called(label, name) for label in known):
-                message = f"there is no {what} {name!r} here"
+                message = f"there is no {what} {quoted(name)} here"
                 self.problems.add(path, message, did_you_mean(name, known))
 
     def _kv(self, path: Key, metric: KvMetric, where: Where) -> None:
@@ -131,7 +132,7 @@ class ClaimCheck:
             self.problems.add(path, NO_STEP)
         elif metric.space is not None and metric.space not in workload.keys:
             hint = did_you_mean(metric.space, list(workload.keys))
-            self.problems.add(path, f"there is no key space {metric.space!r}", hint)
+            self.problems.add(path, f"there is no key space {quoted(metric.space)}", hint)
 
     def _objects(self, path: Key, metric: ObjectMetric) -> None:
         """Check that the objects are there."""
@@ -140,7 +141,9 @@ class ClaimCheck:
             self.problems.add(path, NO_CALL)
         elif metric.object_class is not None and metric.object_class not in workload.objects:
             hint = did_you_mean(metric.object_class, list(workload.objects))
-            self.problems.add(path, f"there is no class of objects {metric.object_class!r}", hint)
+            self.problems.add(
+                path, f"there is no class of objects {quoted(metric.object_class)}", hint
+            )
         elif metric.name in OF_PARTICIPANTS and (problem := no_session(workload, metric)):
             self.problems.add(path, *problem)
         elif metric.name in OF_REPLICAS and self.replicas.get(metric.platform) == 0:

@@ -15,6 +15,7 @@ from popsim.scenario.errors import InputError, did_you_mean
 from popsim.scenario.schema import EventSpec, PlatformSpec, Scenario, WriteSpec
 from popsim.scenario.size_laws import excess
 from popsim.scenario.steps import StepSpec, TtlByPlace
+from popsim.scenario.text import quoted
 from popsim.scenario.units import format_duration
 from popsim.scenario.workload import MAX_SPACES, MAX_VALUE_BYTES, KeySpaceSpec
 from popsim.sweeps.problems import Problems
@@ -103,7 +104,9 @@ class KvCheck:
             self.problems.add(place, f"a line of a trace names one key, not {count}")
         elif count > self.workload.keys[space].count:
             there = self.workload.keys[space].count
-            self.problems.add(place, f"a read of {count} keys of {space!r}, which has {there}")
+            self.problems.add(
+                place, f"a read of {count} keys of {quoted(space)}, which has {there}"
+            )
 
     def _places_of_ttl(self, place: Key, ttl: TtlByPlace) -> None:
         for kind, names in (("country", ttl.by_country), ("continent", ttl.by_continent)):
@@ -161,7 +164,7 @@ class KvCheck:
             place, name = store.place, store.place.id
             where = (*path, "stores", name)
             if name in seen:
-                self.problems.add(where, f"the store {name!r} is there twice", key=True)
+                self.problems.add(where, f"the store {quoted(name)} is there twice", key=True)
             seen.add(name)
             for sites in near:
                 if name not in sites.ids:
@@ -169,9 +172,7 @@ class KvCheck:
                 row = sites.index(name)
                 km = float(great_circle_km(place.lat, place.lon, sites.lat[row], sites.lon[row]))
                 if km > SAME_PLACE_KM:
-                    message = (
-                        f"the store {name!r} bears the name of a site that is {km:,.0f} km away"
-                    )
+                    message = f"the store {quoted(name)} bears the name of a site that is {km:,.0f} km away"
                     self.problems.add(where, message, "give it another name", key=True)
                     break
 
@@ -224,13 +225,15 @@ class KvCheck:
         if space is None:
             return  # is told already
         if space.per != "world":
-            message = f"expected keys of the world; those of {write.keys!r} are per {space.per}"
+            message = (
+                f"expected keys of the world; those of {quoted(write.keys)} are per {space.per}"
+            )
             self.problems.add((*path, "keys"), message)
         count = space.count if self.trace is None else len(self.trace.sizes)
         if self.workload.arrivals.trace is not None and self.trace is None:
             return
         if write.rank > count:
-            message = f"there is no key of rank {write.rank}: {write.keys!r} has {count}"
+            message = f"there is no key of rank {write.rank}: {quoted(write.keys)} has {count}"
             self.problems.add((*path, "rank"), message)
 
     def _failing(self, path: Key, stores: tuple[str, ...], platforms: tuple[str, ...]) -> None:
@@ -242,7 +245,7 @@ class KvCheck:
         known = list(dict.fromkeys(s for name in platforms for s in self.stores.get(name, ())))
         for number, store in enumerate(stores):
             if known and store not in known:
-                message = f"there is no store {store!r} on {' or '.join(platforms)}"
+                message = f"there is no store {quoted(store)} on {' or '.join(platforms)}"
                 self.problems.add((*path, number), message, did_you_mean(store, known))
 
 

@@ -24,6 +24,7 @@ from popsim.models.object_placement.contract import (
 from popsim.scenario.document import Key
 from popsim.scenario.objects import MAX_OBJECTS, ObjectsSpec
 from popsim.scenario.schema import PlatformSpec, Scenario
+from popsim.scenario.text import quoted
 from popsim.scenario.workload import MAX_SPACES
 from popsim.sweeps.prepare_kv import great_circle_ms
 from popsim.sweeps.problems import Problems
@@ -83,7 +84,7 @@ class ObjectCheck:
         with self.problems.at(*path, "sites"):
             topology.select(ids=hosts.sites)
         if len(self.problems) == before and not len(topology.select(hosts.role, hosts.sites)):
-            self.problems.add(path, f"none of these sites is a {hosts.role!r}")
+            self.problems.add(path, f"none of these sites is a {quoted(hosts.role)}")
 
     def _places(self, name: str, spec: PlatformSpec, objects: ObjectsSpec) -> None:
         """Try the placement model with distances instead of round-trip times."""

@@ -6,6 +6,7 @@ from popsim.claims.object_metric import ObjectMetric
 from popsim.claims.read_objects import NO_MESSAGES
 from popsim.scenario.calls import reachable
 from popsim.scenario.steps import nested
+from popsim.scenario.text import quoted
 from popsim.scenario.workload import WorkloadSpec
 
 OF_PARTICIPANTS = ("ack", "visible", "reconnect", "missed_ratio")
@@ -18,7 +19,7 @@ def no_session(workload: WorkloadSpec, metric: ObjectMetric) -> Told | None:
     kinds, chosen = workload.objects, metric.object_class
     classes = list(kinds) if chosen is None else [chosen]
     connected = [name for name in classes if kinds[name].participants is not None]
-    whom = "objects" if chosen is None else f"objects of class {chosen!r}"
+    whom = "objects" if chosen is None else f"objects of class {quoted(chosen)}"
     if not connected:
         hint = "give the class participants, such as {count: 5, spread: country}"
         return f"{metric.name} is about participants, and {whom} have none", hint
@@ -27,9 +28,7 @@ def no_session(workload: WorkloadSpec, metric: ObjectMetric) -> Told | None:
         if sent is None:
             return f"{metric.name} is about messages, and participants send none", NO_MESSAGES
         if chosen not in (None, sent.object_class):
-            message = (
-                f"participants of {chosen!r} send no messages, those of {sent.object_class!r} do"
-            )
+            message = f"participants of {quoted(chosen)} send no messages, those of {quoted(sent.object_class)} do"
             return message, None
     if metric.name in ("visible", "missed_ratio"):
         return _not_seen(workload, metric, connected)
@@ -43,7 +42,7 @@ def _not_seen(workload: WorkloadSpec, metric: ObjectMetric, classes: list[str]) 
     if metric.message is not None and sent is not None:
         if _broadcasts(workload, sent.object_class, metric.message):
             return None
-        what = f"the handler {metric.message!r} of {sent.object_class!r} does not broadcast"
+        what = f"the handler {quoted(metric.message)} of {quoted(sent.object_class)} does not broadcast"
         return f"{what}, so that nobody sees it", hint
     if any(
         name in classes and _broadcasts(workload, name, own) for name, own in reachable(workload)

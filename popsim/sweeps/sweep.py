@@ -16,6 +16,7 @@ from popsim.results.result import Result
 from popsim.scenario.errors import RunError
 from popsim.scenario.loading import Source
 from popsim.scenario.schema import Scenario
+from popsim.scenario.text import quoted
 from popsim.sweeps.pool import Job, Task, core_count, run_tasks
 from popsim.sweeps.prepare import load
 from popsim.sweeps.progress import Bar, progress_bar
@@ -51,7 +52,7 @@ def run(
         finished = 0 if store is None or processes else finished_replications(scenario, store)
         if not finished:
             raise RunError(
-                f"there is nothing to extend: no finished replication of {scenario.name!r} is kept "
+                f"there is nothing to extend: no finished replication of {quoted(scenario.name)} is kept "
                 "by this version of popsim; run it first, without extend"
             )
         scenario = scenario.changed(replications=finished + extend)

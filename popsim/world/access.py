@@ -10,6 +10,7 @@ from popsim.scenario.document import load_yaml
 from popsim.scenario.errors import InputError, Problem, did_you_mean
 from popsim.scenario.laws import Law, parse_law
 from popsim.scenario.schema import AccessMix
+from popsim.scenario.text import quoted
 from popsim.scenario.units import format_duration, parse_duration
 
 FIXED_LINES = ("fibre", "cable", "dsl", "satellite")
@@ -30,13 +31,18 @@ def access_laws(network: str | AccessMix) -> tuple[list[str], list[float], list[
     if isinstance(network, str):
         known = [*mix_names(), *network_names()]
         if network not in known:
-            message = f"there is no access network {network!r}"
+            message = f"there is no access network {quoted(network)}"
             raise InputError([Problem(None, None, None, (), message, did_you_mean(network, known))])
         named = _file()["mixes"].get(network, {"mix": {network: 1.0}})
         network = AccessMix.model_validate(named)
     problems = [
         Problem(
-            None, None, None, ("mix", name), f"there is no access network {name!r}", _hint(name)
+            None,
+            None,
+            None,
+            ("mix", name),
+            f"there is no access network {quoted(name)}",
+            _hint(name),
         )
         for name in network.mix
         if name not in network_names()

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from popsim.scenario.bundled import bundled_folder
 from popsim.scenario.errors import did_you_mean
+from popsim.scenario.text import quoted
 from popsim.world.table import Row, read_table
 
 Floats = NDArray[np.float64]
@@ -62,13 +63,13 @@ def check_country(row: Row) -> None:
     """Note a problem if a row's ``country`` is none."""
     code = row.values["country"].strip()
     if code not in countries():
-        row.problem(f"unknown country {code!r}", country_hint(code))
+        row.problem(f"unknown country {quoted(code)}", country_hint(code))
 
 
 def country_hint(code: str) -> str:
     """Say which code may have been meant."""
     named = [key for key, country in countries().items() if country.name.lower() == code.lower()]
     if named:
-        return f"did you mean {named[0]!r}? Countries are two-letter ISO codes"
+        return f"did you mean {quoted(named[0])}? Countries are two-letter ISO codes"
     guess = did_you_mean(code.upper(), list(countries()))
     return f"expected a two-letter ISO code; {guess}" if guess else "expected a two-letter ISO code"

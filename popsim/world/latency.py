@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from popsim.scenario.bundled import bundled_folder
 from popsim.scenario.errors import InputError, Problem, did_you_mean
+from popsim.scenario.text import quoted
 from popsim.world.geo import Floats, great_circle_km
 from popsim.world.table import read_table
 
@@ -83,7 +84,7 @@ class LatencyGraph:
         for number, site in enumerate(sites):
             if site not in self.graph:
                 hint = did_you_mean(site, list(self.graph))
-                message = f"the latency graph has no node {site!r}"
+                message = f"the latency graph has no node {quoted(site)}"
                 problems.append(Problem(None, None, None, ("sites", number), message, hint))
         if problems:
             raise InputError(problems)

@@ -6,6 +6,7 @@ import numpy as np
 
 from popsim.scenario.errors import InputError, Problem, did_you_mean
 from popsim.scenario.parts import OriginSpec
+from popsim.scenario.text import quoted
 from popsim.world.clients import load_clients
 from popsim.world.geo import great_circle_km
 from popsim.world.places import unknown_id
@@ -51,7 +52,9 @@ def _city(name: str, city: str, country: str | None) -> Place:
         if best is not None:
             return best[1]
     hint = did_you_mean(city, sorted(known)) or "give lat and lon instead"
-    raise InputError([Problem(None, None, None, ("city",), f"there is no city {city!r}", hint)])
+    raise InputError(
+        [Problem(None, None, None, ("city",), f"there is no city {quoted(city)}", hint)]
+    )
 
 
 def _nearest_country(lat: float, lon: float) -> str:

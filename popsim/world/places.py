@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from popsim.scenario.errors import InputError, Problem, did_you_mean
 from popsim.scenario.parts import Where
+from popsim.scenario.text import quoted
 from popsim.world.geo import CONTINENTS, countries, country_hint
 
 
@@ -64,16 +65,20 @@ def unknown_id(what: str, name: str, known: Sequence[str]) -> Problem | None:
     """Return the problem that ``name`` is not among the known ids, if so."""
     if name in known:
         return None
-    return Problem(None, None, None, (), f"there is no {what} {name!r}", did_you_mean(name, known))
+    return Problem(
+        None, None, None, (), f"there is no {what} {quoted(name)}", did_you_mean(name, known)
+    )
 
 
 def _unknown(key: str, name: str, values: Sequence[str]) -> Problem | None:
     if key == "continent" and name not in CONTINENTS:
         hint = f"expected one of {', '.join(CONTINENTS)}"
-        return Problem(None, None, None, (key,), f"unknown continent {name!r}", hint)
+        return Problem(None, None, None, (key,), f"unknown continent {quoted(name)}", hint)
     if key == "country" and name not in countries():
-        return Problem(None, None, None, (key,), f"unknown country {name!r}", country_hint(name))
+        return Problem(
+            None, None, None, (key,), f"unknown country {quoted(name)}", country_hint(name)
+        )
     if key in ("city", "id") and name not in values:
         guess = did_you_mean(name, sorted(set(values)))
-        return Problem(None, None, None, (key,), f"there is no {key} {name!r} here", guess)
+        return Problem(None, None, None, (key,), f"there is no {key} {quoted(name)} here", guess)
     return None

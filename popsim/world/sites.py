@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from popsim.scenario.errors import InputError, Problem, did_you_mean
 from popsim.scenario.parts import Where
+from popsim.scenario.text import quoted
 from popsim.world.geo import Floats, check_country, countries
 from popsim.world.places import matching, unknown_id
 from popsim.world.table import find_table, read_table
@@ -85,7 +86,9 @@ class Sites:
         known = sorted(set().union(*self.roles))
         if role not in known:
             hint = did_you_mean(role, known)
-            raise InputError([Problem(None, None, None, ("role",), f"no site is a {role!r}", hint)])
+            raise InputError(
+                [Problem(None, None, None, ("role",), f"no site is a {quoted(role)}", hint)]
+            )
         return np.fromiter((role in roles for roles in self.roles), np.bool_, len(self))
 
     def _rows(self, rows: NDArray[np.intp]) -> Sites:

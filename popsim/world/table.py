@@ -10,6 +10,7 @@ from pathlib import Path
 
 from popsim.scenario.bundled import bundled_file
 from popsim.scenario.errors import InputError, Problem
+from popsim.scenario.text import quoted
 
 MAX_BYTES = 50_000_000
 
@@ -37,7 +38,7 @@ class Row:
         except ValueError:
             value = math.nan
         if not math.isfinite(value):
-            self.problem(f"{column} must be a number, got {text!r}")
+            self.problem(f"{column} must be a number, got {quoted(text)}")
             return 0.0
         if not low <= value <= high:
             self.problem(f"{column} must lie within {low:g} and {high:g}, got {text}")
@@ -74,7 +75,7 @@ class Table:
             value = row.values[column].strip()
             if value in first:
                 row.problem(
-                    f"the {column} {value!r} is there twice", f"first in line {first[value]}"
+                    f"the {column} {quoted(value)} is there twice", f"first in line {first[value]}"
                 )
             first.setdefault(value, row.line)
 
@@ -89,7 +90,7 @@ def find_table(kind: str, name: str) -> Path:
         return bundled_file(f"topologies/{kind}", name)
     path = Path(name)
     if not path.is_file():
-        raise InputError([Problem(None, None, None, (), f"there is no file {name!r}")])
+        raise InputError([Problem(None, None, None, (), f"there is no file {quoted(name)}")])
     return path
 
 
@@ -108,7 +109,7 @@ def read_table(
             header = [value.strip() for value in values]
             missing = [column for column in columns if column not in header]
             if missing:
-                message = f"the column {missing[0]!r} is missing"
+                message = f"the column {quoted(missing[0])} is missing"
                 hint = f"expected {', '.join(columns)}"
                 raise InputError([Problem(str(path), line, None, (), message, hint)])
             continue

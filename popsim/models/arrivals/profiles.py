@@ -17,6 +17,8 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from popsim.scenario.text import quoted
+
 HOURS = 24
 
 PROFILES = MappingProxyType(
@@ -48,7 +50,7 @@ def hourly_profile(by_local_hour: str | Sequence[float] | None) -> NDArray[np.fl
     if isinstance(by_local_hour, str):
         if by_local_hour not in PROFILES:
             known = ", ".join(sorted(PROFILES))
-            raise ValueError(f"there is no hourly profile {by_local_hour!r}; known: {known}")
+            raise ValueError(f"there is no hourly profile {quoted(by_local_hour)}; known: {known}")
         by_local_hour = PROFILES[by_local_hour]
     intensity = np.asarray(by_local_hour, dtype=np.float64)
     if intensity.shape != (HOURS,):

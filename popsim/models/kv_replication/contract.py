@@ -18,6 +18,7 @@ from pydantic import Field
 from popsim.models.registry import Model
 from popsim.scenario.laws import Law, parse_law
 from popsim.scenario.parts import Spec
+from popsim.scenario.text import quoted
 
 if TYPE_CHECKING:
     from popsim.world.sites import Place, Sites
@@ -93,7 +94,9 @@ class KvRules:
         """Refuse orders that are none; ValueError."""
         for what in ("reads", "writes"):
             if getattr(self, what) not in ("ordered", "race"):
-                raise ValueError(f"{what} must be ordered or race, got {getattr(self, what)!r}")
+                raise ValueError(
+                    f"{what} must be ordered or race, got {quoted(getattr(self, what))}"
+                )
 
 
 @dataclass(frozen=True, eq=False)

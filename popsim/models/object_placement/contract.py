@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from popsim.models.registry import Model
 from popsim.scenario.laws import Law, parse_law
+from popsim.scenario.text import quoted
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -146,7 +147,7 @@ def checked_home(home: object, hosts: int) -> int:
     """Return what a model that is asked object by object has answered; raises ValueError for what is no host."""
     is_whole = isinstance(home, int | np.integer) and not isinstance(home, bool)
     if not is_whole or not 0 <= home < hosts:  # type: ignore[operator]
-        raise ValueError(f"home() must return a host from 0 to {hosts - 1}, got {home!r}")
+        raise ValueError(f"home() must return a host from 0 to {hosts - 1}, got {quoted(home)}")
     return int(home)  # type: ignore[call-overload, no-any-return]
 
 

@@ -14,6 +14,7 @@ from popsim.models.object_placement.contract import Floats, Geography, Ints, Tab
 from popsim.models.object_placement.tables import nearest_table
 from popsim.models.registry import register
 from popsim.scenario.errors import InputError, Problem
+from popsim.scenario.text import quoted
 
 if TYPE_CHECKING:
     from popsim.world.sites import Sites
@@ -38,7 +39,7 @@ class Jurisdiction(TablePlacement):
         if not allowed:
             known = [name for name in COUNTRIES if _within(name, hosts)]
             hint = f"jurisdictions with hosts: {', '.join(known) or 'none'}"
-            message = f"no host of the platform is in the jurisdiction {self.jurisdiction!r}"
+            message = f"no host of the platform is in the jurisdiction {quoted(self.jurisdiction)}"
             raise InputError([Problem(None, None, None, ("jurisdiction",), message, hint)])
         return allowed
 

@@ -21,6 +21,7 @@ from popsim.models.registry import register
 from popsim.scenario.errors import InputError, Problem
 from popsim.scenario.fields import LawField, Names
 from popsim.scenario.laws import Law, parse_law
+from popsim.scenario.text import quoted
 
 if TYPE_CHECKING:
     from popsim.world.sites import Sites
@@ -50,7 +51,9 @@ class ReadReplicas(TablePlacement):
     def _known(cls, regions: tuple[str, ...]) -> tuple[str, ...]:
         unknown = [name for name in regions if name not in REGIONS]
         if unknown:
-            raise ValueError(f"no region {unknown[0]!r}; expected some of {', '.join(REGIONS)}")
+            raise ValueError(
+                f"no region {quoted(unknown[0])}; expected some of {', '.join(REGIONS)}"
+            )
         return tuple(dict.fromkeys(regions))
 
     def allowed_hosts(self, hosts: Sites) -> tuple[str, ...]:
@@ -60,7 +63,9 @@ class ReadReplicas(TablePlacement):
         present = [name for name in REGIONS if in_region(hosts, name).any()]
         problem = Problem(None, None, None, (), "", f"regions with hosts: {', '.join(present)}")
         problems = [
-            replace(problem, path=("regions", place), message=f"no host is in the region {name!r}")
+            replace(
+                problem, path=("regions", place), message=f"no host is in the region {quoted(name)}"
+            )
             for place, name in enumerate(self.regions)
             if name not in present and "regions" in self.model_fields_set
         ]

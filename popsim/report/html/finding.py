@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from popsim.report.findings import differ
 from popsim.report.style import ms_text, percent_text
 from popsim.results.pooled import Pool
+from popsim.scenario.text import quoted
 
 if TYPE_CHECKING:
     from popsim.results.result import Result
@@ -63,7 +64,7 @@ def _range(pools: dict[str, Pool], what: str, after: str, metric: Metric, text: 
 def _message(pools: dict[str, Pool]) -> str:
     kinds = [_first_seen(pool) for pool in pools.values()]
     found = next((kind for kind in kinds if kind is not None), None)
-    return "a message" if found is None else f"the message {found!r}"
+    return "a message" if found is None else f"the message {quoted(found)}"
 
 
 def _first_seen(pool: Pool) -> str | None:
