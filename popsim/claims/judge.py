@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
-from popsim.claims.expression import Comparison, Condition, Expression
+from popsim.claims.expression import AnyMetric, Comparison, Condition, Expression, Metric
 from popsim.claims.parse import parse_expectation
 from popsim.claims.selector import PoolKey, Pools, in_places, select
+from popsim.claims.unit import TIME
+from popsim.results.one_draw import one_draw_reason
 from popsim.results.pooled import Pool
 from popsim.results.statistics import Estimate, half_width, replications_needed
 from popsim.results.verdict import Expectation, Outcome, Verdict
@@ -19,6 +22,11 @@ from popsim.scenario.text import quoted
 from popsim.world.clients import load_clients
 
 WORST_FIRST: tuple[Outcome, ...] = ("fails", "undecided", "holds")
+PHASES_WITHOUT_WAYS = (
+    "front_door",
+    "execute",
+    "sleep",
+)  # whose times no path between places enters
 
 
 def judge(scenario: Scenario, pools: Mapping[str, Pool]) -> tuple[Verdict, ...]:
@@ -53,9 +61,24 @@ def _judge_claim(
             hint = "no request that it is about was answered, or it divides by 0"
             raise InputError([Problem(None, None, None, path, message, hint)])
         judged = _judge(condition, chosen, _paired(chosen), claim.confidence)
-        found.append(Expectation(text, *judged))
+        found.append(_unless_one_draw_decides(scenario, condition, Expectation(text, *judged)))
     source = claim.source.model_dump() if claim.source else {}
     return Verdict(claim.id, claim.says, source, tuple(found), claim.severity, claim.confidence)
+
+
+def _unless_one_draw_decides(
+    scenario: Scenario, condition: Condition, judged: Expectation
+) -> Expectation:
+    """Leave a verdict about times open if their spread over planets is unknown: one draw decides all replications."""
+    reason = one_draw_reason(scenario)
+    if reason is None or not any(map(_has_ways, condition.metrics())):
+        return judged
+    return replace(judged, verdict="undecided", replications=None, reason=reason)
+
+
+def _has_ways(metric: AnyMetric) -> bool:
+    phase = metric.phase if isinstance(metric, Metric) else None
+    return metric.unit == TIME and phase not in PHASES_WITHOUT_WAYS
 
 
 class _Judged(NamedTuple):

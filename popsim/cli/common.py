@@ -96,9 +96,8 @@ def simulate(source: Source | Scenario, options: dict[str, Any]) -> Result:
     result = run_scenario(
         source, workers=options["workers"], notify=notify, store=store, extend=extend, **changes
     )
-    for check in result.warmup_check():
-        if check.note:
-            notify(check.note)
+    for note in result.notes:
+        notify(note)
     return result
 
 

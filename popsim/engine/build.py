@@ -50,17 +50,17 @@ class Built:
 def build(scenario: Scenario, platform: str, replication: int) -> Built:
     """Build one run of one platform of a scenario.
 
-    The world (catchments, persistent latency residuals) follows from the scenario's seed, the traffic from
-    seed and replication: replications are independent samples on one and the same planet. With ``residual:
-    redrawn`` each replication has a planet of its own, so that intervals include what is unknown about it.
+    Traffic and planet (catchments, lasting residuals of pairs) follow from seed and replication, so that intervals
+    include what is unknown about either. With ``residual: fixed`` the planet follows from the seed alone: replications
+    are independent samples on one and the same, and :mod:`popsim.results.one_draw` says so.
 
     Raises:
         InputError: something that the scenario names does not exist.
     """
     spec = scenario.platforms[platform]
     key = draws.run_key(scenario.seed, replication)
-    is_redrawn = scenario.network.residual == "redrawn"
-    paths = lay_paths(scenario, spec, world_seed=key if is_redrawn else scenario.seed)
+    is_fixed = scenario.network.residual == "fixed"
+    paths = lay_paths(scenario, spec, world_seed=scenario.seed if is_fixed else key)
     pool = resolve("cold_start", spec.runtime).rules(spec.memory)
     names, weights, access = access_laws(scenario.clients.network)
     trace = key_trace(scenario)
@@ -68,7 +68,7 @@ def build(scenario: Scenario, platform: str, replication: int) -> Built:
     first_step = lay.T_ACCESS + len(access)
     program = handler_program(scenario, spec, paths.clients, countries, first_step)
     first_kv = first_step + len(program.laws)
-    kv, kv_laws = kv_inputs(scenario, paths.kv, program, countries, trace, first_kv)
+    kv, kv_laws = kv_inputs(scenario, paths.kv, program, countries, trace, first_kv, key)
     objects, object_laws = object_inputs(
         scenario.workload,
         paths.objects,
@@ -93,7 +93,7 @@ def build(scenario: Scenario, platform: str, replication: int) -> Built:
         **program.as_inputs(),
         kv=kv,
         objects=objects,
-        trace=_trace_records(trace, scenario, clients),
+        trace=_trace_records(trace, key, clients),
         profile=profile,
         **_probes(scenario, key, len(clients)),
         country_count=len(countries),
@@ -108,10 +108,10 @@ def key_trace(scenario: Scenario) -> KeyTrace | None:
     return None if name is None else read_trace(Path(name))
 
 
-def _trace_records(trace: KeyTrace | None, scenario: Scenario, clients: Records) -> Records:
+def _trace_records(trace: KeyTrace | None, key: int, clients: Records) -> Records:
     if trace is None:
         return records(TRACE_DTYPE, 1)
-    return trace_rows(trace, scenario.seed, clients.threshold, clients.alias)
+    return trace_rows(trace, key, clients.threshold, clients.alias)
 
 
 def largest_surge(scenario: Scenario) -> float:

@@ -33,7 +33,7 @@ class KeySpaces:
 
 
 def key_spaces(
-    specs: Sequence[KeySpaceSpec], countries: tuple[str, ...], seed: int, first_table: int
+    specs: Sequence[KeySpaceSpec], countries: tuple[str, ...], key: int, first_table: int
 ) -> KeySpaces:
     """Number the keys: space after space, in it partition after partition, by descending popularity."""
     spaces = records(kvl.SPACE_DTYPE, max(1, len(specs)))
@@ -54,7 +54,7 @@ def key_spaces(
         )  # fmt: skip
         cells.append(own)
         partitions.append(partition)
-        shifts.append(_shifts(row, spec, len(countries), seed))
+        shifts.append(_shifts(row, spec, len(countries), key))
         first += spec.count * (int(partition.max(initial=0)) + 1)
         first_cell += len(own)
     if not specs:
@@ -157,11 +157,11 @@ def partitions_of(spec: KeySpaceSpec, countries: tuple[str, ...]) -> Ints:
     return np.zeros(len(countries), np.int64)
 
 
-def _shifts(row: int, spec: KeySpaceSpec, countries: int, seed: int) -> Ints:
-    """Return where each country's own order of popularity begins, shape (C,); the same in all replications."""
+def _shifts(row: int, spec: KeySpaceSpec, countries: int, key: int) -> Ints:
+    """Return where each country's own order of popularity begins, shape (C,); drawn anew in each replication."""
     if spec.locality == 0.0:
         return np.zeros(countries, np.int64)
-    words = [draws.words(seed, draws.KEY_SHIFT, row, country)[0] for country in range(countries)]
+    words = [draws.words(key, draws.KEY_SHIFT, row, country)[0] for country in range(countries)]
     return np.array([int(draws.uniform(word) * spec.count) for word in words], dtype=np.int64)
 
 

@@ -37,21 +37,22 @@ def kv_inputs(
     countries: tuple[str, ...],
     trace: KeyTrace | None,
     first_table: int,
+    key: int,
 ) -> tuple[KvInputs, list[Law]]:
     """Return the store's inputs and its laws, whose tables begin at ``first_table``.
 
-    Objects are numbered like keys, behind them; so their classes are there without a store, too.
+    Objects are numbered like keys, behind them; so their classes are there without a store, too. ``key`` is the run's.
     """
     workload = scenario.workload
     objects = [kind.as_keys() for kind in workload.objects.values()]
     if places is None:
-        spaces = key_spaces(objects, countries, scenario.seed, first_table)
+        spaces = key_spaces(objects, countries, key, first_table)
         arrays = {name: getattr(spaces, name) for name in NUMBERS}
         return KvInputs(expiries=program.expiries, **arrays), spaces.size_laws
     rules = places.model.rules()
     laws = _fixed_laws(rules)
     named = [*workload.keys.values(), *objects]
-    spaces = key_spaces(named, countries, scenario.seed, first_table + len(laws))
+    spaces = key_spaces(named, countries, key, first_table + len(laws))
     laws += spaces.size_laws
     stores, store_laws = _stores(places.stores, first_table + len(laws))
     geography = places.geography

@@ -18,7 +18,7 @@ from popsim.scenario.schema import PlatformSpec, Scenario
 from popsim.scenario.text import quoted
 from popsim.scenario.workload import WorkloadSpec
 from popsim.world.clients import Clients, load_clients
-from popsim.world.geo import great_circle_km
+from popsim.world.distances import distances, latency_graph
 from popsim.world.latency import LatencyGraph
 from popsim.world.origins import locate_origin
 from popsim.world.residuals import residual_rtt
@@ -97,7 +97,7 @@ def select_sites(spec: PlatformSpec, *, with_hosts: bool = False) -> tuple[Sites
 def lay_paths(scenario: Scenario, spec: PlatformSpec, world_seed: int) -> Paths:
     """Compute every path of a platform over the latency graph; ``world_seed`` draws residuals and catchments.
 
-    The last few answers are kept: replications share one planet.
+    The last few answers are kept, for replications that share one planet.
 
     Raises:
         InputError: a site, topology or origin does not exist.
@@ -133,7 +133,7 @@ def _lay_paths(scenario: Scenario, spec: PlatformSpec, world_seed: int) -> Paths
     sites, ingress, compute = select_sites(spec, with_hosts=scenario.workload.uses_objects)
     removed = scenario.network.remove
     graphs = {
-        name: LatencyGraph(name, removed_links=removed.links, removed_sites=removed.sites)
+        name: latency_graph(name, removed.links, removed.sites)
         for name in ("public", spec.compute.backbone)
     }
     routes, route_count, share = _routes(
@@ -194,17 +194,12 @@ def _rtt(
     world_seed: int,
 ) -> Floats:
     """Return RTT in ms [source, destination], with the pairs' persistent residuals."""
-    rtt = graph.rtt_ms(
-        sources.lat,
-        sources.lon,
-        sources.countries,
-        destinations.lat,
-        destinations.lon,
-        destinations.countries,
-    )
+    pairs = distances(graph, sources, destinations)
     if scenario.network.residual is False:
-        return rtt
-    return residual_rtt(world_seed, rtt, sources, destinations, backbone=graph.params == "backbone")
+        return pairs.rtt_ms
+    return residual_rtt(
+        world_seed, pairs, sources, destinations, backbone=graph.params == "backbone"
+    )
 
 
 def _routes(
@@ -218,7 +213,7 @@ def _routes(
 ) -> tuple[Records, int, Floats]:
     """Return route records [C * R], R, and the expected share of requests at each site."""
     rtt = _rtt(scenario, graph, clients, ingress, world_seed)
-    km = great_circle_km(clients.lat[:, None], clients.lon[:, None], ingress.lat, ingress.lon)
+    km = distances(graph, clients, ingress).km
     model = resolve("routing", spec.ingress.routing)
     table = model.candidates(rtt, km, clients, ingress, world_seed)
     row_of = np.array([sites.index(site) for site in ingress.ids], dtype=np.int64)

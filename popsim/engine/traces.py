@@ -186,7 +186,7 @@ def _number(row: dict[str, str], column: str, most: float = 1e12) -> float:
 
 
 def trace_rows(trace: KeyTrace, key: int, threshold: np.ndarray, alias: np.ndarray) -> Records:
-    """Return the rows with each client_id settled in a client cell, for good, by the cells' weights."""
+    """Return the rows with each client_id settled in a client cell by the cells' weights, for all of the run ``key``."""
     homes = np.array(
         [
             choose(threshold, alias, draws.words(key, draws.TRACE_CLIENT, client, 0)[0])

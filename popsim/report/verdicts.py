@@ -93,6 +93,8 @@ def _line(expectation: Expectation) -> Text:
 
 
 def _advice(expectation: Expectation) -> str:
+    if expectation.reason is not None:
+        return f"undecided: {expectation.reason}"
     if expectation.replications is None:
         return "undecided"
     return f"undecided, about {expectation.replications} replications would decide"

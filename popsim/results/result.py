@@ -26,6 +26,7 @@ from popsim.results.object_frames import (
     objects_json,
     objects_summary,
 )
+from popsim.results.one_draw import one_draw_decides, one_draw_note
 from popsim.results.pooled import Pool
 from popsim.results.provenance import provenance
 from popsim.results.statistics import Estimate, finite, quantile
@@ -242,6 +243,17 @@ class Result:
             for percent in (50.0, 95.0)
         )
 
+    @property
+    def one_draw_decides(self) -> tuple[str, ...]:
+        """What one draw decides for all replications, with ``residual: fixed``: intervals know nothing of its spread."""
+        return one_draw_decides(self.scenario)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the numbers must know, one sentence each: about single draws, and about the warm-up."""
+        found = (one_draw_note(self.scenario), *(check.note for check in self.warmup_check()))
+        return tuple(note for note in found if note is not None)
+
     def warmup_check(self) -> tuple[WarmupCheck, ...]:
         """Tell for every platform whether the warm-up and the run were long enough; see ``note`` of each."""
         return tuple(self._warmup.values())
@@ -259,6 +271,7 @@ class Result:
             "engine": self.engine,
             "replications": self.replications,
             "elapsed_s": finite(self.elapsed_s),
+            "one_draw_decides": list(self.one_draw_decides),
             "platforms": {name: self._platform_json(name) for name in self.pools},
             "claims": [verdict.to_json_dict() for verdict in self.verdicts],
             "recreate": provenance(self.scenario),

@@ -16,7 +16,8 @@ class Expectation:
     """One line of a claim: what was expected, what was observed.
 
     ``against`` are the bounds that depend on results, too, as in ``workers.p(50) < lambda.p(50)``, in the same unit;
-    ``replications`` would decide it, if it is undecided and nothing else changes.
+    ``replications`` would decide it, if it is undecided and nothing else changes; ``reason`` says why it is, if no number
+    of them would.
     """
 
     expect: str
@@ -25,6 +26,7 @@ class Expectation:
     unit: str  # ms, B or nothing
     replications: int | None = None
     against: tuple[float, ...] = ()
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -103,4 +105,5 @@ def _observation(expectation: Expectation) -> dict[str, Any]:
         "unit": expectation.unit,
         "against": [finite(bound) for bound in expectation.against],
         "replications_needed": expectation.replications,
+        "reason": expectation.reason,
     }

@@ -93,14 +93,19 @@ class Removed(Spec):
 class NetworkSpec(Spec):
     """The Internet between clients and sites."""
 
-    residual: bool | Literal["redrawn"] = True
-    """Lasting detours of pairs of places: one draw; none; ``redrawn`` in each replication."""
+    residual: bool | Literal["fixed", "redrawn"] = True
+    """Lasting detours of pairs of places, redrawn in each replication; ``fixed``: one draw for all; false: none."""
     jitter: Jitter = "measured"
     """Added to the round trip of each request between client and ingress."""
     convergence: LawField = parse_law("30s")
     """How long routing takes to notice a site's failure and its return, one draw each."""
     remove: Removed = Removed()
     """What is taken out of the latency graph."""
+
+    @field_validator("residual", mode="after")
+    @classmethod
+    def _redrawn_is_true(cls, value: bool | str) -> bool | str:
+        return True if value == "redrawn" else value
 
 
 class IngressSpec(Spec):

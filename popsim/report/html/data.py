@@ -36,7 +36,7 @@ def page_data(result: Result) -> dict[str, Any]:
     return {
         "summary": summary,
         "finding": finding(result),
-        "notes": [check.note for check in result.warmup_check() if check.note],
+        "notes": list(result.notes),
         "percents": list(PERCENTS),
         "phases": phases(result),
         "distribution": distribution(result),

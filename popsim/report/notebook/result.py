@@ -35,7 +35,7 @@ def result_html(result: Result) -> str:
         f"{result.engine} engine, id {scenario.id}"
     )
     parts = [titled(scenario.name, what), element("p", finding(result)), _latencies(result)]
-    parts += [_note(check.note) for check in result.warmup_check() if check.note]
+    parts += [_note(note) for note in result.notes]
     if result.verdicts:
         parts.append(verdicts_block(result.verdicts))
     return display(*parts)

@@ -128,7 +128,7 @@ def test_uniform_and_zipf_are_themselves() -> None:
 
 
 def numbered(**specs: KeySpaceSpec) -> Any:
-    return key_spaces([*specs.values()], COUNTRIES, seed=3, first_table=40)
+    return key_spaces([*specs.values()], COUNTRIES, key=3, first_table=40)
 
 
 def test_keys_are_numbered_space_after_space() -> None:

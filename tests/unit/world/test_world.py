@@ -4,18 +4,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import stdtrit
 
+import popsim.world.distances as module
 from popsim import InputError
 from popsim.scenario.bundled import bundled_folder, bundled_names
 from popsim.scenario.parts import OriginSpec, Where
 from popsim.scenario.schema import AccessMix
 from popsim.world.access import access_laws
 from popsim.world.clients import load_clients
+from popsim.world.distances import distances
 from popsim.world.geo import countries, great_circle_km
 from popsim.world.jitter import measured_jitter
 from popsim.world.latency import LatencyGraph
 from popsim.world.origins import locate_origin
-from popsim.world.residuals import residual_rtt
+from popsim.world.residuals import _student, residual_rtt
 from popsim.world.sites import load_sites
 
 NOWHERE = Where()
@@ -194,15 +197,15 @@ def test_links_and_nodes_can_be_cut() -> None:
 
 def test_residuals_are_persistent_symmetric_clipped_and_heavy_tailed() -> None:
     sites = load_sites("cloudflare")
-    base = rtt(LatencyGraph(), sites, sites)
-    one = residual_rtt(1, base, sites, sites, backbone=False)
-    assert np.array_equal(one, residual_rtt(1, base, sites, sites, backbone=False))
+    pairs = distances(LatencyGraph(), sites, sites)
+    base, one = pairs.rtt_ms, residual_rtt(1, pairs, sites, sites, backbone=False)
+    assert np.array_equal(one, residual_rtt(1, pairs, sites, sites, backbone=False))
     np.testing.assert_allclose(one, one.T)
     few = sites.select(ids=["LHR", "SIN"])
-    part = residual_rtt(1, rtt(LatencyGraph(), few, few), few, few, backbone=False)
+    part = residual_rtt(1, distances(LatencyGraph(), few, few), few, few, backbone=False)
     row, column = sites.index("LHR"), sites.index("SIN")
     assert part[0, 1] == one[row, column]
-    other = residual_rtt(2, base, sites, sites, backbone=False)
+    other = residual_rtt(2, pairs, sites, sites, backbone=False)
     assert (one != other).mean() > 0.9
     km = great_circle_km(sites.lat[:, None], sites.lon[:, None], sites.lat, sites.lon)
     logs = np.log(one / base)[(km > 2_000) & (km < 6_000)]
@@ -210,6 +213,30 @@ def test_residuals_are_persistent_symmetric_clipped_and_heavy_tailed() -> None:
     assert logs.max() <= 1.0 + 1e-9
     # Student's t(3) times 0.16: half of the values lie within 0.7649 scales
     assert np.median(np.abs(logs)) == pytest.approx(0.7649 * 0.16, rel=0.05)
+
+
+def test_student_s_quantiles_are_scipy_s() -> None:
+    uniform = np.concatenate(
+        [np.linspace(0.0, 1.0, 100_001), [2.0**-53, 1e-9, 1 / 64, 63 / 64, 1 - 1e-9]]
+    )
+    expected = stdtrit(3.0, np.clip(uniform, 2.0**-53, 1.0 - 2.0**-53))
+    np.testing.assert_allclose(_student(uniform), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_distances_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_remembered", {})
+    monkeypatch.setattr(module, "MOST_PAIRS", 100)
+    graph, sites = module.latency_graph("public", (), ()), load_sites("aws")
+    small, other, large = (sites.select(ids=sites.ids[a:b]) for a, b in ((0, 8), (8, 15), (0, 12)))
+    first = distances(graph, small, small)
+    assert distances(graph, sites.select(ids=small.ids), small) is first
+    assert distances(graph, other, other) is not first  # 64 + 49 pairs are over 100
+    again = distances(graph, small, small)
+    assert again is not first
+    np.testing.assert_array_equal(again.rtt_ms, first.rtt_ms)
+    assert distances(graph, large, large) is not distances(graph, large, large)
+    assert sum(each.km.size for each in module._remembered.values()) <= 100
+    assert not first.rtt_ms.flags.writeable
 
 
 # --- the last mile ---------------------------------------------------------------------------------
