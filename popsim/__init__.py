@@ -59,3 +59,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'popsim' has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Name what can be imported, for completion in notebooks: it is not there before it is asked for."""
+    return sorted({*globals(), *__all__})

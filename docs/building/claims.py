@@ -5,17 +5,24 @@ claims_topics.py has the words, and what is changed to see when verdicts flip.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import popsim
 from building.claims_topics import NOT_JUDGED, TOPICS, Condition, Topic
 from popsim.report.verdicts import observed_text
+from popsim.results.result import Result
 from popsim.results.verdict import Verdict
+from popsim.scenario.claims import ClaimSpec
 from popsim.world.sites import load_sites
 
+README = Path(__file__).resolve().parents[2] / "README.md"
+COUNTED = re.compile(r"^Of \d+ claims .*\n", re.MULTILINE)  # the README's line about this page
+Judged = tuple[str, str]  # kind and verdict of a claim
 MARKS = {"holds": "✓ holds", "fails": "✗ fails", "undecided": "? undecided"}
 
 HEAD = """# Published claims, judged
@@ -26,6 +33,12 @@ reading and these conditions; the tables of conditions show which of them would 
 How expectations are written: [expectations](reference/expectations.md).
 
 """
+
+KINDS = {
+    "published": "published, and decided by the model",
+    "ours": "our own",
+    "input": "decided by an input of their scenario, as its key `input` says",
+}
 
 COUNTS = """## 300+ cities, 33 regions, about 100 locations
 
@@ -38,23 +51,68 @@ requests on to 20 regions, in which TLS ends.
 
 
 def claims_page() -> str:
-    """Run everything and return the page."""
-    verdicts: list[Verdict] = []
+    """Run everything and return the page; the README's line about it is written anew, too."""
+    judged: list[Judged] = []
     parts = []
     for number, topic in enumerate(TOPICS):
         print(f"{number + 1} of {len(TOPICS)}: {topic.title}", file=sys.stderr)  # noqa: T201
-        parts += [*_topic(topic, verdicts)]
-    found = Counter(verdict.verdict for verdict in verdicts)
-    total = f"Of {len(verdicts)} claims {found['holds']} hold, {found['fails']} fail, {found['undecided']} undecided.\n\n"
-    page = [HEAD, total, *parts, COUNTS, *_counts(), "\n## Not judged\n\n| claim | why not |\n|---|---|\n"]  # fmt: skip
+        parts += [*_topic(topic, judged)]
+    readme = README.read_text("utf-8")
+    README.write_text(COUNTED.sub(lambda _: sentence(judged), readme, count=1), encoding="utf-8")
+    page = [HEAD, summary(judged), *parts, COUNTS, *_counts(), "\n## Not judged\n\n| claim | why not |\n|---|---|\n"]  # fmt: skip
     page += [f"| {claim} | {why} |\n" for claim, why in NOT_JUDGED]
     return "".join(page)
+
+
+def summary(judged: Sequence[Judged]) -> str:
+    """Return how many claims hold, fail and are undecided, by kind: a promise kept by its own input is no finding."""
+    found = Counter((kind, verdict) for kind, verdict in judged)
+    outcomes = ("holds", "fails", "undecided")
+
+    def counts(*kinds: str) -> list[int]:
+        return [sum(found[kind, outcome] for kind in kinds) for outcome in outcomes]
+
+    holds, fails, undecided = counts(*KINDS)
+    lines = [
+        f"Of {len(judged)} claims {holds} hold, {fails} fail, {undecided} undecided. Not all of these are findings:\n\n",
+        "| claims | number | hold | fail | undecided |\n|---|---|---|---|---|\n",
+    ]
+    for kind, what in KINDS.items():
+        cells = " | ".join(map(str, counts(kind)))
+        lines.append(f"| {what} | {sum(counts(kind))} | {cells} |\n")
+    return "".join([*lines, "\n"])
+
+
+def sentence(judged: Sequence[Judged]) -> str:
+    """Return the same in one line, for the README."""
+    parts = []
+    for kind in KINDS:
+        of_kind = [verdict for each, verdict in judged if each == kind]
+        parts.append(f"{of_kind.count('holds')} of the {len(of_kind)}")
+    published, ours, inputs = parts
+    holds = [verdict for _, verdict in judged].count("holds")
+    return (
+        f"Of {len(judged)} claims {holds} hold: {published} that were published and that the model decides, "
+        f"{ours} of our own, and {inputs} whose verdict is an input of their scenario.\n"
+    )
+
+
+def judged_claims(result: Result) -> list[Judged]:
+    """Return kind and verdict of each claim of a result."""
+    pairs = zip(result.scenario.claims, result.verdicts, strict=True)
+    return [(claim.kind, verdict.verdict) for claim, verdict in pairs]
 
 
 def rows_of_today(names: list[str]) -> Iterator[str]:
     """Return the rows of some scenarios' claims as they come out today."""
     for name in names:
-        yield from (claim_row(name, verdict) for verdict in popsim.run(name).verdicts)
+        yield from claim_rows(name, popsim.run(name))
+
+
+def claim_rows(name: str, result: Result) -> Iterator[str]:
+    """Return the rows of a result's claims."""
+    for claim, verdict in zip(result.scenario.claims, result.verdicts, strict=True):
+        yield claim_row(name, claim, verdict)
 
 
 def _counts() -> Iterator[str]:
@@ -74,14 +132,13 @@ def _counts() -> Iterator[str]:
     yield f"| Vercel's edge | about 100 locations | {vercels['pop']} points of presence, {vercels['region']} regions |\n"
 
 
-def _topic(topic: Topic, verdicts: list[Verdict]) -> Iterator[str]:
+def _topic(topic: Topic, judged: list[Judged]) -> Iterator[str]:
     yield f"## {topic.title}\n\n{topic.why}\n\n"
-    yield "| claim | verdict | expected | observed | source |\n|---|---|---|---|---|\n"
+    yield "| claim | verdict | expected | observed | source | decided by |\n|---|---|---|---|---|---|\n"
     results = {name: popsim.run(name) for name in topic.scenarios}
     for name, result in results.items():
-        verdicts += result.verdicts
-        for verdict in result.verdicts:
-            yield claim_row(name, verdict)
+        judged += judged_claims(result)
+        yield from claim_rows(name, result)
     ids = ", ".join(f"`{name}` ({result.scenario.id})" for name, result in results.items())
     yield f"\nScenarios: {ids}.\n\n"
     yield from _scopes([verdict for result in results.values() for verdict in result.verdicts])
@@ -113,8 +170,8 @@ def _origin(verdict: Verdict) -> str:
     return f"[{host}, {verdict.source['date']}]({verdict.source['url']})"
 
 
-def claim_row(name: str, verdict: Verdict) -> str:
-    """Return the row of a claim: its id, words, verdict, the deciding expectation, source."""
+def claim_row(name: str, claim: ClaimSpec, verdict: Verdict) -> str:
+    """Return the row of a claim: its id, words, verdict, the deciding expectation, source, and what decided it."""
     deciding = verdict.deciding
     cells = (
         f"{verdict.says} (`{name}`: {verdict.id})",
@@ -122,6 +179,7 @@ def claim_row(name: str, verdict: Verdict) -> str:
         f"`{deciding.expect}`",
         observed_text(deciding),
         _origin(verdict),
+        "the model" if claim.input is None else f"an input: {claim.input}",
     )
     return "| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |\n"
 

@@ -32,7 +32,7 @@ class Selector(Where):
     @property
     def where(self) -> Where:
         """The places in it."""
-        return Where(continent=self.continent, country=self.country, id=self.id, city=self.city)
+        return Where(**{key: getattr(self, key) for key in Where.model_fields})
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -57,7 +57,9 @@ def read_selector(text: str) -> Selector:
         selector = Selector.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
-        key, known = str(first["loc"][0]), tuple(Selector.model_fields)
+        keys = [part for part in first["loc"] if isinstance(part, str)]
+        key = keys[-1] if keys else "any"
+        known = tuple(Selector.model_fields if len(keys) < 2 else Where.model_fields)
         if first["type"] != "extra_forbidden":
             raise _refusal(
                 f"{key}: {first['msg'].removeprefix('Value error, ')}", key=key

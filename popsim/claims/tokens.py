@@ -14,7 +14,7 @@ PERCENTILE = re.compile(r"p|p\d+|mean|med|avg")
 TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+)(?P<unit>[A-Za-zµ%]*)"
     r"|(?P<name>[A-Za-z_]\w*)|(?P<symbol><=|>=|<|>|[-+*/().\[\]])"
-    r"|(?P<selector>\{[^{}]*\}))"
+    r"|(?P<selector>\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}))"  # places within any within any
 )
 
 

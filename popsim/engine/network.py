@@ -13,6 +13,7 @@ from popsim.engine.kv_places import KvPlaces, place_kv
 from popsim.engine.object_places import ObjectPlaces, place_objects, select_hosts
 from popsim.models.kv_replication.contract import KvModel
 from popsim.models.registry import resolve
+from popsim.models.routing.table import check_table
 from popsim.scenario.errors import InputError, Problem
 from popsim.scenario.schema import PlatformSpec, Scenario
 from popsim.scenario.text import quoted
@@ -216,6 +217,7 @@ def _routes(
     km = distances(graph, clients, ingress).km
     model = resolve("routing", spec.ingress.routing)
     table = model.candidates(rtt, km, clients, ingress, world_seed)
+    table = check_table(table, len(clients), len(ingress))
     row_of = np.array([sites.index(site) for site in ingress.ids], dtype=np.int64)
     count = table.site.shape[1]
     routes = records(lay.ROUTE_DTYPE, table.site.size)

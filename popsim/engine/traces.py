@@ -22,6 +22,7 @@ from popsim.engine.arrays import Ints, Records, records
 from popsim.engine.kv_layout import TRACE_DTYPE
 from popsim.engine.tables import choose
 from popsim.scenario.errors import InputError, Problem
+from popsim.scenario.foreign import HEAD, recognised
 from popsim.scenario.text import quoted
 from popsim.scenario.workload import MAX_KEY_BYTES, MAX_VALUE_BYTES
 
@@ -69,6 +70,10 @@ def _read(path: Path, _changed_ns: int) -> KeyTrace:
     reading = _Reading(path)
     try:
         with path.open("rb") as file:
+            if (foreign := recognised(file.read(HEAD).decode("utf-8", "replace"))) is not None:
+                message = f"this is {foreign.name}, and no key trace"
+                raise InputError([Problem(str(path), None, None, (), message, foreign.advice)])
+            file.seek(0)
             reading.all(file)
     except UnicodeDecodeError:
         reading.problem(reading.number + 1, "not UTF-8 text")

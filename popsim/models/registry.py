@@ -12,10 +12,12 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, overload
 
 from pydantic import ConfigDict
 
+from popsim.models.answers import Answer
 from popsim.scenario.errors import InputError, Problem
 from popsim.scenario.fields import Checked
 from popsim.scenario.text import quoted
@@ -36,9 +38,20 @@ BUILT_IN = {
 
 
 class Model(Checked):
-    """Base of all models: frozen parameters, checked, no unknown ones."""
+    """Base of all models: frozen parameters, checked, no unknown ones.
+
+    What the methods of a model return is checked, too: ``answers`` of a kind's base class says what they must.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    answers: ClassVar[Mapping[str, Answer]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Check the answers of the methods that a subclass has."""
+        super().__init_subclass__(**kwargs)
+        for name, answer in cls.answers.items():
+            if isinstance(method := cls.__dict__.get(name), FunctionType):
+                setattr(cls, name, answer.checked(method))
 
 
 class UnknownModel(InputError):

@@ -29,7 +29,7 @@ from popsim.results.object_frames import (
 from popsim.results.one_draw import one_draw_decides, one_draw_note
 from popsim.results.pooled import Pool
 from popsim.results.provenance import provenance
-from popsim.results.statistics import Estimate, finite, quantile
+from popsim.results.statistics import Estimate, check_percent, finite, quantile
 from popsim.results.verdict import Verdict, Verdicts
 from popsim.results.warmup import WarmupCheck, check_warmup
 from popsim.scenario.errors import did_you_mean
@@ -86,10 +86,16 @@ class Result:
         return min(len(runs) for runs in self.runs.values())
 
     def latency(self, platform: str, percent: float | None = None) -> Estimate:
-        """Return a percentile of the latency in ms, the mean if None, with its interval."""
+        """Return a percentile of the latency in ms, the mean if None, with its interval.
+
+        Raises:
+            KeyError: there is no such platform.
+            ValueError: the percentile does not lie between 0 and 100.
+        """
         pool = self._pool(platform)
         if percent is None:
             return pool.estimate(lambda runs: runs.mean)
+        check_percent(percent)
         return pool.estimate(lambda runs: runs.p(percent))
 
     def summary(self) -> pd.DataFrame:
@@ -118,7 +124,12 @@ class Result:
         """Return ms per phase, one row per platform: means, or those of requests around a percentile.
 
         Rows add up to the mean latency, or to about the percentile of the latency.
+
+        Raises:
+            ValueError: the percentile does not lie between 0 and 100.
         """
+        if percent is not None:
+            check_percent(percent)
         rows = {
             name: pool.phase_means() if percent is None else pool.phases_at(percent)
             for name, pool in self.pools.items()

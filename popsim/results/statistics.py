@@ -39,6 +39,12 @@ def finite(value: float) -> float | None:
     return float(f"{value:.6g}") if math.isfinite(value) else None
 
 
+def check_percent(percent: float) -> None:
+    """Raise ValueError for what is no percentile: 950 was meant as 95, and -5 as nothing."""
+    if not 0.0 < percent < 100.0:
+        raise ValueError(f"a percentile lies between 0 and 100, got {percent:g}")
+
+
 def quantile(histogram: Ints, probability: float) -> float:
     """Return the value with that share of counts below it, in ms; nan if there is none.
 

@@ -51,9 +51,18 @@ class ClaimSpec(Spec):
     """Where and when it was published, and about what; ``ours`` for a promise of one's own."""
     expect: tuple[str, ...] = Field(min_length=1)
     """What must hold, all of it: expressions such as ``workers.p(95) < 250ms``."""
+    input: str | None = Field(default=None, min_length=1)
+    """Which input of the scenario decides the verdict, if one does: such a verdict is an assumption, no result."""
     where: Where = Where()
     """Only the requests of these clients."""
     severity: Literal["error", "warn"] = "error"
     """``warn``: the verdict is told, but the exit code does not follow it."""
     confidence: Annotated[Share, Field(ge=0.5, le=0.9999)] = 0.95
     """Of the intervals that decide, from 50% to 99.99%."""
+
+    @property
+    def kind(self) -> Literal["published", "ours", "input"]:
+        """What a verdict says something about: a published sentence, one of ours, or an input of the scenario."""
+        if self.input is not None:
+            return "input"
+        return "ours" if self.source is None else "published"

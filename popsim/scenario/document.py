@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from popsim.scenario.errors import InputError, Problem
+from popsim.scenario.foreign import foreign_file
 from popsim.scenario.text import quoted
 
 MAX_BYTES = 2_000_000
@@ -149,6 +150,8 @@ def load_yaml(path: Path) -> Document:
     try:
         if path.is_dir():
             raise _refusal(name, "is a folder", "expected a YAML file")
+        if (foreign := foreign_file(path)) is not None:
+            raise _refusal(name, f"this is {foreign.name}, and no scenario", foreign.advice)
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise _refusal(

@@ -11,6 +11,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 
@@ -130,6 +131,8 @@ Version = Annotated[Literal["none", "1.2", "1.3"], BeforeValidator(str), WithJso
 class Where(Spec):
     """Which places: all keys that are given must match."""
 
+    any: tuple[Where, ...] | None = Field(default=None, min_length=1)
+    """Places that match at least one of these, such as ``[{country: GB}, {city: Dublin}]``."""
     continent: Names | None = None
     """One of these continents: AF, AN, AS, EU, NA, OC, SA."""
     country: Names | None = None
@@ -137,4 +140,23 @@ class Where(Spec):
     id: Names | None = None
     """One of these ids of the topology."""
     city: Names | None = None
-    """One of these cities, as in the topology."""
+    """One of these cities, as in the topology or by another name: ``Bombay`` is Mumbai."""
+
+    def names(self, key: str) -> bool:
+        """Tell whether a key is given, here or inside ``any``."""
+        return getattr(self, key) is not None or any(part.names(key) for part in self.any or ())
+
+    @field_validator("any", mode="before")
+    @classmethod
+    def _some_places(cls, value: Any) -> Any:
+        if value is not None and not isinstance(value, list | tuple):
+            raise ValueError(
+                f"expected a list of places such as [{{continent: EU}}], got {quoted(value)}"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _each_says_where(self) -> Where:
+        if any(part == Where() for part in self.any or ()):
+            raise ValueError("an entry of any says no place; everywhere is no where at all")
+        return self

@@ -9,6 +9,7 @@ import numpy as np
 from popsim.engine.network import select_sites
 from popsim.models.arrivals import hourly_profile
 from popsim.models.registry import resolve
+from popsim.models.routing.table import check_table
 from popsim.scenario.document import Document, Key
 from popsim.scenario.errors import InputError, Problem, few_suggestions
 from popsim.scenario.loading import Source, in_order, read_what_is_right
@@ -143,7 +144,8 @@ class _Check:
         ingress = select_sites(spec)[1]
         nothing = np.zeros((1, len(ingress)))
         model = resolve("routing", spec.ingress.routing)
-        model.candidates(nothing, nothing, one, ingress, self.scenario.seed)
+        table = model.candidates(nothing, nothing, one, ingress, self.scenario.seed)
+        check_table(table, len(one), len(ingress))
 
     def _sites(self, path: Key, spec: PlatformSpec, topology: Sites) -> None:
         ingress, compute = spec.ingress, spec.compute

@@ -125,7 +125,7 @@ class ClaimCheck:
     def _kv(self, path: Key, metric: KvMetric, where: Where) -> None:
         """Check that the store and the key space are there, and that reads are kept so."""
         workload = self.scenario.workload
-        if where.city is not None or where.id is not None:
+        if where.names("city") or where.names("id"):
             message = "reads of key-value stores are kept by country, not by place"
             self.problems.add(path, message)
         if not workload.uses_kv:

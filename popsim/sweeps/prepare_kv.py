@@ -53,6 +53,7 @@ class KvCheck:
             self.trace = key_trace(self.scenario)
         if self.workload.arrivals.trace is not None:
             self._keys_of_a_trace()
+            self._functions_of_a_trace()
 
     def _value_size(self, name: str, space: KeySpaceSpec) -> None:
         if (has := excess(space.value_size, MAX_VALUE_BYTES)) is not None:
@@ -74,6 +75,13 @@ class KvCheck:
                 if law != usual:
                     message = f"{key} has no effect: the trace says which keys there are"
                     self.problems.add(("workload", "keys", name, key), message, key=True)
+
+    def _functions_of_a_trace(self) -> None:
+        """Refuse to draw which function each line calls, as if the trace had said so."""
+        if (count := self.workload.functions.count) > 1:
+            message = f"a line of a trace does not say which of {count:,} functions it calls"
+            hint = "leave functions out, or run a trace of each function by itself"
+            self.problems.add(("workload", "functions", "count"), message, hint)
 
     # --- steps --------------------------------------------------------------------------------------------
 

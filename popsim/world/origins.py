@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from popsim.scenario.errors import InputError, Problem, did_you_mean
-from popsim.scenario.parts import OriginSpec
+from popsim.scenario.errors import InputError, Problem
+from popsim.scenario.parts import OriginSpec, Where
 from popsim.scenario.text import quoted
 from popsim.world.clients import load_clients
 from popsim.world.geo import great_circle_km
-from popsim.world.places import unknown_id
+from popsim.world.places import matching, unknown_id
 from popsim.world.sites import Place, load_sites
 
 
@@ -36,22 +36,24 @@ def locate_origin(name: str, spec: OriginSpec) -> Place:
 
 def _city(name: str, city: str, country: str | None) -> Place:
     """Return a city of the bundled clients; the one with the most users if there are several."""
-    best: tuple[float, Place] | None = None
-    known = set()
+    where, hint = Where(city=(city,), country=None if country is None else (country,)), None
     for topology in ("cities", "world-users"):
         clients = load_clients(topology)
-        for row, candidate in enumerate(clients.cities):
-            if country not in (None, clients.countries[row]):
-                continue
-            known.add(candidate)
-            if candidate == city and (best is None or clients.weight[row] > best[0]):
-                place = Place(
-                    name, city, clients.countries[row], clients.lat[row], clients.lon[row]
-                )
-                best = (float(clients.weight[row]), place)
-        if best is not None:
-            return best[1]
-    hint = did_you_mean(city, sorted(known)) or "give lat and lon instead"
+        try:
+            rows = np.flatnonzero(matching(clients, where))
+        except InputError as error:
+            hint = error.problems[0].hint
+            continue
+        if len(rows):
+            row = int(rows[clients.weight[rows].argmax()])
+            return Place(
+                name,
+                clients.cities[row],
+                clients.countries[row],
+                clients.lat[row],
+                clients.lon[row],
+            )
+    hint = hint or "give lat and lon instead"
     raise InputError(
         [Problem(None, None, None, ("city",), f"there is no city {quoted(city)}", hint)]
     )

@@ -1,10 +1,9 @@
-"""Choose among places: by id, city, country, continent."""
+"""Choose among places: by id, city, country, continent, and unions of these."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,20 +11,8 @@ from numpy.typing import NDArray
 from popsim.scenario.errors import InputError, Problem, did_you_mean
 from popsim.scenario.parts import Where
 from popsim.scenario.text import quoted
+from popsim.world.cities import Cities, Places
 from popsim.world.geo import CONTINENTS, countries, country_hint
-
-
-class Places(Protocol):
-    """What sites and clients have in common."""
-
-    @property
-    def ids(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def cities(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def countries(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def continents(self) -> tuple[str, ...]: ...  # noqa: D102
 
 
 def matching(places: Places, where: Where) -> NDArray[np.bool_]:
@@ -36,22 +23,34 @@ def matching(places: Places, where: Where) -> NDArray[np.bool_]:
     """
     chosen = np.ones(len(places.ids), dtype=np.bool_)
     problems: list[Problem] = []
-    columns = {
-        "continent": places.continents,
-        "country": places.countries,
-        "city": places.cities,
-        "id": places.ids,
-    }
+    columns = {"continent": places.continents, "country": places.countries, "id": places.ids}
     for key, values in columns.items():
         wanted: tuple[str, ...] | None = getattr(where, key)
         if wanted is None:
             continue
         problems += [p for name in wanted if (p := _unknown(key, name, values)) is not None]
-        names = set(wanted)
-        chosen &= np.fromiter((value in names for value in values), np.bool_, len(values))
+        chosen &= np.isin(np.asarray(values), wanted)
+    if where.city is not None:
+        cities = Cities(places, chosen)  # a country beside it tells cities of one name apart
+        for name in where.city:
+            problems += cities.add(name)
+        chosen &= cities.chosen
+    if where.any is not None:
+        chosen &= _union(places, where.any, problems)
     if problems:
         raise InputError(problems)
     return chosen
+
+
+def _union(places: Places, parts: Iterable[Where], problems: list[Problem]) -> NDArray[np.bool_]:
+    """Return which places match at least one of some parts, and note what is wrong with these."""
+    found = np.zeros(len(places.ids), dtype=np.bool_)
+    for number, part in enumerate(parts):
+        try:
+            found |= matching(places, part)
+        except InputError as error:
+            problems += error.under("any", number).problems
+    return found
 
 
 def matching_names(key: str, names: Iterable[str]) -> None:
@@ -78,7 +77,7 @@ def _unknown(key: str, name: str, values: Sequence[str]) -> Problem | None:
         return Problem(
             None, None, None, (key,), f"unknown country {quoted(name)}", country_hint(name)
         )
-    if key in ("city", "id") and name not in values:
+    if key == "id" and name not in values:
         guess = did_you_mean(name, sorted(set(values)))
         return Problem(None, None, None, (key,), f"there is no {key} {quoted(name)} here", guess)
     return None

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from popsim.scenario.bundled import bundled_file
 from popsim.scenario.errors import InputError, Problem
+from popsim.scenario.foreign import recognised
 from popsim.scenario.text import quoted
 
 MAX_BYTES = 50_000_000
@@ -111,7 +112,11 @@ def read_table(
             if missing:
                 message = f"the column {quoted(missing[0])} is missing"
                 hint = f"expected {', '.join(columns)}"
-                raise InputError([Problem(str(path), line, None, (), message, hint)])
+                foreign = recognised(path.read_text("utf-8", "replace"))
+                if foreign is not None:
+                    message = f"this is {foreign.name}, and no table of places"
+                place = line if foreign is None else None
+                raise InputError([Problem(str(path), place, None, (), message, hint)])
             continue
         row = Row(table, line, dict(zip(header, values, strict=False)))
         if len(values) != len(header):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
+from popsim.models.answers import Answer, check_laws
 from popsim.models.registry import Model
 from popsim.scenario.laws import Law, parse_law
 
@@ -45,6 +48,7 @@ class PoolRules:
 
     def __post_init__(self) -> None:
         """Refuse what the engines cannot run; raises ValueError."""
+        check_laws(self)
         if self.concurrency < 1:
             raise ValueError(f"concurrency is {self.concurrency}, must be at least 1")
         if self.memory_budget_bytes > 0 and not is_constant(self.idle):
@@ -60,6 +64,8 @@ class PoolRules:
 
 class ColdStartModel(Model, ABC):
     """How a runtime starts, keeps and ends instances."""
+
+    answers: ClassVar[Mapping[str, Answer]] = {"rules": Answer(PoolRules)}
 
     @abstractmethod
     def rules(self, memory_bytes: int) -> PoolRules:

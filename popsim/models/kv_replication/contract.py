@@ -8,13 +8,15 @@ version when, is the engines' (docs/background/semantics.md, rules 28 to 37).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from popsim.models.answers import Answer, check_laws
 from popsim.models.registry import Model
 from popsim.scenario.laws import Law, parse_law
 from popsim.scenario.parts import Spec
@@ -55,6 +57,10 @@ class CentralStore:
     read: Law = NO_TIME
     write: Law = NO_TIME
 
+    def __post_init__(self) -> None:
+        """Refuse times that are no laws; ValueError."""
+        check_laws(self)
+
 
 @dataclass(frozen=True)
 class CacheRules:
@@ -74,6 +80,10 @@ class CacheRules:
     edge_lookup: Law = NO_TIME
     region_lookup: Law = NO_TIME
 
+    def __post_init__(self) -> None:
+        """Refuse times that are no laws; ValueError."""
+        check_laws(self)
+
 
 @dataclass(frozen=True)
 class KvRules:
@@ -91,7 +101,8 @@ class KvRules:
     prices: Prices = FREE
 
     def __post_init__(self) -> None:
-        """Refuse orders that are none; ValueError."""
+        """Refuse orders that are none, and times that are no laws; ValueError."""
+        check_laws(self)
         for what in ("reads", "writes"):
             if getattr(self, what) not in ("ordered", "race"):
                 raise ValueError(
@@ -119,6 +130,12 @@ class Geography:
 
 class KvModel(Model, ABC):
     """How a key-value store keeps copies, and keeps them up to date."""
+
+    answers: ClassVar[Mapping[str, Answer]] = {
+        "rules": Answer(KvRules),
+        "central_stores": Answer(CentralStore, is_several=True),
+        "tier_sites": Answer(str, is_several=True),
+    }  # of the others, check_tables asks more
 
     @abstractmethod
     def rules(self) -> KvRules:

@@ -14,12 +14,14 @@ What happens then, queues, gates, hibernation, failover, moving, is the engines'
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from popsim.models.answers import Answer, check_laws
 from popsim.models.registry import Model
 from popsim.scenario.laws import Law, parse_law
 from popsim.scenario.text import quoted
@@ -78,9 +80,21 @@ class Moves:
     votes: int
     duration: Law  # ms
 
+    def __post_init__(self) -> None:
+        """Refuse a time that is no law; ValueError."""
+        check_laws(self)
+
 
 class PlacementModel(Model, ABC):
     """Where objects live."""
+
+    answers: ClassVar[Mapping[str, Answer]] = {
+        "allowed_hosts": Answer(str, is_several=True),
+        "allowed_followers": Answer(int),
+        "moves": Answer(Moves, is_optional=True),
+        "replicas": Answer(int),
+        "replica_lag": Answer(Law),
+    }  # of the others, likelihood_table, homes_table and checked_home ask more
 
     def allowed_hosts(self, hosts: Sites) -> tuple[str, ...]:
         """Return the ids of the platform's hosts that the model uses; all, if not overridden. Raises InputError."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from popsim.models.answers import Answer
 from popsim.models.registry import Model
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ Ints = NDArray[np.int64]
 
 MAX_CANDIDATES = 8
 NO_SITE = -1
+SUM_ROUNDING = 1e-6  # of shares that add up to 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +41,8 @@ class RoutingTable:
 class RoutingModel(Model, ABC):
     """How clients reach sites."""
 
+    answers: ClassVar[Mapping[str, Answer]] = {"candidates": Answer(RoutingTable)}
+
     @abstractmethod
     def candidates(
         self, rtt_ms: Floats, km: Floats, clients: Clients, sites: Sites, seed: int
@@ -48,6 +53,26 @@ class RoutingModel(Model, ABC):
         ``km[client, site]`` the great-circle distance. The answer depends on nothing but the
         arguments.
         """
+
+
+def check_table(table: RoutingTable, clients: int, sites: int) -> RoutingTable:
+    """Return a model's table as arrays; raises ValueError for one that is none."""
+    site, share = np.asarray(table.site), np.asarray(table.share)
+    wanted = f"{clients} x 1 to {MAX_CANDIDATES}"
+    fits = site.ndim == 2 and len(site) == clients and 0 < site.shape[1] <= MAX_CANDIDATES
+    if not fits or site.dtype.kind not in "iu" or site.min() < NO_SITE or site.max() >= sites:
+        raise ValueError(
+            f"candidates() must return sites, {wanted} whole numbers from -1 to {sites - 1}, "
+            f"got {site.dtype} of shape {site.shape}"
+        )
+    if share.shape != site.shape or share.dtype.kind not in "iuf" or not (share >= 0.0).all():
+        raise ValueError(
+            f"candidates() must return shares, {wanted} numbers that are not negative, "
+            f"got {share.dtype} of shape {share.shape}"
+        )
+    if np.abs(share.sum(axis=1) - 1.0).max() > SUM_ROUNDING:
+        raise ValueError("candidates() must return shares that add up to 1 for each client")
+    return RoutingTable(site.astype(np.int64), share.astype(np.float64))
 
 
 def ranked(cost: Floats, reachable: NDArray[np.bool_]) -> RoutingTable:

@@ -70,8 +70,11 @@ def _clients(clients: ClientsSpec) -> str:
 
 def _where(where: Where) -> str:
     """Return the places that are chosen, nothing if all are."""
-    chosen = where.model_dump(exclude_none=True)
-    return ", ".join(f"{key} {_names(names)}" for key, names in chosen.items())
+    chosen = where.model_dump(exclude_none=True, exclude={"any"})
+    parts = [f"{key} {_names(names)}" for key, names in chosen.items()]
+    if where.any is not None:
+        parts.append(" or ".join(f"({_where(part)})" for part in where.any))
+    return ", ".join(parts)
 
 
 def _workload(workload: WorkloadSpec) -> str:
