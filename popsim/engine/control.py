@@ -23,8 +23,33 @@ from popsim.scenario.text import quoted
 Process = Generator[simpy.Event, Any, None]
 
 
+class Nested:
+    """What may be begun while it lasts already: of n beginnings, n ends are needed (rule 23)."""
+
+    def __init__(self, count: int) -> None:
+        self._open = [0] * count
+
+    def begin(self, index: int) -> tuple[bool, str]:
+        """Note a beginning; return whether it is the first, and what to add to the log."""
+        self._open[index] += 1
+        now = self._open[index]
+        return now == 1, "" if now == 1 else f" ({now} at once)"
+
+    def end(self, index: int) -> tuple[bool, str]:
+        """Note an end; return whether it is the last, and what to add to the log."""
+        if self._open[index] == 0:
+            return False, " (nothing to end)"
+        self._open[index] -= 1
+        left = self._open[index]
+        return left == 0, "" if left == 0 else f" (not yet, {left} left)"
+
+
 class Control:
-    """What a control process may know and do. Sites are named by their ids."""
+    """What a control process may know and do. Sites are named by their ids.
+
+    What has an end nests: a site that failed twice needs two restores, one that was withdrawn twice is announced
+    twice, and so with stores. An end of what has not begun changes nothing.
+    """
 
     def __init__(
         self,
@@ -45,6 +70,8 @@ class Control:
         self._surge_bound = surge_bound
         self._surges: list[tuple[NDArray[np.bool_], float]] = []
         self._stores = {store: index for index, store in enumerate(store_names)}
+        self._failures, self._withdrawals = Nested(len(site_ids)), Nested(len(site_ids))
+        self._stops = Nested(len(store_names))
         self._key_spaces = dict(key_spaces or {})  # first key, count
         self._writes = 0
         self.object_classes = tuple(object_classes)  # names
@@ -67,23 +94,35 @@ class Control:
 
     def fail(self, site: str) -> None:
         """Lose all that runs at ``site``; until withdrawn it still attracts requests, which fail."""
-        self._plane.fail_site(self._site(site), self.now)
-        self._note("fail", site)
+        index = self._site(site)
+        is_first, more = self._failures.begin(index)
+        if is_first:
+            self._plane.fail_site(index, self.now)
+        self._note("fail", site + more)
 
     def restore(self, site: str) -> None:
         """Let ``site`` serve again, with cold instances; it gets no clients before it is announced."""
-        self._plane.restore_site(self._site(site), self.now)
-        self._note("restore", site)
+        index = self._site(site)
+        is_last, more = self._failures.end(index)
+        if is_last:
+            self._plane.restore_site(index, self.now)
+        self._note("restore", site + more)
 
     def withdraw(self, site: str) -> None:
         """Take ``site`` out of the routing: clients go to their next choice."""
-        self._plane.set_withdrawn(self._site(site), True)
-        self._note("withdraw", site)
+        index = self._site(site)
+        is_first, more = self._withdrawals.begin(index)
+        if is_first:
+            self._plane.set_withdrawn(index, True)
+        self._note("withdraw", site + more)
 
     def announce(self, site: str) -> None:
         """Put ``site`` back into the routing."""
-        self._plane.set_withdrawn(self._site(site), False)
-        self._note("announce", site)
+        index = self._site(site)
+        is_last, more = self._withdrawals.end(index)
+        if is_last:
+            self._plane.set_withdrawn(index, False)
+        self._note("announce", site + more)
 
     @property
     def stores(self) -> tuple[str, ...]:
@@ -92,13 +131,19 @@ class Control:
 
     def stop_store(self, store: str) -> None:
         """Let a central store answer nobody; caches go on."""
-        self._plane.set_store(self._store(store), is_up=False)
-        self._note("stop store", store)
+        index = self._store(store)
+        is_first, more = self._stops.begin(index)
+        if is_first:
+            self._plane.set_store(index, is_up=False)
+        self._note("stop store", store + more)
 
     def start_store(self, store: str) -> None:
         """Let a central store answer again, with everything it had."""
-        self._plane.set_store(self._store(store), is_up=True)
-        self._note("start store", store)
+        index = self._store(store)
+        is_last, more = self._stops.end(index)
+        if is_last:
+            self._plane.set_store(index, is_up=True)
+        self._note("start store", store + more)
 
     def write(
         self, keys: str, rank: int = 1, *, delete: bool = False, store: str | None = None
@@ -153,9 +198,11 @@ class Control:
 
     def end_surge(self, surge: tuple[Any, float]) -> None:
         """End what :meth:`begin_surge` began."""
-        self._surges = [other for other in self._surges if other is not surge]
+        left = [other for other in self._surges if other is not surge]
+        more = "" if len(left) < len(self._surges) else " (nothing to end)"
+        self._surges = left
         self._apply_surges()
-        self._note("surge ends", f"x {surge[1]:g}")
+        self._note("surge ends", f"x {surge[1]:g}{more}")
 
     def _apply_surges(self) -> None:
         factors: Floats = np.ones(self._clients)
@@ -170,45 +217,6 @@ class Control:
 
     def _note(self, verb: str, detail: str) -> None:
         self.log.append((self.now, verb, detail))
-
-
-def outage(
-    control: Control,
-    site: str,
-    at_ms: float,
-    lasting_ms: float | None,
-    convergence_ms: tuple[float, float],
-) -> Process:
-    """Fail ``site`` at a time; withdraw it once routing notices; restore and announce it likewise.
-
-    ``convergence_ms`` is how long the routing takes to notice the failure and the return. A site that is back before
-    its failure was noticed is never withdrawn.
-    """
-    yield control.env.timeout(at_ms)
-    control.fail(site)
-    noticed, welcomed = convergence_ms
-    if lasting_ms is None:
-        yield control.env.timeout(noticed)
-        control.withdraw(site)
-    elif noticed < lasting_ms:
-        yield control.env.timeout(noticed)
-        control.withdraw(site)
-        yield control.env.timeout(lasting_ms - noticed)
-        control.restore(site)
-        yield control.env.timeout(welcomed)
-        control.announce(site)
-    else:
-        yield control.env.timeout(lasting_ms)
-        control.restore(site)
-
-
-def store_outage(control: Control, store: str, at_ms: float, lasting_ms: float | None) -> Process:
-    """Stop a central store at a time, and start it again."""
-    yield control.env.timeout(at_ms)
-    control.stop_store(store)
-    if lasting_ms is not None:
-        yield control.env.timeout(lasting_ms)
-        control.start_store(store)
 
 
 def writes(

@@ -17,9 +17,7 @@ from popsim.engine.control import (
     Control,
     ControlProcess,
     Process,
-    outage,
     restart,
-    store_outage,
     surge,
     writes,
 )
@@ -28,6 +26,7 @@ from popsim.engine.draws import WordSource
 from popsim.engine.kv_books import KvBooks
 from popsim.engine.layout import TIMELINE_BINS, Inputs
 from popsim.engine.object_books import ObjectBooks
+from popsim.engine.outages import Watch, outage, store_outage
 from popsim.engine.outputs import PlatformRun, SparseHist
 from popsim.engine.recorder import Books, HistogramRows
 from popsim.engine.rehearsal import Ask, asking, with_known_homes
@@ -112,8 +111,9 @@ def simulate(
         env, plane, built.sites.ids, clients, built.surge_bound, kv.store_names, key_spaces,
         built.inputs.objects.class_names,
     )  # fmt: skip
+    watches = {site: Watch() for site in built.sites.ids} if scenario.events else {}
     for number, event in enumerate(scenario.events):
-        for process in _event_processes(control, scenario, platform, built, number, event):
+        for process in _event_processes(control, scenario, platform, built, number, event, watches):
             env.process(process)
     for start in processes:
         env.process(start(control))
@@ -152,6 +152,7 @@ def _event_processes(
     built: Built,
     number: int,
     event: EventSpec,
+    watches: dict[str, Watch],
 ) -> list[Process]:
     if event.surge is not None:
         chosen = set(built.clients.select(event.surge.where).ids)
@@ -173,11 +174,16 @@ def _event_processes(
     if fail.stores:
         known = [store for store in fail.stores if store in control.stores]
         return [store_outage(control, store, event.at, event.lasting) for store in known]
-    return _site_outages(control, scenario, built, number, event)
+    return _site_outages(control, scenario, built, number, event, watches)
 
 
 def _site_outages(
-    control: Control, scenario: Scenario, built: Built, number: int, event: EventSpec
+    control: Control,
+    scenario: Scenario,
+    built: Built,
+    number: int,
+    event: EventSpec,
+    watches: dict[str, Watch],
 ) -> list[Process]:
     fail = event.fail
     assert fail is not None
@@ -195,6 +201,7 @@ def _site_outages(
             event.at,
             event.lasting,
             _convergence(scenario.network.convergence, convergence, key, number, place),
+            watches[site],
         )
         for place, site in enumerate(sites)
         if site in known

@@ -12,6 +12,7 @@ from generate import Case, Verb
 from generate_objects import ask
 
 from popsim.engine.compiled.plane import CompiledPlane, words
+from popsim.engine.control import Control, Process
 from popsim.engine.cosimulation import DataPlane, cosimulate
 from popsim.engine.kv_books import KvBooks
 from popsim.engine.layout import Growth
@@ -26,43 +27,52 @@ TINY = Growth(  # forces every array to grow
 
 
 def run_specification(
-    case: Case, plane_class: type[SpecificationPlane] = SpecificationPlane
+    case: Case,
+    plane_class: type[SpecificationPlane] = SpecificationPlane,
+    control_class: type[Control] = Control,
 ) -> Books:
     """Run a case on the SimPy engine, or on a variant of it."""
     env = simpy.Environment()
-    return _run(env, plane_class(env, case.inputs, words, _ask(case)), case.verbs)
+    plane = plane_class(env, case.inputs, words, _ask(case))
+    return _run(case, control_class, env, plane)
 
 
 def run_compiled(case: Case, growth: Growth = TINY) -> Books:
     """Run a case on the compiled engine."""
-    return _run(simpy.Environment(), CompiledPlane(case.inputs, growth, _ask(case)), case.verbs)
+    plane = CompiledPlane(case.inputs, growth, _ask(case))
+    return _run(case, Control, simpy.Environment(), plane)
 
 
 def _ask(case: Case) -> Callable[[int, int, int, float], int]:
     return partial(ask, hosts=len(case.inputs.objects.host_sites))
 
 
-def _run(env: simpy.Environment, plane: DataPlane, verbs: tuple[Verb, ...]) -> Books:
-    env.process(_control(env, plane, verbs))
+def _run(
+    case: Case, control_class: type[Control], env: simpy.Environment, plane: DataPlane
+) -> Books:
+    inputs = case.inputs
+    control = control_class(
+        env, plane, [str(site) for site in range(inputs.site_count)], len(inputs.clients), 1.0,
+        inputs.kv.store_names, object_classes=inputs.objects.class_names,
+    )  # fmt: skip
+    env.process(_act(control, plane, case.verbs))
     return cosimulate(env, plane)
 
 
-def _control(env: simpy.Environment, plane: DataPlane, verbs: tuple[Verb, ...]):  # type: ignore[no-untyped-def]
+def _act(control: Control, plane: DataPlane, verbs: tuple[Verb, ...]) -> Process:
+    """Act through the verbs of control processes, but for those whose arguments a case gives as the planes take them."""
     for verb in verbs:
-        if verb.time > env.now:
-            yield env.timeout(verb.time - env.now)
-        if verb.name == "fail":
-            plane.fail_site(verb.site, env.now)
-        elif verb.name == "restore":
-            plane.restore_site(verb.site, env.now)
+        if verb.time > control.now:
+            yield control.env.timeout(verb.time - control.now)
+        if verb.name in ("fail", "restore", "withdraw", "announce"):
+            getattr(control, verb.name)(str(verb.site))
         elif verb.name in ("stop", "start"):
-            plane.set_store(verb.site, is_up=verb.name == "start")
+            getattr(control, f"{verb.name}_store")(control.stores[verb.site])
         elif verb.name == "write":
-            plane.write(verb.key, verb.site, verb.entity, env.now, is_absent=verb.entity % 2 == 1)
+            is_absent = verb.entity % 2 == 1
+            plane.write(verb.key, verb.site, verb.entity, control.now, is_absent=is_absent)
         elif verb.name == "restart":
-            plane.restart_class(verb.site, env.now)
-        elif verb.name in ("withdraw", "announce"):
-            plane.set_withdrawn(verb.site, verb.name == "withdraw")
+            control.restart(control.object_classes[verb.site])
         else:
             plane.set_surge(np.array(verb.factors))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from heapq import heappush
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from run_case import differences, run_compiled, run_specification
 
 from popsim.engine import draws
 from popsim.engine.compiled.plane import CompiledPlane
+from popsim.engine.control import Control, Nested
 from popsim.engine.draws import NODES
 from popsim.engine.layout import (
     ALWAYS_POOLED,
@@ -31,7 +33,7 @@ from popsim.engine.layout import (
     T_IDLE,
 )
 from popsim.engine.specification import plane as plane_module
-from popsim.engine.specification.connection import Connections
+from popsim.engine.specification.connection import Connections, is_open
 from popsim.engine.specification.instances import Instances
 from popsim.engine.specification.plane import SpecificationPlane
 from popsim.engine.specification.state import NEVER
@@ -296,13 +298,24 @@ class EveryQueryAsks(Connections):
         return super()._resolve(client, time, word)
 
 
-class PoolsSurvive(SpecificationPlane):
-    """Rule 21: open connections survive the site's failure."""
+def with_ends(chosen: Any) -> type[SpecificationPlane]:
+    """Let only some ends of a connection, (ingress, compute site) or the fetching site, close it when they fail."""
 
-    def fail_site(self, index: int, time: float) -> None:
-        kept = list(self.upstream_used), list(self.fetch_used)
-        super().fail_site(index, time)
-        self.upstream_used, self.fetch_used = kept
+    class Plane(SpecificationPlane):
+        def forward(self, request: Any) -> Any:
+            with patch.object(plane_module, "is_open", of_ends):
+                yield next(generator := super().forward(request))
+            yield from generator
+
+        def run(self, request: Any, pc: int, step: Any) -> Any:
+            with patch.object(plane_module, "is_open", of_ends):
+                yield next(generator := super().run(request, pc, step))
+            return (yield from generator)
+
+    def of_ends(used: float, now: float, idle_timeout: float, *ends: Any) -> bool:
+        return is_open(used, now, idle_timeout, *chosen(ends))
+
+    return Plane
 
 
 class UpIsEnough(SpecificationPlane):
@@ -361,7 +374,9 @@ BREACHES: dict[str, type[SpecificationPlane]] = {
     "18 used when answered": UsedWhenAnswered,
     "19 ttl from the query": with_connections(TtlFromTheQuery),
     "19 every query asks": with_connections(EveryQueryAsks),
-    "21 pools survive": PoolsSurvive,
+    "21 pools survive": with_ends(lambda ends: ()),
+    "21 pools to a failed site survive": with_ends(lambda ends: ends[:1]),
+    "21 pools of a failed ingress survive": with_ends(lambda ends: ends[-1:]),
     "22 up is enough": UpIsEnough,
     "24 ingress ends it": FirstRunEndsIt,
     "25 warm-up by end": WarmUpByEnd,
@@ -394,6 +409,30 @@ def test_a_broken_rule_is_noticed(name: str) -> None:
         if differences(run_specification(generated, BREACHES[name]), run_compiled(generated)):
             return
     pytest.fail(f"{CASES} generated runs did not notice that rule {name!r} was broken")
+
+
+class FirstEndEndsAll(Nested):
+    """Rule 23: of what has begun several times, the first end ends all."""
+
+    def end(self, index: int) -> tuple[bool, str]:
+        self._open[index] = min(self._open[index], 1)
+        return super().end(index)
+
+
+@pytest.mark.parametrize("what", ["_failures", "_withdrawals", "_stops"])
+def test_ends_that_end_all_are_noticed(what: str) -> None:
+    """Rule 23, which both engines leave to the control plane: that of one of them is broken."""
+
+    class OfOne(Control):
+        def __init__(self, *args: Any, **more: Any) -> None:
+            super().__init__(*args, **more)
+            getattr(self, what).__class__ = FirstEndEndsAll
+
+    for seed in range(CASES):
+        books = run_specification(case(seed), control_class=OfOne)
+        if differences(books, run_compiled(case(seed))):
+            return
+    pytest.fail(f"{CASES} generated runs did not notice that one end ended all of {what}")
 
 
 def test_rule_5_breach_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

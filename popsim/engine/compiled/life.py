@@ -185,7 +185,9 @@ def at_ingress(st, slot, time):
     if st.integers[I_UPSTREAM_TRIPS] > 0:
         link = st.upstreams[request.upstream]
         timeout = st.floats[F_UPSTREAM_TIMEOUT]
-        if not (timeout == np.inf or time - link.used < timeout):
+        is_open = time - link.used < timeout and outlived(st, request.ingress, link.used)
+        is_open = is_open and outlived(st, request.compute, link.used)
+        if not (timeout == np.inf or is_open):
             trips = st.integers[I_UPSTREAM_TRIPS]
         link.used = time
     delay = (front + np.float64(trips) * request.rtt_upstream) + request.rtt_upstream * 0.5
@@ -193,6 +195,13 @@ def at_ingress(st, slot, time):
     request.mark = time
     request.stage = S_COMPUTE
     return time + delay, SEND
+
+
+@helper
+def outlived(st, index, time):
+    """Tell whether a site is up and has not failed since a time: what was open then is open still (rule 21)."""
+    site = st.sites[index]
+    return site.up != 0 and time >= site.up_since
 
 
 @helper
@@ -297,7 +306,8 @@ def run_step(st, slot, time):
         return finished
     link = st.fetches[request.compute * st.integers[I_ORIGINS] + step.origin]
     trips = step.round_trips
-    if not (step.idle_timeout == np.inf or time - link.used < step.idle_timeout):
+    is_open = time - link.used < step.idle_timeout and outlived(st, request.compute, link.used)
+    if not (step.idle_timeout == np.inf or is_open):
         trips = trips + step.handshakes
     link.used = time
     finished = time + (np.float64(trips) * link.rtt + duration)

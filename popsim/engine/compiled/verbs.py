@@ -28,8 +28,6 @@ from popsim.engine.compiled.stages import (
 from popsim.engine.compiled.state import (
     I_FUNCTIONS,
     I_INSTANCE_TOP,
-    I_ORIGINS,
-    I_UPSTREAMS,
 )
 from popsim.engine.layout import (
     DEAD,
@@ -76,10 +74,6 @@ def fail_site(st, index, time):
             forget(st, instance)
     site.lru_oldest = NONE
     site.lru_newest = NONE
-    for link in range(index * st.integers[I_UPSTREAMS], (index + 1) * st.integers[I_UPSTREAMS]):
-        st.upstreams[link].used = -np.inf
-    for link in range(index * st.integers[I_ORIGINS], (index + 1) * st.integers[I_ORIGINS]):
-        st.fetches[link].used = -np.inf
     lose_objects(st, index, time)
 
 

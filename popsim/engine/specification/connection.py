@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from popsim.engine import draws
 from popsim.engine.layout import (
+    ALWAYS_POOLED,
     DNS_TTL,
     P_CONNECT,
     P_DNS,
@@ -110,3 +111,10 @@ class Connections:
         self.dns_ready[client] = time + miss
         self.dns_expiry[client] = self.dns_ready[client] + self.rules.dns_ttl
         return miss
+
+
+def is_open(used: float, now: float, idle_timeout: float, *ends: Site) -> bool:
+    """Tell whether a pool of connections that was last used at a time has an open one (rules 18, 21)."""
+    if idle_timeout == ALWAYS_POOLED:
+        return True
+    return now - used < idle_timeout and all(end.up and used >= end.up_since for end in ends)

@@ -16,7 +16,6 @@ from popsim.engine import draws
 from popsim.engine.arrays import Floats
 from popsim.engine.draws import WordSource
 from popsim.engine.layout import (
-    ALWAYS_POOLED,
     CHOOSE,
     CPU,
     DEAD,
@@ -52,7 +51,7 @@ from popsim.engine.specification.alarms import Alarms
 from popsim.engine.specification.arrivals import candidates, is_accepted
 from popsim.engine.specification.calls import Calls
 from popsim.engine.specification.clock import at, trigger_at
-from popsim.engine.specification.connection import Connections
+from popsim.engine.specification.connection import Connections, is_open
 from popsim.engine.specification.homes import Ask, Homes
 from popsim.engine.specification.instances import Instances
 from popsim.engine.specification.kv import KeyValue
@@ -223,7 +222,8 @@ class SpecificationPlane:
         round_trips = 0
         if rules.upstream_round_trips > 0:
             used, idle_timeout = self.upstream_used[request.upstream], rules.upstream_idle_timeout
-            if not (idle_timeout == ALWAYS_POOLED or now - used < idle_timeout):
+            ends = (self.sites[request.ingress], self.sites[request.compute])
+            if not is_open(used, now, idle_timeout, *ends):
                 round_trips = rules.upstream_round_trips
             self.upstream_used[request.upstream] = now
         delay = (front + round_trips * request.rtt_upstream) + request.rtt_upstream * 0.5
@@ -269,7 +269,8 @@ class SpecificationPlane:
         else:
             pool = request.compute * self.inputs.origin_count + step.origin
             rtt = self.origin_rtt[pool]
-            if not (idle_timeout == ALWAYS_POOLED or now - self.fetch_used[pool] < idle_timeout):
+            site = self.sites[request.compute]
+            if not is_open(self.fetch_used[pool], now, idle_timeout, site):
                 round_trips = round_trips + step.handshakes
             self.fetch_used[pool] = now
             finish = now + (round_trips * rtt + duration)
@@ -349,9 +350,6 @@ class SpecificationPlane:
             self.calls.fail_site(index)
             self.sessions.cut_at(index)
         self.instances.destroy_all(site, time)
-        upstreams, origins = self.inputs.upstream_count, self.inputs.origin_count
-        self.upstream_used[index * upstreams : (index + 1) * upstreams] = [NEVER] * upstreams
-        self.fetch_used[index * origins : (index + 1) * origins] = [NEVER] * origins
 
     def restore_site(self, index: int, time: float) -> None:
         """Let a site serve again at ``time`` = now, with nothing running."""
