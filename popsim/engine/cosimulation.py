@@ -9,7 +9,8 @@ from typing import Protocol
 import simpy
 
 from popsim.engine.arrays import Floats
-from popsim.engine.recorder import Books
+from popsim.engine.recorder import Books, refuse_too_long, too_long
+from popsim.scenario.units import LONGEST_MS
 
 
 class DataPlane(Protocol):
@@ -64,9 +65,17 @@ class DataPlane(Protocol):
 
 
 def cosimulate(env: simpy.Environment, plane: DataPlane) -> Books:
-    """Run until every request has ended; a control event comes before requests at its time."""
+    """Run until every request has ended; a control event comes before requests at its time.
+
+    Raises:
+        RunError: that would take longer than anything may (rule 55).
+    """
     while not plane.is_drained:
-        plane.advance(env.peek())
+        plane.advance(min(env.peek(), LONGEST_MS))
         if not plane.is_drained:
+            if not env.peek() < LONGEST_MS:
+                raise too_long()
             env.step()
-    return plane.close()
+    books = plane.close()
+    refuse_too_long(books)
+    return books

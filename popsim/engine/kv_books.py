@@ -9,6 +9,7 @@ import numpy as np
 from popsim.engine.arrays import Floats, Ints
 from popsim.engine.kv_layout import KV_COLUMNS, TIERS, WATCHED
 from popsim.engine.outputs import BUCKETS
+from popsim.engine.sums import no_sums
 
 SEEN_FIRST, STALE_LAST = 0, 1  # columns of KvBooks.seen
 
@@ -37,8 +38,8 @@ class KvBooks:
     """What a run has recorded of its key-value store; empty arrays if it has none."""
 
     histogram: Ints  # [KvRows, BUCKETS]: latencies in ms, and ms since a newer version was there
-    by_space: Ints  # [P, KV_COLUMNS]
-    by_site: Ints  # [S, KV_COLUMNS]
+    by_space: Ints  # sums [P, KV_COLUMNS]
+    by_site: Ints  # sums [S, KV_COLUMNS]
     watched: Floats  # [WATCHED, 2]: (ms of the commit, key) of the writes that are followed; key -1
     seen: Floats  # [WATCHED, S, 2]: ms of the first read that saw it, of the last that did not; -1
     stale_max: Floats = field(default_factory=lambda: np.zeros(0))  # [P] ms
@@ -50,8 +51,8 @@ class KvBooks:
         writes = WATCHED if is_used else 0
         return KvBooks(
             histogram=np.zeros((rows, BUCKETS), np.int64),
-            by_space=np.zeros((spaces if is_used else 0, KV_COLUMNS), np.int64),
-            by_site=np.zeros((sites if is_used else 0, KV_COLUMNS), np.int64),
+            by_space=no_sums(spaces if is_used else 0, KV_COLUMNS),
+            by_site=no_sums(sites if is_used else 0, KV_COLUMNS),
             watched=np.full((writes, 2), -1.0),
             seen=np.full((writes, sites if is_used else 0, 2), -1.0),
             stale_max=np.zeros(spaces if is_used else 0),

@@ -15,6 +15,7 @@ from popsim.engine.object_layout import (
     ObjectInputs,
 )
 from popsim.engine.outputs import BUCKETS
+from popsim.engine.sums import no_sums
 
 # Rows of each class in the histogram array: ms, but km for the distance
 CALL = 0  # whole calls
@@ -38,10 +39,10 @@ class ObjectBooks:
 
     histogram: Ints  # [class * ROWS_PER_CLASS + row, BUCKETS]
     by_message: Ints  # [kind * ROWS_PER_MESSAGE + row, BUCKETS]
-    by_class: Ints  # [Q, OBJECT_COLUMNS]
-    by_host: Ints  # [H, HOST_COLUMNS]
+    by_class: Ints  # sums [Q, OBJECT_COLUMNS]
+    by_host: Ints  # sums [H, HOST_COLUMNS]
     created: Ints  # [S, H] objects by the site that asked first and by home
-    spawn_ns: Ints  # [S] sum of SPAWN by the site that asked
+    spawn_ns: Ints  # sums [S, 1] of SPAWN by the site that asked
 
     @staticmethod
     def empty(inputs: ObjectInputs, *, sites: int) -> ObjectBooks:
@@ -52,8 +53,8 @@ class ObjectBooks:
         return ObjectBooks(
             histogram=np.zeros((classes * ROWS_PER_CLASS if used else 0, BUCKETS), np.int64),
             by_message=np.zeros((messages if used else 0, BUCKETS), np.int64),
-            by_class=np.zeros((classes if used else 0, OBJECT_COLUMNS), np.int64),
-            by_host=np.zeros((hosts if used else 0, HOST_COLUMNS), np.int64),
+            by_class=no_sums(classes if used else 0, OBJECT_COLUMNS),
+            by_host=no_sums(hosts if used else 0, HOST_COLUMNS),
             created=np.zeros((sites if used else 0, hosts), np.int64),
-            spawn_ns=np.zeros(sites if used else 0, np.int64),
+            spawn_ns=no_sums(sites if used else 0, 1),
         )

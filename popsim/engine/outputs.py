@@ -1,7 +1,7 @@
 """What one run - one platform, one replication - yields: histograms, sums, counters, a sample.
 
 All counts and sums are integers, so runs merge exactly and in any order. Latencies are counted in buckets
-of 128 per octave from 2**-7 ms up, so that no quantile is further off than 0.8 %.
+of 128 per octave from 2**-7 ms to 2**42 ms, so that no quantile is further off than 0.8 %.
 """
 
 from __future__ import annotations
@@ -18,13 +18,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from popsim.engine.sums import Sums, in_words, of_words
+
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-BUCKETS = 4096  # 32 octaves of 128 buckets
-COARSE = 512  # 32 octaves of 16 buckets, for groups with thousands of rows
 BUCKETS_PER_OCTAVE = 128
+COARSE_PER_OCTAVE = 16  # for groups with thousands of rows
 FIRST_OCTAVE = -7  # bucket 0 begins at 2**-7 ms and also holds whatever is smaller
+OCTAVES = 49  # the last bucket begins at LONGEST_MS; a run that counts something there is refused
+BUCKETS = OCTAVES * BUCKETS_PER_OCTAVE
+COARSE = OCTAVES * COARSE_PER_OCTAVE
+COARSE_SHIFT = 3  # a bucket's coarse one is its number >> 3
 FIRST_BUCKET = (1023 + FIRST_OCTAVE) * BUCKETS_PER_OCTAVE
 MANTISSA_SHIFT = 45  # keeps the exponent and 7 bits of the mantissa
 
@@ -157,16 +162,16 @@ class PlatformRun:
     by: dict[str, SparseHist]  # "country", "site" (ingress), "network"; rows as in ``labels``
     cells: SparseHist  # [client, COARSE]
     phase_hist: Ints  # [PHASES, BUCKETS], values > 0 only
-    phase_sum_ns: Ints  # [BUCKETS, PHASES], row = bucket of the request's total
+    phase_sum_ns: Sums  # [BUCKETS, PHASES], row = bucket of the request's total
     latency_sum_ns: int
     cold_starts: int  # answered requests that waited for, or hid, a start
     starts: int  # instances started
     evictions: int
-    cold_phase_sum_ns: Ints  # [COLD_PHASES], over starts
+    cold_phase_sum_ns: Sums  # [COLD_PHASES], over starts
     busy_us: int  # instance time with requests inside, between warm-up and end
     idle_us: int
     instance_bytes: int  # what one instance holds
-    timeline: Ints  # [bin, TIMELINE_COLUMNS]
+    timeline: Sums  # [bin, TIMELINE_COLUMNS]
     timeline_hist: SparseHist  # [bin, COARSE]
     timeline_bin_ms: float
     warmup_ms: float
@@ -175,8 +180,8 @@ class PlatformRun:
     sample: NDArray[np.void]  # fields of recorder.SAMPLE_DTYPE, by request number
     sample_phases: Floats  # [request, PHASES], ms
     kv_histogram: SparseHist  # rows as in kv_books.KvRows; no rows if there is no key-value store
-    kv_by_space: Ints  # [key space, kv_layout.KV_COLUMNS]
-    kv_by_site: Ints  # [site, kv_layout.KV_COLUMNS]
+    kv_by_space: Sums  # [key space, kv_layout.KV_COLUMNS]
+    kv_by_site: Sums  # [site, kv_layout.KV_COLUMNS]
     kv_watched: Floats  # [write, 2]: ms of its commit, key; key -1 = none
     kv_seen: (
         Floats  # [write, site, 2]: ms of the first read that saw it, of the last that did not; -1
@@ -184,10 +189,10 @@ class PlatformRun:
     kv_stale_max_ms: Floats  # [key space]
     objects_histogram: SparseHist  # rows as in object_books; no rows if there are no objects
     objects_by_message: SparseHist  # kinds of messages; rows as in object_books
-    objects_by_class: Ints  # [class, object_layout.OBJECT_COLUMNS]
-    objects_by_host: Ints  # [host, object_layout.HOST_COLUMNS]
+    objects_by_class: Sums  # [class, object_layout.OBJECT_COLUMNS]
+    objects_by_host: Sums  # [host, object_layout.HOST_COLUMNS]
     objects_created: Ints  # [site that asked first, host]
-    objects_spawn_ns: Ints  # [site that asked first], over the objects created
+    objects_spawn_ns: Sums  # [site that asked first], over the objects created
     labels: dict[str, tuple[str, ...]]  # rows of ``by``, and of all else by what its rows are
     site_positions: Floats  # [site, 2] latitude, longitude
     log: list[tuple[float, str, str]]  # (ms, verb, detail) of the control plane
@@ -207,7 +212,9 @@ class PlatformRun:
         scalars: dict[str, Any] = {"by": list(self.by), "labels": self.labels, "log": self.log}
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, np.ndarray):
+            if isinstance(value, np.ndarray) and value.dtype == object:
+                arrays[f"{field.name}.words"] = in_words(value)
+            elif isinstance(value, np.ndarray):
                 arrays[field.name] = value
             elif isinstance(value, SparseHist):
                 arrays |= _hist_arrays(field.name, value)
@@ -236,6 +243,8 @@ class PlatformRun:
             for field in fields(cls):
                 if f"{field.name}.shape" in archive:
                     values[field.name] = _read_hist(archive, field.name)
+                elif f"{field.name}.words" in archive:
+                    values[field.name] = of_words(archive[f"{field.name}.words"])
                 elif field.name in archive:
                     values[field.name] = archive[field.name]
         return cls(**values)

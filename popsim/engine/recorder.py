@@ -1,7 +1,7 @@
 """Keep the books of a run: histograms, sums, counters, timeline and a sample of whole requests.
 
-Sums are integers (nanoseconds, microseconds), so that neither the order of additions nor the merging of
-runs changes a digit.
+Sums are integers (nanoseconds, microseconds) that never wrap (``sums``), so that neither the order of additions nor the
+merging of runs changes a digit.
 """
 
 from __future__ import annotations
@@ -16,15 +16,22 @@ from popsim.engine.arrays import Floats, Ints
 from popsim.engine.kv_books import KvBooks
 from popsim.engine.layout import OK, PHASE_COUNT, TIMELINE_BINS, Inputs
 from popsim.engine.object_books import ObjectBooks
-from popsim.engine.outputs import BUCKETS, COARSE, FIRST_BUCKET, MANTISSA_SHIFT
+from popsim.engine.outputs import BUCKETS, COARSE, COARSE_SHIFT, FIRST_BUCKET, MANTISSA_SHIFT
+from popsim.engine.sums import add, no_sums
+from popsim.scenario.errors import RunError
+from popsim.scenario.units import LONGEST_MS, LONGEST_TIME
 
 # Counters
 C_REQUESTS, C_OK, C_NO_ROUTE, C_SITE_DOWN, C_THROTTLED, C_KILLED = 0, 1, 2, 3, 4, 5
 C_KV_UNAVAILABLE, C_KV_LIMITED = 6, 7
 C_OBJECT_LOST, C_OBJECT_OVERLOADED, C_OBJECT_UNAVAILABLE, C_DISCONNECTED = 8, 9, 10, 11
-C_COLD, C_STARTS, C_EVICTIONS, C_EVENTS, C_BUSY_US, C_IDLE_US = 12, 13, 14, 15, 16, 17
-C_PLACEMENT_NS, C_CODE_FETCH_NS, C_INIT_NS, C_LATENCY_NS, C_ARRIVALS = 18, 19, 20, 21, 22
-COUNTER_COUNT = 23
+C_COLD, C_STARTS, C_EVICTIONS, C_EVENTS, C_ARRIVALS = 12, 13, 14, 15, 16
+COUNTER_COUNT = 17
+
+# Times that are added up: of instances; of starts, by part; of answered requests
+D_BUSY_US, D_IDLE_US, D_PLACEMENT_NS, D_CODE_FETCH_NS, D_INIT_NS, D_LATENCY_NS = range(6)
+DURATION_COUNT = 6
+LATENCY_US = 3  # column of the timeline
 
 SAMPLE_DTYPE = np.dtype(
     [
@@ -72,10 +79,11 @@ class Books:
     """What a run has recorded; ``histogram`` rows are those of :class:`HistogramRows`."""
 
     counters: Ints
+    durations: Ints  # sums of D_BUSY_US and so on, one column each
     histogram: Ints  # [rows, BUCKETS]
     coarse: Ints  # [clients + TIMELINE_BINS, COARSE]
-    phase_sum_ns: Ints  # [BUCKETS, PHASE_COUNT], row = bucket of the total
-    timeline: Ints  # [TIMELINE_BINS, 4]: requests, failed, cold, latency in us
+    phase_sum_ns: Ints  # sums [BUCKETS, PHASE_COUNT], row = bucket of the total
+    timeline: Ints  # sums [TIMELINE_BINS, 4]: requests, failed, cold, latency in us
     kv: KvBooks
     objects: ObjectBooks
     sample: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, SAMPLE_DTYPE))
@@ -86,10 +94,11 @@ class Books:
         """Return books with nothing in them."""
         return Books(
             counters=np.zeros(COUNTER_COUNT, np.int64),
+            durations=no_sums(1, DURATION_COUNT),
             histogram=np.zeros((HistogramRows.of(inputs).count, BUCKETS), np.int64),
             coarse=np.zeros((len(inputs.clients) + TIMELINE_BINS, COARSE), np.int64),
-            phase_sum_ns=np.zeros((BUCKETS, PHASE_COUNT), np.int64),
-            timeline=np.zeros((TIMELINE_BINS, 4), np.int64),
+            phase_sum_ns=no_sums(BUCKETS, PHASE_COUNT),
+            timeline=no_sums(TIMELINE_BINS, 4),
             kv=KvBooks.empty(
                 spaces=len(inputs.kv.space_names),
                 countries=inputs.country_count,
@@ -136,9 +145,13 @@ class Recorder:
         """Add to a counter."""
         self.books.counters[counter] += amount
 
-    def instance_time(self, counter: int, start: float, end: float) -> None:
+    def add(self, duration: int, amount: int) -> None:
+        """Add to one of the sums of durations."""
+        add(self.books.durations, 0, duration, amount)
+
+    def instance_time(self, duration: int, start: float, end: float) -> None:
         """Add an instance's busy or idle time."""
-        self.books.counters[counter] += window_us(start, end, self.inputs)
+        self.add(duration, window_us(start, end, self.inputs))
 
     def finish(self, request: Any, total: float, outcome: int, *, sampled: bool) -> None:
         """Record a request that ended, if it began after the warm-up."""
@@ -185,16 +198,16 @@ class Recorder:
         histogram[rows.country + country, bucket] += 1
         histogram[rows.site + request.ingress, bucket] += 1
         histogram[rows.network + request.network, bucket] += 1
-        books.coarse[request.client, bucket >> 3] += 1
-        books.coarse[len(self.inputs.clients) + tick, bucket >> 3] += 1
-        books.counters[C_LATENCY_NS] += nanoseconds(total)
+        books.coarse[request.client, bucket >> COARSE_SHIFT] += 1
+        books.coarse[len(self.inputs.clients) + tick, bucket >> COARSE_SHIFT] += 1
+        self.add(D_LATENCY_NS, nanoseconds(total))
         books.counters[C_COLD] += int(request.cold)
         books.timeline[tick, 2] += int(request.cold)
-        books.timeline[tick, 3] += int(total * 1e3 + 0.5)
+        add(books.timeline, tick, LATENCY_US, int(total * 1e3 + 0.5))
         for phase, ms in enumerate(request.phases):
             if ms > 0.0:
                 histogram[rows.phase + phase, bucket_of(ms)] += 1
-                books.phase_sum_ns[bucket, phase] += nanoseconds(ms)
+                add(books.phase_sum_ns, bucket, phase, nanoseconds(ms))
 
     def close(self) -> Books:
         """Return the books with the sample in order of request numbers."""
@@ -207,5 +220,22 @@ class Recorder:
 
 def bucket_of(ms: float) -> int:
     """Return the histogram bucket of a duration: 128 linear buckets per octave from 2**-7 ms."""
+    if not ms < LONGEST_MS:
+        raise too_long()
     bits = int(np.float64(ms).view(np.int64))
-    return min(max((bits >> MANTISSA_SHIFT) - FIRST_BUCKET, 0), BUCKETS - 1)
+    return max((bits >> MANTISSA_SHIFT) - FIRST_BUCKET, 0)
+
+
+def too_long() -> RunError:
+    """Return why a run is refused in which a time came out that nothing can keep (rule 55)."""
+    return RunError(
+        f"something takes longer than {LONGEST_TIME}, which is the longest that popsim keeps: a queue that grows for ever, or "
+        "steps, starts or gates that take for ever; lower the rate, shorten duration, or bound the laws"
+    )
+
+
+def refuse_too_long(books: Books) -> None:
+    """Raise RunError if a time was recorded that belongs beyond the histograms' end (rule 55)."""
+    parts = (books.histogram, books.kv.histogram, books.objects.histogram, books.objects.by_message)
+    if any(part[:, BUCKETS - 1].any() for part in parts):
+        raise too_long()

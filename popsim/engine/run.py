@@ -30,6 +30,7 @@ from popsim.engine.outages import Watch, outage, store_outage
 from popsim.engine.outputs import PlatformRun, SparseHist
 from popsim.engine.recorder import Books, HistogramRows
 from popsim.engine.rehearsal import Ask, asking, with_known_homes
+from popsim.engine.sums import exact
 from popsim.engine.tables import quantile, quantile_table
 from popsim.scenario.errors import RunError
 from popsim.scenario.laws import Law
@@ -227,6 +228,7 @@ def _platform_run(
 ) -> PlatformRun:
     inputs, rows, counters = built.inputs, HistogramRows.of(built.inputs), books.counters
     histogram, clients = books.histogram, len(inputs.clients)
+    durations = exact(books.durations)[0]
     return PlatformRun(
         platform=platform,
         replication=replication,
@@ -237,16 +239,16 @@ def _platform_run(
         by=_groups(histogram, rows),
         cells=SparseHist.from_dense(books.coarse[:clients]),
         phase_hist=histogram[rows.phase :].copy(),
-        phase_sum_ns=books.phase_sum_ns,
-        latency_sum_ns=int(counters[recorder.C_LATENCY_NS]),
+        phase_sum_ns=exact(books.phase_sum_ns),
+        latency_sum_ns=int(durations[recorder.D_LATENCY_NS]),
         cold_starts=int(counters[recorder.C_COLD]),
         starts=int(counters[recorder.C_STARTS]),
         evictions=int(counters[recorder.C_EVICTIONS]),
-        cold_phase_sum_ns=counters[recorder.C_PLACEMENT_NS : recorder.C_INIT_NS + 1].copy(),
-        busy_us=int(counters[recorder.C_BUSY_US]),
-        idle_us=int(counters[recorder.C_IDLE_US]),
+        cold_phase_sum_ns=durations[recorder.D_PLACEMENT_NS : recorder.D_INIT_NS + 1],
+        busy_us=int(durations[recorder.D_BUSY_US]),
+        idle_us=int(durations[recorder.D_IDLE_US]),
         instance_bytes=inputs.rules.instance_bytes,
-        timeline=books.timeline,
+        timeline=exact(books.timeline),
         timeline_hist=SparseHist.from_dense(books.coarse[clients:]),
         timeline_bin_ms=inputs.rules.duration / TIMELINE_BINS,
         warmup_ms=inputs.rules.warmup,
@@ -265,8 +267,8 @@ def _platform_run(
 def _kv_part(books: KvBooks) -> dict[str, Any]:
     return {
         "kv_histogram": SparseHist.from_dense(books.histogram),
-        "kv_by_space": books.by_space,
-        "kv_by_site": books.by_site,
+        "kv_by_space": exact(books.by_space),
+        "kv_by_site": exact(books.by_site),
         "kv_watched": books.watched,
         "kv_seen": books.seen,
         "kv_stale_max_ms": books.stale_max,
@@ -277,10 +279,10 @@ def _objects_part(books: ObjectBooks) -> dict[str, Any]:
     return {
         "objects_histogram": SparseHist.from_dense(books.histogram),
         "objects_by_message": SparseHist.from_dense(books.by_message),
-        "objects_by_class": books.by_class,
-        "objects_by_host": books.by_host,
+        "objects_by_class": exact(books.by_class),
+        "objects_by_host": exact(books.by_host),
         "objects_created": books.created,
-        "objects_spawn_ns": books.spawn_ns,
+        "objects_spawn_ns": exact(books.spawn_ns)[:, 0],
     }
 
 

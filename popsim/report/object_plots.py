@@ -12,6 +12,7 @@ from matplotlib.ticker import FuncFormatter
 
 from popsim.engine.object_layout import H_CREATED, H_LIVING, PARTS, SPREADS
 from popsim.engine.outputs import Ints, bucket_edges
+from popsim.engine.sums import in_units
 from popsim.report.land import draw_land
 from popsim.report.style import Chart, bare, colours, curve_style, grid, log_axis, ms_text
 from popsim.results.object_frames import kinds_of_messages
@@ -186,7 +187,7 @@ def homes(result: Result) -> Chart:
 def _shares(pool: ObjectPool, column: int) -> np.ndarray:
     """Return which share of the objects each host has, by what was counted, shape (H,); zeros if there is none."""
     counted = pool.by_host()[:, column]
-    return np.asarray(counted / max(int(counted.sum()), 1))
+    return in_units(counted, max(int(counted.sum()), 1))
 
 
 def _rings(axes: Axes, pool: ObjectPool, shares: np.ndarray) -> None:

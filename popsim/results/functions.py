@@ -9,6 +9,7 @@ import numpy as np
 
 from popsim.engine.handler import cpu_share
 from popsim.engine.outputs import COLD_PHASES, PHASES, REASONS, PlatformRun
+from popsim.engine.sums import in_units, total, total_of_runs
 from popsim.scenario.prices import FunctionPrices
 from popsim.scenario.schema import Scenario
 
@@ -100,7 +101,7 @@ class FunctionPool:
         fetch and sleep of its requests, of the failed ones, too.
         """
         busy = sum(run.busy_us for run in self.runs) / 1e3
-        sums = np.sum([run.cold_phase_sum_ns for run in self.runs], axis=0) / 1e6
+        sums = in_units(total_of_runs(run.cold_phase_sum_ns for run in self.runs), 1e6)
         starts = dict(zip(COLD_PHASES, sums.tolist(), strict=True))
         started = sum(starts.values())
         if started == 0.0:
@@ -145,7 +146,7 @@ class FunctionPool:
         return sum(self.costs(bill).values())
 
     def _phase_ms(self, phase: int) -> float:
-        return int(sum(run.phase_sum_ns[:, phase].sum() for run in self.runs)) / 1e6
+        return float(sum(total(run.phase_sum_ns[:, phase]) for run in self.runs) / 1e6)
 
 
 def _ratio(total: float, count: float) -> float:

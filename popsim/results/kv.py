@@ -11,6 +11,7 @@ from popsim.engine import kv_layout as kvl
 from popsim.engine.kv_books import SEEN_FIRST, STALE_LAST, KvRows
 from popsim.engine.kv_layout import TIERS
 from popsim.engine.outputs import Floats, Ints, PlatformRun, SparseHist
+from popsim.engine.sums import Sums, total, total_of_runs
 from popsim.models.kv_replication.contract import Prices
 from popsim.results.statistics import mean_of, quantile
 
@@ -53,11 +54,11 @@ class KvPool:
         return len(self.runs[0].kv_by_space) > 0
 
     @cached_property
-    def columns(self) -> Ints:
+    def columns(self) -> Sums:
         """What was counted, [KV_COLUMNS]."""
-        by_space = np.sum([run.kv_by_space for run in self.runs], axis=0)
+        by_space = total_of_runs(run.kv_by_space for run in self.runs)
         if self.space is None:
-            return np.asarray(by_space.sum(axis=0))
+            return np.asarray(total(by_space, axis=0))
         return np.asarray(by_space[self.spaces.index(self.space)])
 
     @cached_property

@@ -11,6 +11,7 @@ import pandas as pd
 
 from popsim.engine import kv_layout as kvl
 from popsim.engine.kv_layout import TIERS
+from popsim.engine.sums import total_of_runs
 from popsim.models.kv_replication.contract import Prices
 from popsim.models.registry import resolve
 from popsim.results.groups import group_of
@@ -97,8 +98,8 @@ def _by_space(pool: KvPool, _: str) -> list[dict[str, Any]]:
 
 
 def _by_site(pool: KvPool, _: str) -> list[dict[str, Any]]:
-    counts = np.sum([run.kv_by_site for run in pool.runs], axis=0)
-    reads = counts[:, : len(TIERS)].sum(axis=1)
+    counts = total_of_runs(run.kv_by_site for run in pool.runs)
+    reads = counts[:, : len(TIERS)].astype(np.int64).sum(axis=1)
     records = []
     for row in np.argsort(-reads, kind="stable"):
         if reads[row] == 0:

@@ -128,7 +128,7 @@ def _by_part(pool: Pool) -> list[dict[str, Any]]:
 def _by_host(pool: Pool) -> list[dict[str, Any]]:
     """Return what hosts do that have anything to do, most calls first."""
     counts = pool.objects.by_host()
-    calls, created = counts[:, obl.H_CALLS], counts[:, obl.H_CREATED]
+    calls, created = (counts[:, row].astype(np.int64) for row in (obl.H_CALLS, obl.H_CREATED))
     order = np.lexsort((-created, -calls))
     return [
         {

@@ -12,6 +12,7 @@ from popsim.engine import object_books as ob
 from popsim.engine import object_layout as obl
 from popsim.engine.object_layout import PARTS, SPREADS
 from popsim.engine.outputs import Ints, PlatformRun, SparseHist, bucket_edges
+from popsim.engine.sums import Sums, in_units, total, total_of_runs
 from popsim.results.statistics import mean_of, mean_with_zeros, quantile, quantile_with_zeros
 from popsim.scenario.objects import ObjectPrices
 from popsim.scenario.text import quoted
@@ -81,10 +82,10 @@ class ObjectPool:
         return range(row, row + 1)
 
     @cached_property
-    def columns(self) -> Ints:
+    def columns(self) -> Sums:
         """What was counted, [OBJECT_COLUMNS]."""
-        by_class = np.sum([run.objects_by_class for run in self.runs], axis=0)
-        return np.asarray(by_class[list(self._class_rows)].sum(axis=0))
+        by_class = total_of_runs(run.objects_by_class for run in self.runs)
+        return np.asarray(total(by_class[list(self._class_rows)], axis=0))
 
     @cached_property
     def histograms(self) -> SparseHist:
@@ -260,17 +261,17 @@ class ObjectPool:
 
     # --- where ------------------------------------------------------------------------------------------
 
-    def by_host(self) -> Ints:
+    def by_host(self) -> Sums:
         """Return what was counted by host, of all classes, [H, HOST_COLUMNS]."""
-        return np.asarray(np.sum([run.objects_by_host for run in self.runs], axis=0))
+        return total_of_runs(run.objects_by_host for run in self.runs)
 
     def created_by(self) -> Ints:
         """Return how many objects of all classes were made, by the site that asked and by home, [S, H]."""
-        return np.asarray(np.sum([run.objects_created for run in self.runs], axis=0))
+        return total_of_runs(run.objects_created for run in self.runs)
 
     def spawn_mean_by_site(self) -> pd.Series[float]:
         """Return the mean ms until new objects were open, of all classes, by the site that asked."""
-        spent = np.sum([run.objects_spawn_ns for run in self.runs], axis=0) / 1e6
+        spent = in_units(total_of_runs(run.objects_spawn_ns for run in self.runs), 1e6)
         made = self.created_by().sum(axis=1)
         means = np.divide(spent, made, out=np.full(len(made), np.nan), where=made > 0)
         return pd.Series(means, index=pd.Index(self.runs[0].labels["site"], name="site"))
@@ -345,7 +346,8 @@ class ObjectPool:
         """Seconds in memory without work of objects that can't hibernate: these are paid."""
         stays = self.runs[0].labels.get("object_class_that_stays", ())
         rows = [row for row in self._class_rows if self.classes[row] in stays]
-        return int(sum(run.objects_by_class[rows, obl.O_IDLE_US].sum() for run in self.runs)) / 1e6
+        idle_us = [total(run.objects_by_class[rows, obl.O_IDLE_US]) for run in self.runs]
+        return float(sum(idle_us) / 1e6)
 
     def costs(self, prices: ObjectPrices) -> dict[str, float]:
         """Return what a million requests cost in USD by kind: requests, duration, reads, writes.

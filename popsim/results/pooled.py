@@ -13,12 +13,12 @@ from popsim.engine.outputs import (
     PHASES,
     REASONS,
     TIMELINE_COLUMNS,
-    Floats,
     Ints,
     PlatformRun,
     SparseHist,
     bucket_edges,
 )
+from popsim.engine.sums import Sums, in_units, total, total_of_runs
 from popsim.models.kv_replication.contract import FREE, Prices
 from popsim.results.functions import FunctionBill, FunctionPool
 from popsim.results.kv import KvPool
@@ -132,9 +132,9 @@ class Pool:
         return _ratio(sum(run.cold_starts for run in self.runs), self.answered)
 
     @cached_property
-    def phase_sums_ms(self) -> Floats:
+    def phase_sums_ns(self) -> Sums:
         """Time per phase summed over requests, by bucket of their total: [BUCKETS, PHASES]."""
-        return np.asarray(sum(run.phase_sum_ns for run in self.runs)) / 1e6
+        return total_of_runs(run.phase_sum_ns for run in self.runs)
 
     def phase_means(self) -> dict[str, float]:
         """Return the mean of every phase in ms; they add up to the mean latency."""
@@ -152,8 +152,8 @@ class Pool:
 
     def _phases_between(self, first: int, end: int) -> dict[str, float]:
         count = int(self.latency[first:end].sum())
-        sums = self.phase_sums_ms[first:end].sum(axis=0)
-        return {name: _ratio(total, count) for name, total in zip(PHASES, sums, strict=True)}
+        sums = in_units(total(self.phase_sums_ns[first:end], axis=0), 1e6)
+        return {name: _ratio(float(ms), count) for name, ms in zip(PHASES, sums, strict=True)}
 
     def phase_p(self, phase: str, percent: float) -> float:
         """Return a percentile of one phase over all answered requests, in ms; 0 where it did not occur."""
@@ -167,13 +167,13 @@ class Pool:
 
     def phase_mean(self, phase: str) -> float:
         """Return the mean of one phase over all answered requests, in ms."""
-        return _ratio(float(self.phase_sums_ms[:, PHASES.index(phase)].sum()), self.answered)
+        return _ratio(total(self.phase_sums_ns[:, PHASES.index(phase)]) / 1e6, self.answered)
 
     def cold_start_phases_ms(self) -> dict[str, float]:
         """Return the mean of placement, code fetch and init over instance starts, hidden or not."""
-        sums = np.sum([run.cold_phase_sum_ns for run in self.runs], axis=0) / 1e6
+        sums = in_units(total_of_runs(run.cold_phase_sum_ns for run in self.runs), 1e6)
         starts = sum(run.starts for run in self.runs)
-        return {name: _ratio(total, starts) for name, total in zip(COLD_PHASES, sums, strict=True)}
+        return {name: _ratio(float(ms), starts) for name, ms in zip(COLD_PHASES, sums, strict=True)}
 
     def groups(self, dimension: str) -> SparseHist:
         """Return histograms of ``country``, ``site``, ``network`` or ``client`` (coarse)."""
@@ -268,8 +268,9 @@ class Windowed(Pool):
 
     @cached_property
     def _sums(self) -> dict[str, int]:
-        counts = sum(run.timeline[self.first : self.end].sum(axis=0) for run in self.runs)
-        return {name: int(n) for name, n in zip(TIMELINE_COLUMNS, np.asarray(counts), strict=True)}
+        bins = total_of_runs(run.timeline[self.first : self.end] for run in self.runs)
+        counts = total(bins, axis=0)
+        return {name: int(n) for name, n in zip(TIMELINE_COLUMNS, counts, strict=True)}
 
     @property
     def mean(self) -> float:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from popsim.engine.kv_layout import TIERS
 from popsim.engine.outputs import PHASES, REASONS, TIMELINE_COLUMNS, PlatformRun, write_atomically
+from popsim.engine.sums import in_units, total_of_runs
 from popsim.results.cost_frames import cost_json, costs_frame
 from popsim.results.functions import function_bill
 from popsim.results.groups import group_frame
@@ -167,12 +168,12 @@ class Result:
         """Return requests, failures, cold starts and latencies over time, all replications together."""
         frames = []
         for name, pool in self.pools.items():
-            counts = np.sum([run.timeline for run in pool.runs], axis=0)
-            frame = pd.DataFrame(counts, columns=list(TIMELINE_COLUMNS))
+            sums = total_of_runs(run.timeline for run in pool.runs)
+            frame = pd.DataFrame(sums[:, :-1].astype(np.int64), columns=list(TIMELINE_COLUMNS[:-1]))
             frame.insert(0, "platform", name)
             frame.insert(1, "start_ms", np.arange(len(frame)) * pool.runs[0].timeline_bin_ms)
             answered = (frame["requests"] - frame["failed"]).clip(lower=1)
-            frame["mean_ms"] = frame.pop("latency_us") / 1e3 / answered
+            frame["mean_ms"] = in_units(sums[:, -1], 1e3) / answered
             histograms = pool.runs[0].timeline_hist
             for run in pool.runs[1:]:
                 histograms = histograms.merge(run.timeline_hist)

@@ -49,7 +49,7 @@ def quantile(histogram: Ints, probability: float) -> float:
     """Return the value with that share of counts below it, in ms; nan if there is none.
 
     Counts are taken to lie evenly within their bucket: exact to well under 0.1 % for smooth distributions,
-    within 0.8 % (6 % for the 512 coarse buckets) where many requests take exactly the same time.
+    within 0.8 % (6 % for coarse buckets) where many requests take exactly the same time.
     """
     total = int(histogram.sum())
     if total == 0:

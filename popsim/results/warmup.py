@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from popsim.engine.outputs import TIMELINE_COLUMNS, Floats, PlatformRun
+from popsim.engine.sums import in_units
 from popsim.results.pooled import Pool
 from popsim.results.statistics import finite
 from popsim.scenario.schema import Scenario
@@ -143,7 +144,7 @@ def _bin_means(run: PlatformRun) -> Floats:
     timeline = run.timeline
     answered = (timeline[:, REQUESTS] - timeline[:, FAILED]).astype(np.float64)
     answered[answered <= 0.0] = np.nan
-    return np.asarray(timeline[:, LATENCY_US] / 1e3 / answered)
+    return np.asarray(in_units(timeline[:, LATENCY_US], 1e3) / answered)
 
 
 def _differ(differences: Floats) -> bool:

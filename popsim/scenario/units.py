@@ -36,6 +36,11 @@ SIZES_BYTES = {
 }
 RATES_PER_S = {"/s": 1.0, "/min": 1 / 60, "/h": 1 / 3600, "/d": 1 / 86400}
 MAX_BYTES = 10**18  # fits 64 bits
+# No time is longer, neither one that is written nor one that comes out: 138 years. The last of the histograms' buckets
+# begins here, a sum's addend in ns is below 2^62, and a clock in float64 ms is exact to a microsecond.
+LONGEST_MS = 2.0**42 - 2.0**34
+LONGEST_TIME = "138 years"
+LEAST_RATE_PER_S = 1e-8  # one in three years
 
 
 def _written(value: str | int | float) -> str:
@@ -73,7 +78,10 @@ def parse_duration(value: object) -> float:
     >>> parse_duration("1.5s")
     1500.0
     """
-    return _quantity(value, "a duration", DURATIONS_MS, "200ms")
+    ms = _quantity(value, "a duration", DURATIONS_MS, "200ms")
+    if ms >= LONGEST_MS:
+        raise ValueError(f"expected a duration below {LONGEST_TIME}, got {quoted(value)}")
+    return ms
 
 
 def parse_bytes(value: object) -> int:
@@ -89,6 +97,8 @@ def parse_rate(value: object) -> float:
     rate = _quantity(value, "a rate", RATES_PER_S, "2000/s")
     if rate == 0:
         raise ValueError(f"expected a rate above 0, got {quoted(value)}")
+    if rate < LEAST_RATE_PER_S:
+        raise ValueError(f"expected a rate of at least {LEAST_RATE_PER_S:g}/s, got {quoted(value)}")
     return rate
 
 

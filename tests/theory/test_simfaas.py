@@ -17,7 +17,7 @@ from runner import Queue, answered
 from scipy.optimize import brentq
 
 from popsim.engine import layout as lay
-from popsim.engine.recorder import C_BUSY_US, C_COLD, C_IDLE_US, C_OK
+from popsim.engine.recorder import C_COLD, C_OK, D_BUSY_US, D_IDLE_US
 
 WARM_MS, COLD_MS, GAP_MS = 1_991.0, 2_244.0, 1_000.0 / 0.9
 # Exp(cold) = Exp(warm) + a start that is 0 with probability warm / cold, and else Exp(cold): the transforms agree.
@@ -46,8 +46,8 @@ def statistics(engine: str, replications: int, requests: int) -> NDArray[np.floa
         rows.append(
             [
                 counters[C_COLD] / counters[C_OK],
-                counters[C_BUSY_US] / span_us,
-                counters[C_IDLE_US] / span_us,
+                books.durations[0, D_BUSY_US] / span_us,
+                books.durations[0, D_IDLE_US] / span_us,
                 *response,
             ]
         )

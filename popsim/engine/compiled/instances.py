@@ -6,7 +6,7 @@ import numpy as np
 
 from popsim.engine.compiled.draw import IDLE, START, quantile, two_words
 from popsim.engine.compiled.jit import helper
-from popsim.engine.compiled.record import add_instance_time, nanoseconds
+from popsim.engine.compiled.record import add, add_instance_time, nanoseconds
 from popsim.engine.compiled.state import (
     F_IDLE_CONSTANT,
     F_WARMUP,
@@ -33,17 +33,17 @@ from popsim.engine.layout import (
     T_PLACEMENT,
 )
 from popsim.engine.recorder import (
-    C_BUSY_US,
-    C_CODE_FETCH_NS,
     C_EVICTIONS,
-    C_IDLE_US,
-    C_INIT_NS,
-    C_PLACEMENT_NS,
     C_STARTS,
+    D_BUSY_US,
+    D_CODE_FETCH_NS,
+    D_IDLE_US,
+    D_INIT_NS,
+    D_PLACEMENT_NS,
 )
 
 NONE = np.int64(-1)
-BUSY_US, IDLE_US = np.int64(C_BUSY_US), np.int64(C_IDLE_US)
+BUSY_US, IDLE_US = np.int64(D_BUSY_US), np.int64(D_IDLE_US)
 PLACEMENT, CODE_FETCH = np.int64(T_PLACEMENT), np.int64(T_CODE_FETCH)
 INIT, IDLE_TABLE = np.int64(T_INIT), np.int64(T_IDLE)
 ZERO, ONE = np.int64(0), np.int64(1)
@@ -157,9 +157,9 @@ def start_up(st, number, is_measured):
     code_fetch = quantile(st, CODE_FETCH, fetch_word)
     init = quantile(st, INIT, init_word)
     if is_measured:
-        st.integers[C_PLACEMENT_NS] += nanoseconds(placement)
-        st.integers[C_CODE_FETCH_NS] += nanoseconds(code_fetch)
-        st.integers[C_INIT_NS] += nanoseconds(init)
+        add(st.durations, 0, D_PLACEMENT_NS, nanoseconds(placement))
+        add(st.durations, 0, D_CODE_FETCH_NS, nanoseconds(code_fetch))
+        add(st.durations, 0, D_INIT_NS, nanoseconds(init))
     return (placement + code_fetch) + init
 
 

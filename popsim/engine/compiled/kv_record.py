@@ -14,7 +14,7 @@ from popsim.engine.compiled.kv_state import (
     ROW_WRITE,
     WIDTH,
 )
-from popsim.engine.compiled.record import bucket_of
+from popsim.engine.compiled.record import add, bucket_of
 from popsim.engine.compiled.state import F_WARMUP
 from popsim.engine.compiled.versions import newest_of, size_of
 from popsim.engine.kv_books import SEEN_FIRST, STALE_LAST
@@ -47,8 +47,8 @@ READ_FAILED = np.int64(FAILED)
 def count(st, slot, column, amount):
     """Add to what is counted by site and by key space."""
     request = st.slots[slot]
-    st.kv_by_site[request.compute, column] += amount
-    st.kv_by_space[request.space, column] += amount
+    add(st.kv_by_site, request.compute, column, amount)
+    add(st.kv_by_space, request.space, column, amount)
 
 
 @helper

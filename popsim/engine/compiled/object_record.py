@@ -7,7 +7,7 @@ import numpy as np
 from popsim.engine import object_books as ob
 from popsim.engine.compiled.jit import helper
 from popsim.engine.compiled.object_state import N_HOSTS
-from popsim.engine.compiled.record import bucket_of, nanoseconds
+from popsim.engine.compiled.record import add, bucket_of, nanoseconds
 from popsim.engine.compiled.state import F_DURATION, F_WARMUP
 from popsim.engine.object_layout import (
     H_ACTIVE_US,
@@ -35,6 +35,9 @@ ROWS = np.int64(ob.ROWS_PER_CLASS)
 CALL, FIRST_PART, DISTANCE = np.int64(ob.CALL), np.int64(ob.FIRST_PART), np.int64(ob.DISTANCE)
 SPAWN, STALENESS = np.int64(ob.SPAWN), np.int64(ob.STALENESS)
 N_PARTS = np.int64(len(PARTS))
+PAYLOAD, EXISTED = np.int64(O_PAYLOAD_BYTES), np.int64(O_EXISTED_US)
+IDLE, ACTIVE = np.int64(O_IDLE_US), np.int64(O_ACTIVE_US)
+ACTIVE_OF_HOST = np.int64(H_ACTIVE_US)
 ROWS_OF_MESSAGE = np.int64(ob.ROWS_PER_MESSAGE)
 
 
@@ -55,7 +58,7 @@ def count_object(st, slot, object_class, column):
 def count_payload(st, slot, object_class, amount):
     """Count bytes that a request sends with a call."""
     if is_measured(st, slot):
-        st.object_by_class[object_class, O_PAYLOAD_BYTES] += np.int64(amount + 0.5)
+        add(st.object_by_class, object_class, PAYLOAD, np.int64(amount + 0.5))
 
 
 @helper
@@ -90,7 +93,7 @@ def record_created(st, object_class, site, host, time):
 def record_existence(st, object_class, since):
     """Count the time that there is an object, or a replica of one."""
     amount = window_us(st, since, st.floats[F_DURATION])
-    st.object_by_class[object_class, O_EXISTED_US] += amount
+    add(st.object_by_class, object_class, EXISTED, amount)
 
 
 @helper
@@ -108,7 +111,7 @@ def record_spawn(st, slot, number):
         call = st.calls[number]
         time = st.parts[number, TO_HOME] + st.parts[number, OPEN]
         add_value(st, st.actors[call.actor].object_class, SPAWN, time)
-        st.object_spawn_ns[call.site] += nanoseconds(time)
+        add(st.object_spawn_ns, call.site, np.int64(0), nanoseconds(time))
 
 
 @helper
@@ -154,11 +157,11 @@ def record_lived(st, row, end):
     """Count the time with work in progress, and that in memory without, since the last count."""
     actor = st.actors[row]
     idle = window_us(st, actor.idle_since, min(end, actor.deadline))
-    st.object_by_class[actor.object_class, O_IDLE_US] += idle
+    add(st.object_by_class, actor.object_class, IDLE, idle)
     active = window_us(st, actor.active_since, min(end, actor.idle_since))
     if active > 0:
-        st.object_by_class[actor.object_class, O_ACTIVE_US] += active
-        st.object_by_host[actor.home, H_ACTIVE_US] += active
+        add(st.object_by_class, actor.object_class, ACTIVE, active)
+        add(st.object_by_host, actor.home, ACTIVE_OF_HOST, active)
 
 
 @helper

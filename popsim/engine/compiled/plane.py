@@ -238,6 +238,7 @@ class CompiledPlane:
         state = self.state
         books = Books(
             counters=state.integers[:COUNTER_COUNT].copy(),
+            durations=state.durations,
             histogram=state.histogram,
             coarse=state.coarse,
             phase_sum_ns=state.phase_sum_ns,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from popsim.engine import sums
 from popsim.engine.compiled.draw import SAMPLE, two_words, uniform
 from popsim.engine.compiled.jit import helper
 from popsim.engine.compiled.state import (
@@ -19,35 +20,41 @@ from popsim.engine.compiled.state import (
     PENDING,
 )
 from popsim.engine.layout import OK, PHASE_COUNT, TIMELINE_BINS
-from popsim.engine.outputs import BUCKETS, COARSE, FIRST_BUCKET, MANTISSA_SHIFT
-from popsim.engine.recorder import C_COLD, C_LATENCY_NS, C_OK, C_REQUESTS
+from popsim.engine.outputs import BUCKETS, COARSE, COARSE_SHIFT, FIRST_BUCKET, MANTISSA_SHIFT
+from popsim.engine.recorder import C_COLD, C_OK, C_REQUESTS, D_LATENCY_NS, LATENCY_US
+from popsim.scenario.units import LONGEST_MS
 
 LOWEST, SHIFT = np.int64(FIRST_BUCKET), np.int64(MANTISSA_SHIFT)
-LAST_BUCKET, LAST_COARSE = np.int64(BUCKETS - 1), np.int64(COARSE - 1)
-BUCKET_BITS, COARSE_BITS = np.int64(BUCKETS.bit_length() - 1), np.int64(COARSE.bit_length() - 1)
+LAST_BUCKET, TO_COARSE = np.int64(BUCKETS - 1), np.int64(COARSE_SHIFT)
+BUCKET_BITS = np.int64((BUCKETS - 1).bit_length())
+COARSE_BITS = np.int64((COARSE - 1).bit_length())
+BUCKET_MASK, COARSE_MASK = (np.int64(1) << BUCKET_BITS) - 1, (np.int64(1) << COARSE_BITS) - 1
 PENDING_ROWS = np.int64(PENDING)
+LATENCY, LATENCY_OF_BIN = np.int64(D_LATENCY_NS), np.int64(LATENCY_US)
+
+add = helper(sums.add)
 
 
 @helper
 def bucket_of(ms):
-    """Return the histogram bucket of a duration."""
+    """Return the histogram bucket of a duration; one that is too long for any is refused with the books (rule 55)."""
     bits = np.float64(ms).view(np.int64)
     return min(max((bits >> SHIFT) - LOWEST, np.int64(0)), LAST_BUCKET)
 
 
 @helper
 def nanoseconds(ms):
-    """Round to integer nanoseconds."""
-    return np.int64(ms * 1e6 + 0.5)
+    """Round to integer nanoseconds; what is longer is refused with the books (rule 55)."""
+    return np.int64(min(ms, LONGEST_MS) * 1e6 + 0.5)
 
 
 @helper
-def add_instance_time(st, counter, start, end):
+def add_instance_time(st, duration, start, end):
     """Count the microseconds of [start, end) that lie in the measured window."""
     low = max(start, st.floats[F_WARMUP])
     high = min(end, st.floats[F_DURATION])
     if high > low:
-        st.integers[counter] += np.int64((high - low) * 1e3 + 0.5)
+        add(st.durations, 0, duration, np.int64((high - low) * 1e3 + 0.5))
 
 
 @helper
@@ -78,10 +85,10 @@ def count_groups(st):
     for column in range(2):
         for number in range(st.integers[I_PENDING]):
             place = pending[number, column]
-            histogram[place >> BUCKET_BITS, place & LAST_BUCKET] += 1
+            histogram[place >> BUCKET_BITS, place & BUCKET_MASK] += 1
     for number in range(st.integers[I_PENDING]):
         place = pending[number, 2]
-        coarse[place >> COARSE_BITS, place & LAST_COARSE] += 1
+        coarse[place >> COARSE_BITS, place & COARSE_MASK] += 1
     st.integers[I_PENDING] = 0
 
 
@@ -93,16 +100,16 @@ def finish_ok(st, slot, total, tick):
     histogram, phases = st.histogram, st.phases
     histogram[0, bucket] += 1
     histogram[st.integers[I_ROW_NETWORK] + request.network, bucket] += 1
-    st.coarse[st.clients.shape[0] + tick, bucket >> 3] += 1
-    st.integers[C_LATENCY_NS] += nanoseconds(total)
+    st.coarse[st.clients.shape[0] + tick, bucket >> TO_COARSE] += 1
+    add(st.durations, 0, LATENCY, nanoseconds(total))
     st.integers[C_COLD] += request.cold
     st.timeline[tick, 2] += request.cold
-    st.timeline[tick, 3] += np.int64(total * 1e3 + 0.5)
+    add(st.timeline, tick, LATENCY_OF_BIN, np.int64(min(total, LONGEST_MS) * 1e3 + 0.5))
     count = st.integers[I_PENDING]
     country = st.integers[I_ROW_COUNTRY] + st.clients[client].country
     st.pending[count, 0] = (country << BUCKET_BITS) + bucket
     st.pending[count, 1] = ((st.integers[I_ROW_SITE] + request.ingress) << BUCKET_BITS) + bucket
-    st.pending[count, 2] = (client << COARSE_BITS) + (bucket >> 3)
+    st.pending[count, 2] = (client << COARSE_BITS) + (bucket >> TO_COARSE)
     st.integers[I_PENDING] = count + 1
     if count + 1 == PENDING_ROWS:
         count_groups(st)
@@ -111,7 +118,7 @@ def finish_ok(st, slot, total, tick):
         ms = phases[slot, phase]
         if ms > 0.0:
             histogram[row + phase, bucket_of(ms)] += 1
-            st.phase_sum_ns[bucket, phase] += nanoseconds(ms)
+            add(st.phase_sum_ns, bucket, phase, nanoseconds(ms))
 
 
 @helper

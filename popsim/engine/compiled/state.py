@@ -203,6 +203,7 @@ class State(NamedTuple):
     """All arrays of a run. ``integers`` begins with the counters of recorder.py."""
 
     integers: Ints
+    durations: Ints
     floats: Floats
     heap: Records
     slots: Records
@@ -314,6 +315,7 @@ def initial_state(inputs: Inputs, growth: Growth) -> State:
     tables[:, :-1], tables[:, -1] = inputs.tables, np.where(is_constant, 2, inputs.is_step)
     return State(
         integers=_integers(inputs),
+        durations=books.durations,
         floats=_floats(inputs),
         heap=records(HEAP_DTYPE, growth.slots),
         slots=records(SLOT_DTYPE, growth.slots),

@@ -34,12 +34,12 @@ from popsim.engine.layout import (
     RANK,
 )
 from popsim.engine.object_layout import O_RESTARTS
-from popsim.engine.recorder import C_BUSY_US, C_IDLE_US
+from popsim.engine.recorder import D_BUSY_US, D_IDLE_US
 
 # Why ``advance`` returned
 
 KEY_DEAD = np.int64(DEAD * RANK)
-BUSY_US, IDLE_US = np.int64(C_BUSY_US), np.int64(C_IDLE_US)
+BUSY_US, IDLE_US = np.int64(D_BUSY_US), np.int64(D_IDLE_US)
 NONE = np.int64(-1)
 C_RESTARTS = np.int64(O_RESTARTS)
 

@@ -16,13 +16,13 @@ from popsim.engine.layout import (
     Rules,
 )
 from popsim.engine.recorder import (
-    C_BUSY_US,
-    C_CODE_FETCH_NS,
     C_EVICTIONS,
-    C_IDLE_US,
-    C_INIT_NS,
-    C_PLACEMENT_NS,
     C_STARTS,
+    D_BUSY_US,
+    D_CODE_FETCH_NS,
+    D_IDLE_US,
+    D_INIT_NS,
+    D_PLACEMENT_NS,
     Recorder,
     nanoseconds,
 )
@@ -62,7 +62,7 @@ class Instances:
         instance.active -= 1
         if instance.active == 0:
             pool.partly_used.pop(instance, None)
-            self.recorder.instance_time(C_BUSY_US, instance.busy_since, time)
+            self.recorder.instance_time(D_BUSY_US, instance.busy_since, time)
             self._retire(request, instance, pool, site, time)
         elif instance.active == self.rules.concurrency - 1:
             pool.partly_used[instance] = None
@@ -89,7 +89,7 @@ class Instances:
         """Lose every instance of a failed site."""
         for instance in site.instances:
             if instance.active > 0:
-                self.recorder.instance_time(C_BUSY_US, instance.busy_since, time)
+                self.recorder.instance_time(D_BUSY_US, instance.busy_since, time)
             else:
                 self._count_idle(instance, time)
         site.instances.clear()
@@ -141,9 +141,9 @@ class Instances:
         code_fetch = lookups.table(T_CODE_FETCH, fetch_word)
         init = lookups.table(T_INIT, init_word)
         if request.start >= self.rules.warmup:
-            recorder.count(C_PLACEMENT_NS, nanoseconds(placement))
-            recorder.count(C_CODE_FETCH_NS, nanoseconds(code_fetch))
-            recorder.count(C_INIT_NS, nanoseconds(init))
+            recorder.add(D_PLACEMENT_NS, nanoseconds(placement))
+            recorder.add(D_CODE_FETCH_NS, nanoseconds(code_fetch))
+            recorder.add(D_INIT_NS, nanoseconds(init))
         return (placement + code_fetch) + init
 
     def _retire(
@@ -184,4 +184,4 @@ class Instances:
 
     def _count_idle(self, instance: Instance, time: float) -> None:
         end = min(time, instance.expiry)
-        self.recorder.instance_time(C_IDLE_US, instance.idle_since, end)
+        self.recorder.instance_time(D_IDLE_US, instance.idle_since, end)

@@ -29,6 +29,7 @@ from popsim.engine.layout import KV_LIMITED, OK, P_KV, Inputs
 from popsim.engine.recorder import bucket_of
 from popsim.engine.specification.state import Request
 from popsim.engine.specification.versions import Versions
+from popsim.engine.sums import add
 
 if TYPE_CHECKING:
     from popsim.engine.specification.caches import Found
@@ -48,8 +49,8 @@ class KvRecorder:
         self.country: list[int] = inputs.clients.country.tolist()
 
     def _count(self, site: int, space: int, column: int, amount: int = 1) -> None:
-        self.books.by_site[site, column] += amount
-        self.books.by_space[space, column] += amount
+        add(self.books.by_site, site, column, amount)
+        add(self.books.by_space, space, column, amount)
 
     def _is_measured(self, request: Request) -> bool:
         return request.start >= self.inputs.rules.warmup

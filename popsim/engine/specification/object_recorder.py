@@ -27,6 +27,7 @@ from popsim.engine.object_layout import (
 )
 from popsim.engine.recorder import bucket_of, nanoseconds, window_us
 from popsim.engine.specification.actors import Actor, Call
+from popsim.engine.sums import add
 
 
 class ObjectRecorder:
@@ -47,7 +48,7 @@ class ObjectRecorder:
     def count(self, task: Any, object_class: int, column: int, amount: int = 1) -> None:
         """Count something that a request or job did."""
         if self.is_measured(task):
-            self.books.by_class[object_class, column] += amount
+            add(self.books.by_class, object_class, column, amount)
 
     def value(self, object_class: int, row: int, amount: float) -> None:
         """Add to a histogram of a class."""
@@ -67,7 +68,7 @@ class ObjectRecorder:
     def exists(self, object_class: int, since: float) -> None:
         """Count the time that there is an object, or a replica of one."""
         amount = window_us(since, self.inputs.rules.duration, self.inputs)
-        self.books.by_class[object_class, O_EXISTED_US] += amount
+        add(self.books.by_class, object_class, O_EXISTED_US, amount)
 
     def committed(self, call: Call) -> None:
         """Count a commit."""
@@ -80,7 +81,7 @@ class ObjectRecorder:
         if self.is_measured(call.task):
             time = call.parts[TO_HOME] + call.parts[OPEN]
             self.value(call.actor.object_class, ob.SPAWN, time)
-            self.books.spawn_ns[call.site] += nanoseconds(time)
+            add(self.books.spawn_ns, call.site, 0, nanoseconds(time))
 
     def replica_read(self, call: Call, stale: float, *, is_truncated: bool) -> None:
         """Record a read that a replica answers; ``stale`` ms, negative = fresh."""
@@ -115,11 +116,11 @@ class ObjectRecorder:
         """Count the time with work in progress, and that in memory without, since the last count."""
         idle_end = min(end, actor.deadline)
         idle = window_us(actor.idle_since, idle_end, self.inputs)
-        self.books.by_class[actor.object_class, O_IDLE_US] += idle
+        add(self.books.by_class, actor.object_class, O_IDLE_US, idle)
         active = window_us(actor.active_since, min(end, actor.idle_since), self.inputs)
         if active > 0:
-            self.books.by_class[actor.object_class, O_ACTIVE_US] += active
-            self.books.by_host[actor.home, H_ACTIVE_US] += active
+            add(self.books.by_class, actor.object_class, O_ACTIVE_US, active)
+            add(self.books.by_host, actor.home, H_ACTIVE_US, active)
 
     def lives(self, actor: Actor) -> None:
         """Count an object where its home is when the run ends."""
