@@ -15,6 +15,7 @@ from popsim.engine.handler import handler_program
 from popsim.engine.kv import kv_inputs
 from popsim.engine.kv_layout import TRACE_DTYPE
 from popsim.engine.layout import Inputs, Rules
+from popsim.engine.limits import check_limits, expected_requests, largest_surge
 from popsim.engine.network import Paths, connection_rules, lay_paths
 from popsim.engine.object_places import ObjectPlaces
 from popsim.engine.objects import message_rate_per_s, object_inputs
@@ -23,8 +24,10 @@ from popsim.engine.traces import KeyTrace, read_trace, trace_rows
 from popsim.models.arrivals import hourly_profile
 from popsim.models.cold_start.rules import PoolRules
 from popsim.models.registry import resolve
+from popsim.scenario.errors import InputError, Problem
 from popsim.scenario.laws import Law, parse_law
 from popsim.scenario.schema import PlatformSpec, Scenario
+from popsim.scenario.units import LONGEST_MS, LONGEST_TIME
 from popsim.world.access import access_laws
 from popsim.world.clients import Clients
 from popsim.world.jitter import measured_jitter
@@ -61,6 +64,7 @@ def build(scenario: Scenario, platform: str, replication: int) -> Built:
     key = draws.run_key(scenario.seed, replication)
     is_fixed = scenario.network.residual == "fixed"
     paths = lay_paths(scenario, spec, world_seed=scenario.seed if is_fixed else key)
+    check_limits(scenario, paths.clients.countries, len(paths.sites))
     pool = resolve("cold_start", spec.runtime).rules(spec.memory)
     names, weights, access = access_laws(scenario.clients.network)
     trace = key_trace(scenario)
@@ -85,7 +89,7 @@ def build(scenario: Scenario, platform: str, replication: int) -> Built:
     inputs = Inputs(
         key=key,
         rules=rules,
-        **_tables([*laws, *access, *program.laws, *kv_laws, *object_laws]),
+        **_tables(platform, [*laws, *access, *program.laws, *kv_laws, *object_laws]),
         clients=clients,
         **paths.as_inputs(),
         networks=_choices(np.asarray(weights, dtype=np.float64)),
@@ -114,21 +118,6 @@ def _trace_records(trace: KeyTrace | None, key: int, clients: Records) -> Record
     return trace_rows(trace, key, clients.threshold, clients.alias)
 
 
-def largest_surge(scenario: Scenario) -> float:
-    """Return an upper bound of the product of surge factors that can hold at once."""
-    surges = [event for event in scenario.events if event.surge is not None]
-    bound = 1.0
-    for event in surges:
-        product = 1.0
-        for other in surges:
-            assert other.surge is not None
-            ends = np.inf if other.lasting is None else other.at + other.lasting
-            if other.at <= event.at <= ends:
-                product *= max(1.0, other.surge.factor)
-        bound = max(bound, product)
-    return bound
-
-
 def _rules(
     scenario: Scenario, spec: PlatformSpec, pool: PoolRules, bound: float, clients: int
 ) -> Rules:
@@ -141,7 +130,7 @@ def _rules(
     elif workload.arrivals.messages is not None:
         arrivals, bound = lay.MESSAGES, 1.0
     idle_kind, idle_constant = _idle(pool)
-    expected = _expected_requests(scenario, clients)
+    expected = expected_requests(scenario, clients)
     return Rules(
         duration=scenario.duration,
         warmup=scenario.warmup,
@@ -165,15 +154,6 @@ def _rules(
         queue_limit=pool.queue_limit,
         sample_threshold=min(1.0, SAMPLE_REQUESTS / max(expected, 1.0)),
     )
-
-
-def _expected_requests(scenario: Scenario, clients: int) -> float:
-    arrivals, duration = scenario.workload.arrivals, scenario.duration
-    if arrivals.every is not None:
-        return duration / arrivals.every * clients
-    if arrivals.trace is not None:
-        return float(len(read_trace(Path(arrivals.trace)).rows))
-    return (arrivals.rate or message_rate_per_s(scenario.workload)) * duration / 1e3
 
 
 def _idle_timeout(value: str | float) -> float:
@@ -255,10 +235,14 @@ def _loss_laws(loss: float) -> tuple[Law, Law]:
     return laws[0], laws[1]
 
 
-def _tables(laws: list[Law]) -> dict[str, Any]:
-    rows = [quantile_table(law).reshape(-1) for law in laws]
+def _tables(platform: str, laws: list[Law]) -> dict[str, Any]:
+    """Return the tables of all laws; raises InputError if a model of one's own has one that reaches too far."""
+    rows = np.stack([quantile_table(law).reshape(-1) for law in laws])
+    if (most := float(rows.max())) >= LONGEST_MS:
+        message = f"a law of its models has times of {most:.2g} ms, and none may reach {LONGEST_TIME}"
+        raise InputError([Problem(None, None, None, ("platforms", platform), message)])
     is_step = np.array([int(law.is_step) for law in laws], dtype=np.int64)
-    return {"tables": np.stack(rows), "is_step": is_step}
+    return {"tables": rows, "is_step": is_step}
 
 
 def _probes(scenario: Scenario, key: int, clients: int) -> dict[str, Any]:

@@ -92,9 +92,8 @@ def zipf_exponent(count: int, keys: float, reads: float) -> float:
     top = max(1, round(count * keys))
 
     def surplus(exponent: float) -> float:
-        edges = np.array([0, top, count])
-        below = np.diff([_mass_below(int(edge), exponent) for edge in edges])
-        return float(below[0] / below.sum() - reads)
+        below, above = _mass(0, top, exponent), _mass(top, count, exponent)
+        return below / (below + above) - reads
 
     least, most = surplus(0.0) + reads, surplus(MAX_EXPONENT) + reads
     if not least < reads < most:
@@ -119,27 +118,37 @@ def popularity_cells(exponent: float, count: int) -> Records:
         while marks[-1] < count:
             marks.append(min(count, marks[-1] + max(1, marks[-1] // RANKS_PER_CELL)))
         edges = np.array(marks, dtype=np.int64)
-    mass = np.diff([_mass_below(int(edge), exponent) for edge in edges])
+    mass = _masses(edges, exponent)
     cells = records(kvl.CELL_DTYPE, len(mass))
-    cells.threshold, cells.alias = alias_table(np.asarray(mass))
+    cells.threshold, cells.alias = alias_table(mass)
     cells.first, cells.width = edges[:-1], np.diff(edges)
     return cells
 
 
-def _mass_below(rank: int, exponent: float) -> float:
-    """Return the sum of k**-exponent for k = 1 to ``rank``."""
+def _masses(edges: Ints, exponent: float) -> Floats:
+    """Return the weight of each range of ranks between neighbouring edges."""
+    ends = zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
+    return np.array([_mass(first, end, exponent) for first, end in ends])
+
+
+def _mass(first: int, end: int, exponent: float) -> float:
+    """Return the sum of k**-exponent for k = first + 1 to end; never a difference of two sums, which would cancel."""
     if exponent == 0.0:
-        return float(rank)
-    head = min(rank, _HEAD)
-    total = float(np.sum(np.arange(1, head + 1, dtype=np.float64) ** -exponent))
-    if rank > head:  # Euler-Maclaurin, whose next term is below 1e-15 of the sum
-        a, b = float(head), float(rank)
-        if exponent == 1.0:
-            total += float(np.log(b / a))
-        else:
-            total += (b ** (1.0 - exponent) - a ** (1.0 - exponent)) / (1.0 - exponent)
-        total += (b**-exponent - a**-exponent) / 2.0
-        total -= exponent * (b ** (-exponent - 1.0) - a ** (-exponent - 1.0)) / 12.0
+        return float(end - first)
+    head = min(end, max(first, _HEAD))
+    total = float(np.sum(np.arange(first + 1, head + 1, dtype=np.float64) ** -exponent))
+    if end == head:
+        return total
+    # Euler-Maclaurin, whose next term is below 1e-15 of the sum
+    a, b = float(head), float(end)
+    ratio = np.log1p(
+        (b - a) / a
+    )  # of b and a; the integral is a**(1 - s) * (e**((1 - s) * ratio) - 1) / (1 - s)
+    power = 1.0 - exponent
+    integral = ratio if power == 0.0 else np.expm1(power * ratio) / power
+    total += float(integral) * a**power
+    total += (b**-exponent - a**-exponent) / 2.0
+    total -= exponent * (b ** (-exponent - 1.0) - a ** (-exponent - 1.0)) / 12.0
     return total
 
 
@@ -169,5 +178,5 @@ def probabilities(spec: KeySpaceSpec) -> Floats:
     """Return the probability of each rank as it is drawn, shape (count,); for tests and closed forms."""
     cells = popularity_cells(popularity(spec), spec.count)
     edges = np.append(cells.first, spec.count)
-    mass = np.diff([_mass_below(int(edge), popularity(spec)) for edge in edges])
+    mass = _masses(np.asarray(edges), popularity(spec))
     return np.asarray(np.repeat(mass / cells.width, cells.width) / mass.sum())

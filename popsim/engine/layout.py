@@ -16,7 +16,8 @@ from popsim.engine.kv_layout import TRACE_DTYPE, KvInputs
 from popsim.engine.object_layout import ObjectInputs
 
 # Event keys (rule 1): key = rank * RANK + request number. SimPy's own priorities 0 and 1 come before all.
-RANK = 1 << 40
+# The largest number is that of a cache's own read, 512 times a request's; ``limits`` keeps that below 2^40.
+RANK = 1 << 52
 DEAD, WAKE, ORDINARY, ENTER, NEW = 1, 2, 3, 4, 5
 
 REFRESH = 6  # a read that a cache does for itself, before its copy expires
@@ -118,6 +119,11 @@ class Rules:
     request_limit: int = 0  # 0 = unlimited
     queue_limit: int = -1  # -1 = unbounded
     sample_threshold: float = 1.0  # share of requests kept whole
+
+    @property
+    def most_instances(self) -> int:
+        """How many instances the memory of a site holds; 0 = any number."""
+        return self.memory_budget_bytes // self.instance_bytes if self.instance_bytes > 0 else 0
 
     @property
     def keeps_idle_in_order(self) -> bool:

@@ -15,7 +15,7 @@ from pydantic import (
     field_validator,
 )
 
-from popsim.scenario.laws import MAX_NUMBER, Law, parse_law
+from popsim.scenario.laws import MAX_NUMBER, Law, check_longest, parse_law
 from popsim.scenario.size_laws import parse_size_law, size_law_to_yaml
 from popsim.scenario.text import quoted
 from popsim.scenario.units import (
@@ -54,6 +54,13 @@ class Checked(BaseModel):
 
 def _weight(value: Any) -> Any:
     return parse_share(value) if isinstance(value, str | bool) else value
+
+
+def law_of_times(value: Any) -> Law:
+    """Read a law of durations, none of which is longer than any time may be; ValueError."""
+    law = parse_law(value)
+    check_longest(law)
+    return law
 
 
 def _names(value: Any) -> Any:
@@ -98,7 +105,7 @@ Weight = Annotated[
 ]
 LawField = Annotated[
     InstanceOf[Law],
-    BeforeValidator(parse_law),
+    BeforeValidator(law_of_times),
     PlainSerializer(lambda law: law.to_yaml()),
     named("Law"),
 ]

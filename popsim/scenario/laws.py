@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from popsim.scenario.errors import did_you_mean
 from popsim.scenario.text import quoted
-from popsim.scenario.units import format_duration, parse_duration
+from popsim.scenario.units import LONGEST_MS, LONGEST_TIME, format_duration, parse_duration
 
 Floats = NDArray[np.float64]
 MAX_NUMBER = 1e12  # of weights and shapes
+RAREST = np.array([2.0**-54])  # tail probability at the end of the engines' tables of quantiles
 
 
 class Law(ABC):
@@ -130,6 +131,21 @@ def parse_law(value: object) -> Law:
         if np.isfinite([law.mean(), *law.quantile_upper(np.array([1e-16]))]).all():
             return law
     raise ValueError(f"{name}: its mean or its tail is beyond all numbers, got {dict(parameters)}")
+
+
+def check_longest(law: Law) -> None:
+    """Refuse a law of times whose tail reaches further than any time may.
+
+    Raises:
+        ValueError: the largest value that can be drawn of it is too long.
+    """
+    with np.errstate(all="ignore"):
+        longest = float(law.quantile_upper(RAREST)[0])
+    if not longest < LONGEST_MS:
+        raise ValueError(
+            f"its longest times ({longest:.2g} ms, one draw in 10^16) are above the {LONGEST_TIME} that popsim keeps; "
+            "bound it, for example by its percentiles: {percentiles: {p50: 1s, p99: 1min, p100: 1h}}"
+        )
 
 
 def take(

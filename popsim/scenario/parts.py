@@ -15,8 +15,16 @@ from pydantic import (
     model_validator,
 )
 
-from popsim.scenario.fields import Checked, DurationMs, LawField, Names, Share, named
-from popsim.scenario.laws import Law, parse_law
+from popsim.scenario.fields import (
+    Checked,
+    DurationMs,
+    LawField,
+    Names,
+    Share,
+    law_of_times,
+    named,
+)
+from popsim.scenario.laws import Law
 from popsim.scenario.text import quoted
 from popsim.scenario.units import format_duration, parse_duration, parse_share
 
@@ -100,7 +108,7 @@ def _word_or_duration(*words: str) -> Any:
 
 def _word_or_law(*words: str) -> Any:
     def check(value: Any) -> Any:
-        return value if value in words else parse_law(value)
+        return value if value in words else law_of_times(value)
 
     return BeforeValidator(check, json_schema_input_type=Literal[words] | LawField)
 

@@ -12,6 +12,7 @@ from popsim.scenario.text import quoted
 from popsim.scenario.units import format_bytes, parse_bytes, parse_duration
 
 RARE = np.array([1e-4])
+MAX_LAW_BYTES = 10**12
 
 
 class Capped(Law):
@@ -58,7 +59,7 @@ def parse_size_law(value: object) -> Law:
     if isinstance(value, Law):
         return value
     if isinstance(value, str | int | float):
-        return parse_law(f"{parse_bytes(value)}ms")
+        return parse_law(f"{_size(value)}ms")
     if not isinstance(value, Mapping) or len(value) != 1:
         raise ValueError(
             "expected a size such as 288B, or a distribution such as "
@@ -89,13 +90,21 @@ def excess(law: Law, most: int) -> str | None:
     return has if law.maximum() == law.mean() else f"one in 10,000 that has {has} or more"
 
 
+def _size(value: object) -> int:
+    """Read a size that a millisecond each can stand for; ValueError."""
+    size = parse_bytes(value)
+    if size >= MAX_LAW_BYTES:
+        raise ValueError(f"expected a size below {MAX_LAW_BYTES:.0e} bytes, got {value!r}")
+    return size
+
+
 def _translated(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _translated(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_translated(item) for item in value]
     if isinstance(value, str):
-        return f"{parse_bytes(value)}ms"
+        return f"{_size(value)}ms"
     return value
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from popsim.engine.limits import check_keys, check_requests, check_stretched_cpu, check_surges
 from popsim.engine.network import select_sites
 from popsim.models.arrivals import hourly_profile
 from popsim.models.registry import resolve
@@ -76,6 +77,7 @@ class _Check:
         self._network()
         self._arrivals()
         self.kv.keys()
+        self._numbers(clients)
         self.kv.steps(clients)
         self.objects.classes(clients)
         for name, spec in self.scenario.platforms.items():
@@ -114,8 +116,23 @@ class _Check:
         with self.problems.at("workload", "arrivals", "by_local_hour"):
             hourly_profile(self.scenario.workload.arrivals.by_local_hour)
 
+    def _numbers(self, clients: Clients | None) -> None:
+        """Refuse more requests, keys and surges than the engines can number."""
+        before = len(self.problems)
+        with self.problems.at():
+            check_surges(self.scenario)
+        can_count = len(self.problems) == before and clients is not None
+        if can_count and not self.problems.any_at("workload", "arrivals"):
+            with self.problems.at():
+                check_requests(self.scenario, len(clients.ids) if clients else 0)
+        if clients is not None:
+            with self.problems.at():
+                check_keys(self.scenario, clients.countries)
+
     def _platform(self, name: str, spec: PlatformSpec) -> None:
         path: Key = ("platforms", name)
+        with self.problems.at(*path, "cpu"):
+            check_stretched_cpu(self.scenario, spec)
         before = len(self.problems)
         topology = None
         with self.problems.at(*path, "topology"):

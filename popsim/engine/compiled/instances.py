@@ -16,10 +16,9 @@ from popsim.engine.compiled.state import (
     I_HAS_COLD,
     I_IDLE_KIND,
     I_IN_ORDER,
-    I_INSTANCE_BYTES,
     I_INSTANCE_FREE,
     I_INSTANCE_TOP,
-    I_MEMORY_BUDGET,
+    I_MOST_INSTANCES,
 )
 from popsim.engine.layout import (
     IDLE_CONSTANT,
@@ -112,7 +111,7 @@ def unlink_idle(st, instance):
 def forget(st, instance):
     """Free an instance's record and memory."""
     item = st.instances[instance]
-    st.sites[item.site].memory -= st.integers[I_INSTANCE_BYTES]
+    st.sites[item.site].instances -= 1
     item.site = NONE
     item.older = st.integers[I_INSTANCE_FREE]
     st.integers[I_INSTANCE_FREE] = instance
@@ -140,10 +139,10 @@ def sweep(st, site, time):
 @helper
 def make_room(st, site, time):
     """Evict idle instances, least recently used first, until one more fits (rule 14)."""
-    budget, size = st.integers[I_MEMORY_BUDGET], st.integers[I_INSTANCE_BYTES]
-    if budget <= 0:
+    most = st.integers[I_MOST_INSTANCES]
+    if most <= 0:
         return
-    while st.sites[site].memory + size > budget and st.sites[site].lru_oldest >= 0:
+    while st.sites[site].instances >= most and st.sites[site].lru_oldest >= 0:
         drop_idle(st, st.sites[site].lru_oldest, time)
         st.integers[C_EVICTIONS] += 1
 
@@ -184,7 +183,7 @@ def start(st, slot, site, pool, time):
     item.active = 0
     item.ready = time + visible
     item.busy = time + visible
-    st.sites[site].memory += st.integers[I_INSTANCE_BYTES]
+    st.sites[site].instances += 1
     request.cold = st.integers[I_HAS_COLD]
     if is_measured:
         st.integers[C_STARTS] += 1

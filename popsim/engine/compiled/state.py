@@ -112,7 +112,7 @@ SITE_DTYPE = np.dtype(
         ("withdrawn", "i8"),
         ("epoch", "i8"),
         ("up_since", "f8"),  # ms, if it is up
-        ("memory", "i8"),
+        ("instances", "i8"),
         ("lru_oldest", "i8"),
         ("lru_newest", "i8"),
     ]
@@ -162,8 +162,7 @@ LINK_DTYPE = np.dtype([("site", "i8"), ("rtt", "f8"), ("used", "f8")])
     I_HAS_COLD,
     I_IDLE_KIND,
     I_IN_ORDER,
-    I_INSTANCE_BYTES,
-    I_MEMORY_BUDGET,
+    I_MOST_INSTANCES,
     I_REQUEST_LIMIT,
     I_QUEUE_LIMIT,
     I_ROUTES,
@@ -174,8 +173,8 @@ LINK_DTYPE = np.dtype([("site", "i8"), ("rtt", "f8"), ("used", "f8")])
     I_ROW_NETWORK,
     I_ROW_PHASE,
     I_KEY,
-) = range(COUNTER_COUNT, COUNTER_COUNT + 41)
-INTEGER_COUNT = COUNTER_COUNT + 41
+) = range(COUNTER_COUNT, COUNTER_COUNT + 40)
+INTEGER_COUNT = COUNTER_COUNT + 40
 
 (
     F_NOW,
@@ -371,8 +370,7 @@ def _integers(inputs: Inputs) -> Ints:
         I_HAS_COLD: rules.has_cold_start,
         I_IDLE_KIND: rules.idle_kind,
         I_IN_ORDER: rules.keeps_idle_in_order,
-        I_INSTANCE_BYTES: rules.instance_bytes,
-        I_MEMORY_BUDGET: rules.memory_budget_bytes,
+        I_MOST_INSTANCES: rules.most_instances,
         I_REQUEST_LIMIT: rules.request_limit,
         I_QUEUE_LIMIT: rules.queue_limit,
         I_ROUTES: inputs.route_count,

@@ -95,7 +95,6 @@ class Instances:
         site.instances.clear()
         site.least_recent.clear()
         site.pools.clear()
-        site.memory = 0
 
     def count_remaining(self, site: Site) -> None:
         """Count the idle time of what is still there when the run ends."""
@@ -114,10 +113,8 @@ class Instances:
 
     def _start(self, request: Request, site: Site, time: float) -> Instance:
         rules = self.rules
-        if rules.memory_budget_bytes > 0:
-            while (
-                site.memory + rules.instance_bytes > rules.memory_budget_bytes and site.least_recent
-            ):
+        if rules.most_instances > 0:
+            while len(site.instances) >= rules.most_instances and site.least_recent:
                 victim = next(iter(site.least_recent))
                 self._drop(victim, site, time)
                 self.recorder.count(C_EVICTIONS)
@@ -125,7 +122,6 @@ class Instances:
         if rules.has_cold_start:
             visible = max(0.0, self._start_up(request) - request.hidden)
         instance = Instance(request.function, ready=time + visible, busy=time + visible)
-        site.memory += rules.instance_bytes
         site.instances[instance] = None
         request.cold = rules.has_cold_start
         if request.start >= rules.warmup:
@@ -179,7 +175,6 @@ class Instances:
         self._forget(instance, site)
 
     def _forget(self, instance: Instance, site: Site) -> None:
-        site.memory -= self.rules.instance_bytes
         del site.instances[instance]
 
     def _count_idle(self, instance: Instance, time: float) -> None:

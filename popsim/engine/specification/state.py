@@ -108,7 +108,6 @@ class Site:
     withdrawn: bool = False
     epoch: int = 0
     up_since: float = NEVER  # ms, if it is up
-    memory: int = 0  # bytes held by instances
     pools: dict[int, Pool] = field(default_factory=dict)
     least_recent: dict[Instance, None] = field(default_factory=dict)  # idle instances, oldest first
     instances: dict[Instance, None] = field(default_factory=dict)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from popsim.scenario.text import quoted
 
 HOURS = 24
+MOST, LEAST = 1e12, 1e-12  # of numbers, of their mean
 
 PROFILES = MappingProxyType(
     {
@@ -55,6 +56,8 @@ def hourly_profile(by_local_hour: str | Sequence[float] | None) -> NDArray[np.fl
     intensity = np.asarray(by_local_hour, dtype=np.float64)
     if intensity.shape != (HOURS,):
         raise ValueError(f"an hourly profile needs {HOURS} numbers, not {intensity.size}")
-    if not np.all(np.isfinite(intensity)) or intensity.min() < 0 or intensity.sum() <= 0:
-        raise ValueError("an hourly profile needs finite numbers from 0 up, not all 0")
+    if not intensity.max() <= MOST or not intensity.min() >= 0 or not intensity.mean() > LEAST:
+        raise ValueError(
+            f"an hourly profile needs numbers from 0 to {MOST:g}, not all 0 (a mean above {LEAST:g})"
+        )
     return np.asarray(intensity / intensity.mean())
