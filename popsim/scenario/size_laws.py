@@ -12,7 +12,7 @@ from popsim.scenario.text import quoted
 from popsim.scenario.units import format_bytes, parse_bytes, parse_duration
 
 RARE = np.array([1e-4])
-MAX_LAW_BYTES = 10**12
+MAX_LAW_BYTES = 4 * 10**12
 
 
 class Capped(Law):

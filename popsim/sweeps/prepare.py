@@ -121,13 +121,13 @@ class _Check:
         before = len(self.problems)
         with self.problems.at():
             check_surges(self.scenario)
-        can_count = len(self.problems) == before and clients is not None
-        if can_count and not self.problems.any_at("workload", "arrivals"):
+        if clients is None:
+            return
+        with self.problems.at():
+            check_keys(self.scenario, clients.countries)
+        if len(self.problems) == before and not self.problems.any_at("workload", "arrivals"):
             with self.problems.at():
-                check_requests(self.scenario, len(clients.ids) if clients else 0)
-        if clients is not None:
-            with self.problems.at():
-                check_keys(self.scenario, clients.countries)
+                check_requests(self.scenario, len(clients.ids))
 
     def _platform(self, name: str, spec: PlatformSpec) -> None:
         path: Key = ("platforms", name)

@@ -58,6 +58,6 @@ def hourly_profile(by_local_hour: str | Sequence[float] | None) -> NDArray[np.fl
         raise ValueError(f"an hourly profile needs {HOURS} numbers, not {intensity.size}")
     if not intensity.max() <= MOST or not intensity.min() >= 0 or not intensity.mean() > LEAST:
         raise ValueError(
-            f"an hourly profile needs numbers from 0 to {MOST:g}, not all 0 (a mean above {LEAST:g})"
+            f"an hourly profile needs finite numbers from 0 up to {MOST:g}, not all 0 (a mean above {LEAST:g})"
         )
     return np.asarray(intensity / intensity.mean())

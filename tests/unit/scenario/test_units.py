@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from popsim.scenario.units import (
     DURATIONS_MS,
+    LEAST_RATE_PER_S,
+    LONGEST_MS,
     MAX_BYTES,
     RATES_PER_S,
     SIZES_BYTES,
@@ -30,7 +32,7 @@ PARSERS: tuple[Parse, ...] = (parse_duration, parse_bytes, parse_rate, parse_sha
 
 
 @PROPERTY
-@given(st.floats(min_value=0, allow_infinity=False, allow_subnormal=False))
+@given(st.floats(min_value=0, max_value=LONGEST_MS, exclude_max=True, allow_subnormal=False))
 def test_every_duration_round_trips_exactly(ms: float) -> None:
     assert parse_duration(format_duration(ms)) == ms
 
@@ -52,7 +54,7 @@ def test_every_size_round_trips_up_to_the_largest(size: int) -> None:
 
 
 @PROPERTY
-@given(st.floats(min_value=1e-300, max_value=1e300))
+@given(st.floats(min_value=LEAST_RATE_PER_S, max_value=1e300))
 def test_every_rate_round_trips_exactly(per_s: float) -> None:
     assert parse_rate(format_rate(per_s)) == per_s
 
@@ -74,12 +76,28 @@ def test_sizes_are_written_in_their_largest_unit(size: int, text: str) -> None:
 
 
 @PROPERTY
-@given(st.sampled_from(sorted(DURATIONS_MS)), st.integers(min_value=0, max_value=10**6))
+@given(st.sampled_from(sorted(DURATIONS_MS)), st.integers(min_value=0, max_value=50_000))
 def test_units_of_time_are_those_of_physics(unit: str, number: int) -> None:
     seconds = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "min": 60, "h": 3_600}
     expected = number * seconds.get(unit, 86_400) * 1_000
     assert parse_duration(f"{number}{unit}") == pytest.approx(expected, rel=1e-15)
     assert parse_duration(f" {number} {unit} ") == parse_duration(f"{number}{unit}")
+
+
+@pytest.mark.parametrize("text", ["139a", "50700d", "1e300d", "4.5e12ms", f"{LONGEST_MS!r}ms"])
+def test_no_duration_is_longer_than_the_longest(text: str) -> None:
+    with pytest.raises(ValueError, match=r"below 138 years|unknown unit"):
+        parse_duration(text)
+
+
+def test_the_longest_duration_and_the_rarest_request() -> None:
+    assert parse_duration("50000d") == 50_000 * 86_400e3
+    below = math.nextafter(LONGEST_MS, 0.0)
+    assert parse_duration(f"{below!r}ms") == below
+    assert parse_rate("1e-08/s") == LEAST_RATE_PER_S
+    for text in ("9e-9/s", "1e-300/d"):
+        with pytest.raises(ValueError, match="at least 1e-08/s"):
+            parse_rate(text)
 
 
 def test_units_of_size_are_decimal_unless_they_say_otherwise() -> None:
