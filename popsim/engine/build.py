@@ -239,7 +239,9 @@ def _tables(platform: str, laws: list[Law]) -> dict[str, Any]:
     """Return the tables of all laws; raises InputError if a model of one's own has one that reaches too far."""
     rows = np.stack([quantile_table(law).reshape(-1) for law in laws])
     if (most := float(rows.max())) >= LONGEST_MS:
-        message = f"a law of its models has times of {most:.2g} ms, and none may reach {LONGEST_TIME}"
+        message = (
+            f"a law of its models has times of {most:.2g} ms, and none may reach {LONGEST_TIME}"
+        )
         raise InputError([Problem(None, None, None, ("platforms", platform), message)])
     is_step = np.array([int(law.is_step) for law in laws], dtype=np.int64)
     return {"tables": rows, "is_step": is_step}

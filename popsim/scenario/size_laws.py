@@ -94,7 +94,7 @@ def _size(value: object) -> int:
     """Read a size that a millisecond each can stand for; ValueError."""
     size = parse_bytes(value)
     if size >= MAX_LAW_BYTES:
-        raise ValueError(f"expected a size below {MAX_LAW_BYTES:.0e} bytes, got {value!r}")
+        raise ValueError(f"expected a size below {MAX_LAW_BYTES:.0e} bytes, got {quoted(value)}")
     return size
 
 

@@ -72,18 +72,8 @@ def test_plain_scalars_follow_the_core_schema(text: str, value: object) -> None:
 
 def test_not_a_number_and_giants() -> None:
     assert math.isnan(resolve_scalar(".nan"))
-    assert resolve_scalar("9" * 250) == int("9" * 250)
-    assert (
-        resolve_scalar("9" * 251) == math.inf
-    )  # soon no float holds it, and Python does not print it
+    assert resolve_scalar("9" * 399) == int("9" * 399)
     assert resolve_scalar("9" * 5_000) == math.inf  # Python refuses to read such integers
-
-
-@pytest.mark.parametrize(("prefix", "digit", "base"), [("0x", "f", 16), ("0o", "7", 8)])
-def test_giants_of_any_base(prefix: str, digit: str, base: int) -> None:
-    assert resolve_scalar(prefix + digit * 250) == int(digit * 250, base)
-    assert math.isfinite(float(int(digit * 250, base)))
-    assert resolve_scalar(prefix + digit * 5_000) == math.inf
 
 
 @pytest.mark.parametrize("text", ["'5'", '"5"', "|-\n  5", ">-\n  5"])
