@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -139,16 +140,14 @@ def _mass(first: int, end: int, exponent: float) -> float:
     total = float(np.sum(np.arange(first + 1, head + 1, dtype=np.float64) ** -exponent))
     if end == head:
         return total
-    # Euler-Maclaurin, whose next term is below 1e-15 of the sum
-    a, b = float(head), float(end)
-    ratio = np.log1p(
-        (b - a) / a
-    )  # of b and a; the integral is a**(1 - s) * (e**((1 - s) * ratio) - 1) / (1 - s)
-    power = 1.0 - exponent
-    integral = ratio if power == 0.0 else np.expm1(power * ratio) / power
-    total += float(integral) * a**power
-    total += (b**-exponent - a**-exponent) / 2.0
-    total -= exponent * (b ** (-exponent - 1.0) - a ** (-exponent - 1.0)) / 12.0
+    # Euler-Maclaurin, whose next term is below 1e-15 of the sum. The integral is written so that nothing cancels:
+    # a**(1 - s) * (e**((1 - s) * r) - 1) / (1 - s) with r = ln(b / a)
+    a, b, power = float(head), float(end), 1.0 - exponent
+    ratio = math.log1p((b - a) / a)
+    integral = ratio if power == 0.0 else math.expm1(power * ratio) / power
+    total += integral * math.pow(a, power)
+    total += (math.pow(b, -exponent) - math.pow(a, -exponent)) / 2.0
+    total -= exponent * (math.pow(b, -exponent - 1.0) - math.pow(a, -exponent - 1.0)) / 12.0
     return total
 
 

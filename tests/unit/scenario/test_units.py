@@ -84,7 +84,7 @@ def test_units_of_time_are_those_of_physics(unit: str, number: int) -> None:
     assert parse_duration(f" {number} {unit} ") == parse_duration(f"{number}{unit}")
 
 
-@pytest.mark.parametrize("text", ["139a", "50700d", "1e300d", "4.5e12ms", f"{LONGEST_MS!r}ms"])
+@pytest.mark.parametrize("text", ["139a", "50705d", "1e300d", "4.5e12ms", f"{LONGEST_MS!r}ms"])
 def test_no_duration_is_longer_than_the_longest(text: str) -> None:
     with pytest.raises(ValueError, match=r"below 138 years|unknown unit"):
         parse_duration(text)
