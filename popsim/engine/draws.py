@@ -46,6 +46,8 @@ HEARD = (
 )
 CONNECT = 25  # (object, member << 32 | attempt): how long a session waits before it connects again
 LAG = 26  # (object, version << 6 | replica)
+CACHE_PHASE = 27  # (key, cache): where in its life a cache's first copy is
+RESOLVER_PHASE = 28  # (client, 0): where in its life a resolver's first answer is
 
 # Indices within USER, each yielding two words: (first word, second word)
 USER_CLIENT_FUNCTION = 0

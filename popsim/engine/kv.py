@@ -85,12 +85,13 @@ def _places(model: KvModel, geography: Geography) -> dict[str, Any]:
     read = _choices(model.read_order(geography), geography.node_store_rtt)
     write = _choices(model.write_order(geography), geography.site_store_rtt)
     width = max(read.shape[1], write.shape[1])
+    told = np.asarray(model.told(geography), dtype=np.int64)
     return {
-        "tier_links": _tier_links(model.tier_of(geography), geography),
+        "tier_links": _tier_links(model.tier_of(geography), told, geography),
         "read_choices": _padded(read, width),
         "write_choices": _padded(write, width),
         "choices": width,
-        "told": np.asarray(model.told(geography), dtype=np.int64).reshape(-1),
+        "told": told.reshape(-1),
         "lag_rtt": _lag_rtt(geography),
         "regions": len(geography.tiers.ids),
     }
@@ -168,12 +169,15 @@ def _padded(choices: Any, width: int) -> Records:
     return rows.reshape(-1).view(np.recarray)
 
 
-def _tier_links(tier: Any, geography: Geography) -> Records:
-    links = records(kvl.TIER_LINK_DTYPE, len(geography.sites.ids))
+def _tier_links(tier: Any, told: Any, geography: Geography) -> Records:
+    sites = len(geography.sites.ids)
+    links = records(kvl.TIER_LINK_DTYPE, sites)
     links.region = tier
+    hears_all = (told[:, sites:] != kvl.NOTHING).all(axis=0)
     for site, region in enumerate(tier):
         if region >= 0:
             links.rtt[site] = geography.site_tier_rtt[site, region]
+            links.vouches[site] = hears_all[region]
     return links
 
 

@@ -66,7 +66,9 @@ SIZE_CONSTANT, SIZE_OF_TRACE = -1, -2  # instead of a size_table
 CELL_DTYPE = np.dtype(  # of a popularity law: an alias table over ranges of ranks
     [("threshold", "f8"), ("alias", "i8"), ("first", "i8"), ("width", "i8")]
 )
-TIER_LINK_DTYPE = np.dtype([("region", "i8"), ("rtt", "f8")])  # [site]; region -1 = none
+TIER_LINK_DTYPE = np.dtype(  # [site]; region -1 = none
+    [("region", "i8"), ("rtt", "f8"), ("vouches", "i8")]  # 1 = the tier hears of every write
+)
 CHOICE_OF_STORE_DTYPE = np.dtype([("store", "i8"), ("rtt", "f8")])  # [node, choice]; -1 = none
 STORE_DTYPE = np.dtype([("read_table", "i8"), ("write_table", "i8")])
 TRACE_DTYPE = np.dtype(

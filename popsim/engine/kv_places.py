@@ -23,13 +23,15 @@ class KvPlaces:
     stores: tuple[CentralStore, ...]
 
 
-def place_kv(model: KvModel, sites: Sites, topology: Sites, rtt: Rtt) -> KvPlaces:
-    """Place a model's stores and tiers; ``topology`` has the tiers, be they sites of the platform or not.
+def place_kv(model: KvModel, sites: Sites, compute: Sites, topology: Sites, rtt: Rtt) -> KvPlaces:
+    """Place a model's stores and tiers among ``sites``, of which code runs at ``compute``.
+
+    ``topology`` has the tiers, and stores that bear a site's name, be they sites of the platform or not.
 
     Raises:
         InputError: a place does not exist; its path is relative to the model.
     """
-    stores = model.central_stores(sites)
+    stores = model.central_stores(model.store_sites(sites, compute, topology))
     tiers = select_tiers(model, topology)
     at_stores = Sites.at([store.place for store in stores])
     return KvPlaces(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,12 @@ import numpy as np
 from popsim.engine import layout as lay
 from popsim.engine.arrays import Floats, Records, records
 from popsim.engine.kv_places import KvPlaces, place_kv
-from popsim.engine.object_places import ObjectPlaces, place_objects, select_hosts
+from popsim.engine.object_places import (
+    ObjectPlaces,
+    place_objects,
+    select_followers,
+    select_hosts,
+)
 from popsim.models.kv_replication.contract import KvModel
 from popsim.models.registry import resolve
 from popsim.models.routing.table import check_table
@@ -61,14 +67,14 @@ class Paths:
 def select_sites(spec: PlatformSpec, *, with_hosts: bool = False) -> tuple[Sites, Sites, Sites]:
     """Return (all sites of the platform, those that accept clients, those that compute).
 
-    ``with_hosts``: the homes of objects are among all sites, too.
+    ``with_hosts``: the homes of objects and what can be their followers are among all sites, too.
     """
     topology = load_sites(spec.topology)
     ingress, compute = spec.ingress, spec.compute
     at_ingress = compute.at == "ingress"
     chosen = topology.select(
         role=ingress.role,
-        ids=(spec.regions if at_ingress else None) or ingress.sites,
+        ids=_in_both(spec.regions, ingress.sites) if at_ingress else ingress.sites,
         where=ingress.where,
         exclude=ingress.exclude,
     )
@@ -92,7 +98,16 @@ def select_sites(spec: PlatformSpec, *, with_hosts: bool = False) -> tuple[Sites
     wanted = set(chosen.ids) | set(runs.ids)
     if with_hosts and spec.objects is not None:
         wanted |= set(select_hosts(spec.objects, topology, runs).ids)
+        if spec.objects.followers > 0:
+            wanted |= set(select_followers(spec.objects, topology).ids)
     return topology.select(ids=tuple(i for i in topology.ids if i in wanted)), chosen, runs
+
+
+def _in_both(one: Sequence[str] | None, other: Sequence[str] | None) -> Sequence[str] | None:
+    """Return the ids that two keys allow; None = any."""
+    if one is None or other is None:
+        return other if one is None else one
+    return [name for name in one if name in other]
 
 
 def lay_paths(scenario: Scenario, spec: PlatformSpec, world_seed: int) -> Paths:
@@ -154,11 +169,11 @@ def _lay_paths(scenario: Scenario, spec: PlatformSpec, world_seed: int) -> Paths
     def rtt(sources: Sites, destinations: Sites) -> Floats:
         return _rtt(scenario, backbone, sources, destinations, world_seed)
 
-    kv = None if model is None else place_kv(model, sites, topology, rtt)
+    kv = None if model is None else place_kv(model, sites, compute, topology, rtt)
     objects = None
     if spec.objects is not None and scenario.workload.uses_objects:
         hosts = select_hosts(spec.objects, topology, compute)
-        objects = place_objects(spec.objects, sites, hosts, rtt)
+        objects = place_objects(spec.objects, sites, hosts, topology, rtt)
     return Paths(
         clients=clients,
         sites=sites,

@@ -57,7 +57,7 @@ def object_inputs(
             choices=width,
             followers=_followers(places, scalars.followers),
             substitutes=_substitutes(places),
-            replica_hosts=places.allowed[np.asarray(places.model.replicas(places.geography))],
+            replica_hosts=places.replicas,
             member_cells=_member_cells(workload, clients),
             messages=_messages(workload, program),
             depth=program.depth,
@@ -181,15 +181,15 @@ def _followers(places: ObjectPlaces, count: int) -> Records:
 def _substitutes(places: ObjectPlaces) -> Ints:
     """Return which hosts take over from each, nearest first, [H * H].
 
-    They are those that the model uses; if it uses no other, all that could follow.
+    They are those that the model uses; if it uses no other, all that it lets objects live on.
     """
     hosts = len(places.hosts)
     rtt = _finite(places.rtt[places.host_rows])  # [host, host]
+    may_take_over = places.may_take_over[places.host_rows]
     rows = np.full((hosts, hosts), -1, dtype=np.int64)
     for host in range(hosts):
-        may_follow = np.isfinite(places.follower_rtt[host, places.host_rows])
         nearest = np.argsort(rtt[host], kind="stable")
-        order = [other for other in nearest if other != host and may_follow[other]]
+        order = [other for other in nearest if other != host and may_take_over[other]]
         allowed = [other for other in order if other in places.allowed]
         rows[host, : len(allowed or order)] = allowed or order
     return rows.reshape(-1)

@@ -19,7 +19,7 @@ from popsim.scenario.fields import (
     Weight,
 )
 from popsim.scenario.laws import parse_law
-from popsim.scenario.parts import ModelSpec, Spec
+from popsim.scenario.parts import ModelSpec, Spec, Where
 from popsim.scenario.prices import Usd
 from popsim.scenario.text import quoted
 
@@ -146,6 +146,19 @@ class HostsSpec(Spec):
         return self
 
 
+class FollowerSitesSpec(Spec):
+    """Which sites of the topology can be followers: those that match all keys that are given."""
+
+    role: str | None = None
+    """Only sites with this role; any site, if left out."""
+    sites: Names | None = None
+    """Only sites with these ids; all, if left out."""
+    where: Where = Where()
+    """Only sites in these places; everywhere, if left out."""
+    exclude: Where = Where()
+    """Leave out sites in these places."""
+
+
 class ObjectsSpec(Spec):
     """How a platform runs objects; times as laws, see docs/background/model.md."""
 
@@ -160,7 +173,9 @@ class ObjectsSpec(Spec):
     commit: LawField = NOTHING
     """A follower's own time to confirm a write."""
     followers: int = Field(default=0, ge=0, le=15)
-    """Sites near the home that get each write; 0: the home alone confirms."""
+    """How many other sites, the nearest to the home, get each write; 0: the home alone confirms."""
+    follower_sites: FollowerSitesSpec = FollowerSitesSpec()
+    """Which sites of the topology can be followers, and count when read replicas are placed; any, if left out, whether or not users enter or code runs there."""
     quorum: int = Field(default=0, ge=0, le=15)
     """How many followers must confirm a write; 0 without followers."""
     hibernate_after: DurationMs = 10_000.0

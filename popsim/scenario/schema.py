@@ -116,9 +116,9 @@ class IngressSpec(Spec):
     sites: Names | None = None
     """Only sites with these ids accept clients; all, if left out."""
     where: Where = Where()
-    """Only sites there; everywhere, if left out."""
+    """Only sites in these places accept clients; everywhere, if left out."""
     exclude: Where = Where()
-    """Not sites there."""
+    """Sites in these places accept no clients."""
     routing: ModelSpec = {"model": "anycast"}
     """How clients find a site: a model's name, or a mapping with ``model`` and its parameters."""
 
@@ -176,7 +176,7 @@ class PlatformSpec(Spec):
     topology: str
     """The sites: a bundled list, or a CSV file."""
     regions: Names | None = None
-    """Ids of sites where code runs, instead of ``compute.sites`` (at the ingress: ``ingress.sites``)."""
+    """Ids of sites where code runs, instead of ``compute.sites``; with ``compute.at: ingress`` only these accept clients."""
     ingress: IngressSpec = IngressSpec()
     """Which sites accept clients, and how clients find them."""
     compute: ComputeSpec = ComputeSpec()

@@ -140,6 +140,7 @@ class _Check:
         if topology is not None:
             self._sites(path, spec, topology)
             self.objects.hosts(path, spec, topology)
+            self.objects.follower_sites(path, spec, topology)
         if len(self.problems) == before:
             with self.problems.at(*path):
                 with_hosts = self.scenario.workload.uses_objects

@@ -7,6 +7,7 @@ from popsim.engine.build import key_trace
 from popsim.engine.handler import check_length
 from popsim.engine.keyspaces import popularity
 from popsim.engine.kv_places import place_kv
+from popsim.engine.network import select_sites
 from popsim.engine.traces import KeyTrace
 from popsim.models.kv_replication.contract import CentralStore, KvRules, check_tables
 from popsim.models.registry import resolve
@@ -157,11 +158,12 @@ class KvCheck:
             if (problem := unknown_id("site", tier, topology.ids)) is not None:
                 place = (*path, "regional_tiers", number)
                 self.problems.add(place, problem.message, problem.hint)
-        stores = model.central_stores(sites)
+        compute = select_sites(spec)[2]
+        stores = model.central_stores(model.store_sites(sites, compute, topology))
         self.stores[name] = tuple(store.place.id for store in stores)
         if len(self.problems) > before:
             return
-        places = place_kv(model, sites, topology, great_circle_ms)
+        places = place_kv(model, sites, compute, topology, great_circle_ms)
         self._names(path, stores, (sites, places.geography.tiers))
         check_tables(model, places.geography)
 

@@ -7,7 +7,6 @@ from scipy.sparse import csr_array
 
 from popsim.engine.keyspaces import partitions_of, popularity
 from popsim.engine.network import select_sites
-from popsim.engine.object_layout import REPLICA_BITS
 from popsim.engine.object_places import place_objects, select_hosts
 from popsim.models.object_placement.contract import (
     Ask,
@@ -29,9 +28,9 @@ from popsim.scenario.workload import MAX_SPACES
 from popsim.sweeps.prepare_kv import great_circle_ms
 from popsim.sweeps.problems import Problems
 from popsim.world.clients import Clients
+from popsim.world.places import matching
 from popsim.world.sites import Sites, load_sites
 
-MAX_REPLICAS = (1 << REPLICA_BITS) - 1
 NO_CALL = "no step of the handler calls an object"
 
 
@@ -86,17 +85,32 @@ class ObjectCheck:
         if len(self.problems) == before and not len(topology.select(hosts.role, hosts.sites)):
             self.problems.add(path, f"none of these sites is a {quoted(hosts.role)}")
 
+    def follower_sites(self, path: Key, spec: PlatformSpec, topology: Sites) -> None:
+        """Check the sites that can be followers, if a platform names some; ``path`` is the platform's."""
+        if spec.objects is None:
+            return
+        path, chosen = (*path, "objects", "follower_sites"), spec.objects.follower_sites
+        with self.problems.at(*path):
+            topology.select(role=chosen.role)
+        with self.problems.at(*path, "sites"):
+            topology.select(ids=chosen.sites)
+        for where in ("where", "exclude"):
+            with self.problems.at(*path, where):
+                matching(topology, getattr(chosen, where))
+
     def _places(self, name: str, spec: PlatformSpec, objects: ObjectsSpec) -> None:
         """Try the placement model with distances instead of round-trip times."""
         sites, _, compute = select_sites(spec, with_hosts=True)
-        hosts = select_hosts(objects, load_sites(spec.topology), compute)
-        places = place_objects(objects, sites, hosts, great_circle_ms)
+        topology = load_sites(spec.topology)
+        hosts = select_hosts(objects, topology, compute)
+        places = place_objects(objects, sites, hosts, topology, great_circle_ms)
         with self.problems.at("platforms", name, "objects", "placement"):
-            self.replicas[name] = check_placement(places.model, places.geography)
+            check_placement(places.model, places.geography)
+            self.replicas[name] = len(places.replicas)
 
 
-def check_placement(model: PlacementModel, geography: Geography) -> int:
-    """Ask a model once and return how many replicas it has; raises ValueError for an answer that is none."""
+def check_placement(model: PlacementModel, geography: Geography) -> None:
+    """Ask a model once; raises ValueError for an answer that is none."""
     hosts = len(geography.hosts)
     if isinstance(model, TablePlacement):
         likelihood_table(model, geography)
@@ -109,11 +123,3 @@ def check_placement(model: PlacementModel, geography: Geography) -> int:
         raise ValueError(
             "a placement model derives from TablePlacement, KnowingPlacement or AskedPlacement"
         )
-    replicas = np.asarray(model.replicas(geography))
-    fits = replicas.ndim == 1 and replicas.dtype.kind in "iu" and len(replicas) <= MAX_REPLICAS
-    if not fits or (replicas.size and (replicas.min() < 0 or replicas.max() >= hosts)):
-        raise ValueError(
-            f"replicas() must return at most {MAX_REPLICAS} whole numbers from 0 to {hosts - 1}, "
-            f"got {replicas.dtype} of shape {replicas.shape}"
-        )
-    return len(replicas)

@@ -80,11 +80,11 @@ class ExpiresAfterTheInstant(KeyValueBreach):
     def break_it(self, kv: Any) -> None:
         find = kv.caches.find
 
-        def inclusive(cache: int, node: int, key: int, time: float, epoch: int) -> Any:
+        def inclusive(cache: int, node: int, key: int, time: float, epoch: int, ttl: float) -> Any:
             copy = kv.caches.copies[cache].get(key)
             if copy is not None and copy.expiry == time:
                 copy.expiry = np.nextafter(time, np.inf)
-            return find(cache, node, key, time, epoch)
+            return find(cache, node, key, time, epoch, np.nextafter(ttl, np.inf))
 
         kv.caches.find = inclusive
 
@@ -95,13 +95,54 @@ class SurvivesTheSite(KeyValueBreach):
     def break_it(self, kv: Any) -> None:
         find = kv.caches.find
 
-        def anyway(cache: int, node: int, key: int, time: float, epoch: int) -> Any:
+        def anyway(cache: int, node: int, key: int, time: float, epoch: int, ttl: float) -> Any:
             copy = kv.caches.copies[cache].get(key)
             if copy is not None:
                 copy.epoch = epoch
-            return find(cache, node, key, time, epoch)
+            return find(cache, node, key, time, epoch, ttl)
 
         kv.caches.find = anyway
+
+
+class CopiesAreNewAtTheStart(KeyValueBreach):
+    """Rule 30: the first copy of a key lives as long as any other, so that all caches go in step for ever."""
+
+    def break_it(self, kv: Any) -> None:
+        kv.caches.since = lambda cache, key, time, cycle: time
+
+
+class OlderThanAsked(KeyValueBreach):
+    """Rule 30: a copy serves as long as the read that brought it says, whatever the read that finds it says."""
+
+    def break_it(self, kv: Any) -> None:
+        find = kv.caches.find
+
+        def any_age(cache: int, node: int, key: int, time: float, epoch: int, ttl: float) -> Any:
+            return find(cache, node, key, time, epoch, np.inf)
+
+        kv.caches.find = any_age
+
+
+class FirstReadDecides(KeyValueBreach):
+    """Rule 30: a read that finds a copy does not change how long it lives."""
+
+    def break_it(self, kv: Any) -> None:
+        kv._give_life = lambda copy, ttl: None
+
+
+class AgeIsNotHandedOn(KeyValueBreach):
+    """Rule 30: what comes from a regional tier is new at the site, whether the tier hears of writes or not."""
+
+    def break_it(self, kv: Any) -> None:
+        kv._vouches = lambda read: True
+
+
+class JoinsWhatMayBeOlder(KeyValueBreach):
+    """Rule 34: a read waits for one whose TTL is longer, although a regional tier may answer that with an old copy."""
+
+    def break_it(self, kv: Any) -> None:
+        set_out = kv.caches.set_out
+        kv.caches.set_out = lambda cache, key, epoch, ttl: set_out(cache, key, epoch, 0.0)
 
 
 class PushMakesYounger(KeyValueBreach):
@@ -110,11 +151,12 @@ class PushMakesYounger(KeyValueBreach):
     def break_it(self, kv: Any) -> None:
         find = kv.caches.find
 
-        def younger(cache: int, node: int, key: int, time: float, epoch: int) -> Any:
+        def younger(cache: int, node: int, key: int, time: float, epoch: int, ttl: float) -> Any:
             before = kv.caches.copies[cache].get(key)
             number = before.version if before is not None else -1
-            copy = find(cache, node, key, time, epoch)
+            copy = find(cache, node, key, time, epoch, ttl)
             if copy is not None and copy.version != number:
+                copy.since += 10.0
                 copy.expiry = min(copy.expiry + 10.0, copy.until)
             return copy
 
@@ -169,9 +211,9 @@ class FirstInFirstOut(KeyValueBreach):
     def break_it(self, kv: Any) -> None:
         find = kv.caches.find
 
-        def unmoved(cache: int, node: int, key: int, time: float, epoch: int) -> Any:
+        def unmoved(cache: int, node: int, key: int, time: float, epoch: int, ttl: float) -> Any:
             order = list(kv.caches.copies[cache])
-            copy = find(cache, node, key, time, epoch)
+            copy = find(cache, node, key, time, epoch, ttl)
             copies = kv.caches.copies[cache]
             kv.caches.copies[cache] = {each: copies[each] for each in order}
             return copy
@@ -218,8 +260,8 @@ class RefreshesAgain(KeyValueBreach):
         def again(cause: Any, key: int, *, at_edge: bool) -> None:
             refresh(cause, key, at_edge=at_edge)
             for copies in kv.caches.copies:
-                if key in copies and copies[key].refresh == float("inf"):
-                    copies[key].refresh = kv.env.now
+                if key in copies:
+                    copies[key].is_refreshed = False
 
         kv._refresh = again
 
@@ -265,6 +307,10 @@ KV_BREACHES: dict[str, type[SpecificationPlane]] = {
     "30 looks up at departure": LooksUpAtDeparture,
     "30 expires after the instant": ExpiresAfterTheInstant,
     "30 survives the site": SurvivesTheSite,
+    "30 copies are new at the start": CopiesAreNewAtTheStart,
+    "30 older than asked": OlderThanAsked,
+    "30 first read decides": FirstReadDecides,
+    "30 age is not handed on": AgeIsNotHandedOn,
     "31 push makes younger": PushMakesYounger,
     "31 news is instant": NewsIsInstant,
     "32 version by answer": VersionByAnswer,
@@ -273,6 +319,7 @@ KV_BREACHES: dict[str, type[SpecificationPlane]] = {
     "33 first in, first out": FirstInFirstOut,
     "34 every miss fetches": EveryMissFetches,
     "34 joins the dead": JoinsTheDead,
+    "34 joins what may be older": JoinsWhatMayBeOlder,
     "35 refresh comes first": RefreshComesFirst,
     "35 refreshes again": RefreshesAgain,
     "36 store never fails": StoreNeverFails,

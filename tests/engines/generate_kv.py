@@ -108,6 +108,7 @@ def with_kv(
     links = records(kvl.TIER_LINK_DTYPE, sites)
     links.region = rng.integers(-1, regions, sites)
     links.rtt = law.values(sites, 6.0)
+    links.vouches = rng.integers(0, 2, sites)
     space_rows, cells = _spaces(rng, law, spaces, tables)
     if rng.random() < 0.15:
         inputs = _with_trace(rng, law, inputs)

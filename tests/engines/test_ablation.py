@@ -284,9 +284,16 @@ class TtlFromTheQuery(Connections):
     def _resolve(self, client: int, time: float, word: int) -> float:
         asked = time >= self.dns_expiry[client]
         delay = super()._resolve(client, time, word)
-        if asked:
+        if asked and time >= self.rules.dns_ttl:
             self.dns_expiry[client] = time + self.rules.dns_ttl
         return delay
+
+
+class FirstAnswersAreNew(Connections):
+    """Rule 19: the first answers live as long as any other, so that all resolvers go in step for ever."""
+
+    def _expiry(self, client: int, ready: float) -> float:
+        return ready + self.rules.dns_ttl
 
 
 class EveryQueryAsks(Connections):
@@ -373,6 +380,7 @@ BREACHES: dict[str, type[SpecificationPlane]] = {
     "18 open at the instant": OpenAtTheInstant,
     "18 used when answered": UsedWhenAnswered,
     "19 ttl from the query": with_connections(TtlFromTheQuery),
+    "19 first answers are new": with_connections(FirstAnswersAreNew),
     "19 every query asks": with_connections(EveryQueryAsks),
     "21 pools survive": with_ends(lambda ends: ()),
     "21 pools to a failed site survive": with_ends(lambda ends: ends[:1]),

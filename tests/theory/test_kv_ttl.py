@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kv_runner import Floats, Shop, pull, samples, shares, store_at, zipf
+from kv_runner import Floats, Shop, pull, samples, shares, store_at, tiered, zipf
 from runner import ENGINES, assert_agrees, power
 
 from popsim.engine.kv_books import KvRows
@@ -109,12 +109,29 @@ def test_memory_in_front_of_the_edge(engine: str, tmp_path: Path) -> None:
 def test_region_behind_edges(engine: str, tmp_path: Path) -> None:
     """A regional tier with time-out R behind two edges with time-out 0 in effect sees all reads: r R / (1 + r R).
 
-    The tier and the store are in site s0, s1 is 333 km off; the edges' copies live 1 us, which is no time.
+    The tier hears of writes, so that what it has is as good as new. It and the store are in site s0, s1 is 333 km off;
+    the edges' copies live 1 us, which is no time.
     """
-    kv = pull(1e-6, region_ttl=f"{TTL_S!r}s", regional_tiers=["s0"], coalesce=False)
+    rules = {"region_ttl": f"{TTL_S!r}s", "regional_tiers": ["s0"], "coalesce": False}
+    kv = tiered("hybrid", 1e-6, **rules)
     found = samples(shop(tmp_path, kv, rate=2.0, weights=(1.0, 1.0)), engine, shares)
     assert_agrees(found[:, REGION], 2.0 * TTL_S / (1.0 + 2.0 * TTL_S), power(engine, 0.005, 0.03))
     assert found[:, EDGE].max() < 1e-4
+
+
+@pytest.mark.parametrize("region_ttl", [1.0, 5.0], ids=lambda factor: f"R={factor:g}T")
+def test_region_that_hears_of_nothing(engine: str, tmp_path: Path, region_ttl: float) -> None:
+    """Such a tier hands on the age of what it has, so that both edges' copies end with its own, T after it was fetched.
+
+    A cycle is a fetch, T, and a gap until the first read at either edge: 1 + 2 r T reads. One asks the store; the
+    other edge's first within T, if there is one, the tier; the rest hit. A tier that keeps copies for longer does not help.
+    """
+    rules = {"region_ttl": f"{region_ttl * TTL_S!r}s", "regional_tiers": ["s0"]}
+    one = shop(tmp_path, pull(TTL_S, **rules), rate=2.0, weights=(1.0, 1.0), degrees=1e-3)
+    found = samples(one, engine, shares)
+    reads = 1.0 + 2.0 * TTL_S
+    assert_agrees(found[:, STORE], 1.0 / reads, power(engine, 0.01, 0.05))
+    assert_agrees(found[:, REGION], (1.0 - exp(-TTL_S)) / reads, power(engine, 0.01, 0.05))
 
 
 # --- writes: how old what is read is -----------------------------------------------------------------------

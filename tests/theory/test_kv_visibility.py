@@ -129,18 +129,17 @@ def test_stale_share_of_reads_follows_from_the_wait(engine: str, tmp_path: Path)
     assert_agrees(np.array(stale), theory, power(engine, 0.03, 0.15))
 
 
-def test_pull_by_two_tiers_waits_for_one_after_the_other(engine: str, tmp_path: Path) -> None:
-    """At worst a stale copy gets from the tier to the edge just before the tier's ends: both TTLs, and half the RTTs."""
-    kv = tiered(
-        "pull", TTL_S, region_ttl=f"{1e3 * REGION_TTL_S!r}ms", regional_tiers=["s0"], stores=FAR
-    )
-    seen = watch(tmp_path, engine, kv)
-    bound = 1e3 * (TTL_S + REGION_TTL_S) + (seen.store_rtt + seen.tier_rtt) / 2.0
+@pytest.mark.parametrize("region_ttl_s", [REGION_TTL_S, 3.0 * TTL_S])
+def test_pull_by_two_tiers_waits_for_one(engine: str, tmp_path: Path, region_ttl_s: float) -> None:
+    """A tier that nobody tells hands on the age of its copy (RFC 9111, 4.2.3), so that the second TTL adds nothing.
+
+    At worst the value left its store half an RTT before it was at the tier, and is served for T from then on.
+    """
+    rules = {"region_ttl": f"{1e3 * region_ttl_s!r}ms", "regional_tiers": ["s0"], "stores": FAR}
+    seen = watch(tmp_path, engine, tiered("pull", TTL_S, **rules))
+    bound = 1e3 * TTL_S + seen.store_rtt / 2.0
     assert np.all(seen.stale < bound)
-    if engine == "compiled":  # two edges for half a minute keep step with each other
-        assert (seen.stale / bound).max() > 0.95
-        one_tier = 1e3 * TTL_S + seen.store_rtt / 2.0
-        assert np.mean(seen.stale > one_tier) > 0.05, "one TTL is not the bound"
+    assert (seen.stale / bound).max() > power(engine, 0.97, 0.8)
 
 
 def test_hybrid_waits_for_the_edge_alone(engine: str, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from popsim.engine.compiled.kv_state import (
     N_CACHE_NODES,
     N_COPIES,
     N_SITES,
+    REFRESHED_BIT,
     WRITTEN_SHIFT,
 )
 from popsim.engine.compiled.state import F_NOW
@@ -21,24 +22,28 @@ from popsim.engine.compiled.versions import told_since
 from popsim.engine.kv_layout import PURGE, VALUE
 
 BITS, NONE, ONE = np.int64(KEY_BITS), np.int64(-1), np.int64(1)
-EPOCH_SHIFT, STATE_MASK = np.int64(EPOCH_BIT), np.int64((1 << EPOCH_BIT) - 1)
+EPOCH_SHIFT, STATE_MASK = np.int64(EPOCH_BIT), np.int64((1 << REFRESHED_BIT) - 1)
+REFRESHED = np.int64(1 << REFRESHED_BIT)
 
 
 @helper
-def find(st, cache, node, key, time, epoch):
-    """Return a copy that may be served, brought up to date by what its node was told; -1 = none."""
+def find(st, cache, node, key, time, epoch, ttl):
+    """Return a copy younger than ``ttl`` that may be served, brought up to date by what its node was told; -1 = none."""
     position = find_copy(st, tag_of(cache, key))
     if position < 0:
         return NONE
     copy = st.copies[position]
     if copy.state >> EPOCH_SHIFT != epoch or not copy.expiry > time:
         return NONE
+    if not copy.since + ttl > time:
+        return NONE
     action, version = told_since(st, node, key, (copy.state & STATE_MASK) >> ONE, time)
     if action == PURGE:
         return NONE
     if action == VALUE:
         item = st.versions[version]
-        copy.state = (epoch << EPOCH_SHIFT) | (item.number * 2 + item.absent)
+        refreshed = copy.state & REFRESHED
+        copy.state = (epoch << EPOCH_SHIFT) | refreshed | (item.number * 2 + item.absent)
         copy.until = item.until
         copy.expiry = min(copy.expiry, item.until)
         if not copy.expiry > time:
@@ -83,7 +88,7 @@ def move(st, source, target):
     st.tags[target] = st.tags[source]
     copies[target].state = copies[source].state
     copies[target].expiry = copies[source].expiry
-    copies[target].refresh = copies[source].refresh
+    copies[target].since = copies[source].since
     copies[target].until = copies[source].until
     cache = (st.tags[target] - 1) >> BITS
     if st.caches[cache].limit <= 0:
@@ -121,7 +126,7 @@ def evict_oldest(st, cache):
 
 
 @helper
-def keep(st, cache, key, state, until, time, ttl, refresh_after, epoch, size):
+def keep(st, cache, key, state, until, time, since, expiry, epoch, size):
     """Store a copy, unless a newer one is there; evict the least recently used for it (rule 33)."""
     tag = tag_of(cache, key)
     position = find_copy(st, tag)
@@ -147,8 +152,7 @@ def keep(st, cache, key, state, until, time, ttl, refresh_after, epoch, size):
             link_newest(st, cache, position)
     copy = st.copies[position]
     copy.state = (epoch << EPOCH_SHIFT) | state
-    copy.until, copy.expiry = until, min(time + ttl, until)
-    copy.refresh = np.inf if refresh_after == np.inf else time + refresh_after * ttl
+    copy.until, copy.expiry, copy.since = until, min(expiry, until), since
 
 
 @helper
@@ -190,7 +194,7 @@ def rebuild(st, old_tags, old, old_order):
         position = insert_copy(st, tag)
         copy = st.copies[position]
         copy.state, copy.expiry = old[number].state, old[number].expiry
-        copy.refresh, copy.until = old[number].refresh, old[number].until
+        copy.since, copy.until = old[number].since, old[number].until
         if is_ordered:
             st.order[position].bytes = old_order[number].bytes
             old_order[number].moved_to = position

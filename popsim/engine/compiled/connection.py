@@ -42,6 +42,7 @@ ACCESS_JITTER = np.int64(draws.USER_ACCESS_JITTER)
 REUSE_RESUMPTION = np.int64(draws.USER_REUSE_RESUMPTION)
 DNS_TLS = np.int64(draws.USER_DNS_TLS)
 LOSS = np.int64(draws.USER_LOSS)
+RESOLVER_PHASE, ZERO = np.uint64(draws.RESOLVER_PHASE), np.int64(0)
 JITTER, ACCESS = np.int64(T_JITTER), np.int64(T_ACCESS)
 HIT, MISS, TLS_TIME = np.int64(T_DNS_HIT), np.int64(T_DNS_MISS), np.int64(T_TLS_TIME)
 CONNECT_LOSS, TLS_LOSS = np.int64(T_CONNECT_LOSS), np.int64(T_TLS_LOSS)
@@ -136,5 +137,10 @@ def resolve(st, client, time, word):
         return hit + max(0.0, resolver.dns_ready - time)
     miss = quantile(st, MISS, word)
     resolver.dns_ready = time + miss
-    resolver.dns_expiry = resolver.dns_ready + st.floats[F_DNS_TTL]
+    ttl = st.floats[F_DNS_TTL]
+    resolver.dns_expiry = resolver.dns_ready + ttl
+    if resolver.dns_ready < ttl:
+        first = uniform(two_words(st, RESOLVER_PHASE, client, ZERO)[0]) * ttl
+        if resolver.dns_ready < first:
+            resolver.dns_expiry = first
     return miss

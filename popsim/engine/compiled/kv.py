@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from popsim.engine import draws
-from popsim.engine.compiled.caches import STATE_MASK, find, keep
+from popsim.engine.compiled.ages import cycle_of, is_old, keep_in_memory, since_when, vouches
+from popsim.engine.compiled.caches import REFRESHED, STATE_MASK, find, keep
 from popsim.engine.compiled.hashing import come_back, find_fetching, set_out, tag_of
 from popsim.engine.compiled.heap import push
 from popsim.engine.compiled.jit import helper
@@ -20,11 +21,9 @@ from popsim.engine.compiled.kv_state import (
     EDGE_TTL,
     HAS_EDGE,
     HAS_MEMORY,
-    MEMORY_TTL,
     N_CACHE_NODES,
     N_CHOICES,
     N_SITES,
-    REFRESH_AFTER,
     REGION_TTL,
     TABLE_EDGE,
     TABLE_MEMORY,
@@ -118,7 +117,8 @@ def begin_get(st, slot, time):
         return time + leave, MOVE
     if request.count == 1 and st.kv_ints[COALESCES] != 0:
         tag = tag_of(request.compute, st.parcels[slot * width].key)
-        if wait_for(st, slot, tag, request.epoch, True):
+        oldest = np.inf if vouches(st, slot) else request.lifetime
+        if wait_for(st, slot, tag, request.epoch, oldest, True):
             request.stage = S_KV_EDGE_GIVEN
             return time, NOTHING
         set_out(st, tag, slot, request.epoch)
@@ -135,40 +135,32 @@ def look_up_at_site(st, slot, place, time):
     last = ONE if st.kv_ints[HAS_EDGE] != 0 else ZERO
     for tier in range(first, last + 1):
         cache = site if tier == EDGE else st.kv_ints[N_CACHE_NODES] + site
-        position = find(st, cache, site, key, time, request.epoch)
+        position = find(st, cache, site, key, time, request.epoch, request.lifetime)
         if position < 0:
             continue
         copy = st.copies[position]
         parcel.state, parcel.until = copy.state & STATE_MASK, copy.until
         parcel.tier = np.int64(tier)
         if tier == EDGE:
-            if copy.refresh <= time and may_refresh(st, slot, site, key, request.epoch):
-                copy.refresh = np.inf
+            copy.expiry = min(copy.since + request.lifetime, copy.until)
+            is_due = is_old(st, copy, request.lifetime, time)
+            if is_due and may_refresh(st, slot, site, key, request.epoch):
+                copy.state |= REFRESHED
                 refresh(st, slot, key, time, EDGE_REFRESH)
             if first == 0:
-                keep_in_memory(st, slot, place, copy.expiry, time)
+                keep_in_memory(st, slot, place, copy.since, copy.expiry, time)
         return
 
 
 @helper
-def keep_in_memory(st, slot, place, expiry, time):
-    """Put what was found into the site's in-memory set."""
-    request = st.slots[slot]
-    parcel = st.parcels[slot * st.kv_ints[WIDTH] + place]
-    ttl = min(st.kv_floats[MEMORY_TTL], expiry - time)
-    cache = st.kv_ints[N_CACHE_NODES] + request.compute
-    size = size_of(st, parcel.key, request.space)
-    state, until = parcel.state, parcel.until
-    keep(st, cache, parcel.key, state, until, time, ttl, np.inf, request.epoch, size)
-
-
-@helper
-def wait_for(st, slot, tag, epoch, is_edge):
-    """Join the read that is under way for a cache, if there is one."""
+def wait_for(st, slot, tag, epoch, longest, is_edge):
+    """Join the read that is under way for a cache, if there is one with a TTL of at most ``longest``."""
     position = find_fetching(st, tag)
     if position < 0 or st.fetching[position].epoch != epoch:
         return False
     carrier = st.slots[st.fetching[position].slot]
+    if carrier.lifetime > longest:
+        return False
     if is_edge:
         st.slots[slot].next = carrier.edge_waiters
         carrier.edge_waiters = slot
@@ -216,19 +208,22 @@ def at_region(st, slot, time):
     link = st.tier_links[request.compute]
     node = st.kv_ints[N_SITES] + link.region
     missing = ZERO
+    vouched = vouches(st, slot)
+    oldest = np.inf if vouched else request.lifetime
     for place in range(request.count):
         parcel = st.parcels[slot * width + place]
         if parcel.tier >= 0:
             continue
-        position = find(st, node, node, parcel.key, time, NO_EPOCH)
+        position = find(st, node, node, parcel.key, time, NO_EPOCH, oldest)
         if position < 0:
             missing += 1
             continue
         copy = st.copies[position]
         parcel.state, parcel.until = copy.state & STATE_MASK, copy.until
-        parcel.tier = IN_REGION
-        if copy.refresh <= time and may_refresh(st, slot, node, parcel.key, NO_EPOCH):
-            copy.refresh = np.inf
+        parcel.tier, parcel.since = IN_REGION, np.inf if vouched else copy.since
+        is_due = is_old(st, copy, st.kv_floats[REGION_TTL], time)
+        if is_due and may_refresh(st, slot, node, parcel.key, NO_EPOCH):
+            copy.state |= REFRESHED
             refresh(st, slot, parcel.key, time, REGION_REFRESH)
     leave = service(st, slot, st.kv_ints[TABLE_REGION], AT_REGION)
     if missing == 0:
@@ -236,7 +231,7 @@ def at_region(st, slot, time):
         return time + (leave + link.rtt * 0.5), MOVE
     if request.count == 1 and st.kv_ints[COALESCES] != 0:
         tag = tag_of(node, st.parcels[slot * width].key)
-        if wait_for(st, slot, tag, NO_EPOCH, False):
+        if wait_for(st, slot, tag, NO_EPOCH, np.inf, False):
             request.stage = S_KV_REGION_GIVEN
             return time, NOTHING
         set_out(st, tag, slot, NO_EPOCH)
@@ -257,7 +252,7 @@ def at_the_store(st, slot, time):
         parcel = st.parcels[slot * width + place]
         if parcel.tier >= 0:
             continue
-        parcel.tier, parcel.until = IN_STORE, np.inf
+        parcel.tier, parcel.until, parcel.since = IN_STORE, np.inf, np.inf
         version = at_store(st, parcel.key, request.store, time)
         if version < 0:
             parcel.state = is_absent_at_start(st, parcel.key, request.space)
@@ -279,10 +274,11 @@ def back_at_region(st, slot, time):
         for place in range(request.count):
             parcel = st.parcels[slot * width + place]
             if parcel.tier == STORE:
-                size = size_of(st, parcel.key, request.space)
-                ttl, after = st.kv_floats[REGION_TTL], st.kv_floats[REFRESH_AFTER]
+                size, ttl = size_of(st, parcel.key, request.space), st.kv_floats[REGION_TTL]
                 key, state, until = parcel.key, parcel.state, parcel.until
-                keep(st, node, key, state, until, time, ttl, after, NO_EPOCH, size)
+                since = since_when(st, node, key, time, cycle_of(st, ttl))
+                keep(st, node, key, state, until, time, since, since + ttl, NO_EPOCH, size)
+                parcel.since = np.inf if vouches(st, slot) else since
     if request.count == 1 and st.kv_ints[COALESCES] != 0:
         come_back(st, tag_of(node, st.parcels[slot * width].key), slot)
         wake(st, slot, request.region_waiters, time)
@@ -310,21 +306,17 @@ def keep_at_site(st, slot, time):
     is_lost = st.sites[request.compute].epoch != request.epoch or request.failed != 0
     if is_lost or st.kv_ints[HAS_EDGE] == 0:
         return
-    lifetime = request.lifetime
+    ttl = request.lifetime
     for place in range(request.count):
         parcel = st.parcels[slot * width + place]
         if parcel.tier <= EDGE:
             continue
         size = size_of(st, parcel.key, request.space)
-        key, state, until, after = (
-            parcel.key,
-            parcel.state,
-            parcel.until,
-            st.kv_floats[REFRESH_AFTER],
-        )
-        keep(st, request.compute, key, state, until, time, lifetime, after, request.epoch, size)
+        key, state, until, site = parcel.key, parcel.state, parcel.until, request.compute
+        since = min(since_when(st, site, key, time, cycle_of(st, ttl)), parcel.since)
+        keep(st, site, key, state, until, time, since, since + ttl, request.epoch, size)
         if st.kv_ints[HAS_MEMORY] != 0:
-            keep_in_memory(st, slot, place, min(time + lifetime, until), time)
+            keep_in_memory(st, slot, place, since, since + ttl, time)
 
 
 @helper
@@ -359,6 +351,7 @@ def wake(st, slot, waiter, time):
         st.slots[waiter].failed = st.slots[slot].failed
         if found.tier >= 0:
             given.state, given.until, given.tier = found.state, found.until, TOGETHER
+            given.since = found.since
         following = st.slots[waiter].next
         key = event_key(st, waiter)
         if st.slots[waiter].job == A_REQUEST:

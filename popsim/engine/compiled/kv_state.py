@@ -12,9 +12,12 @@ from popsim.engine.layout import Growth, Inputs
 
 COPY_DTYPE = np.dtype(
     [
-        ("state", "i8"),  # epoch << EPOCH_BIT | version * 2 + is absent
+        (
+            "state",
+            "i8",
+        ),  # epoch << EPOCH_BIT | is refreshed << REFRESHED_BIT | version * 2 + is absent
         ("expiry", "f8"),
-        ("refresh", "f8"),
+        ("since", "f8"),  # from when on its age counts
         ("until", "f8"),
     ]
 )
@@ -47,10 +50,12 @@ VERSION_DTYPE = np.dtype(
         ("newer", "i8"),
     ]
 )
-PARCEL_DTYPE = np.dtype([("key", "i8"), ("state", "i8"), ("tier", "i8"), ("until", "f8")])
+PARCEL_DTYPE = np.dtype(
+    [("key", "i8"), ("state", "i8"), ("tier", "i8"), ("until", "f8"), ("since", "f8")]
+)
 KV_STORE_DTYPE = np.dtype([("read_table", "i8"), ("write_table", "i8"), ("up", "i8")])
 KEY_BITS = 40
-EPOCH_BIT = 40
+EPOCH_BIT, REFRESHED_BIT = 40, 39
 
 (
     N_COPIES,

@@ -126,7 +126,8 @@ def writes_through(st, slot):
     if request.failed != OK or st.kv_ints[WRITES_THROUGH] == 0:
         return False
     request.count, request.lifetime = ONE, st.kv_floats[EDGE_TTL]
-    st.parcels[slot * st.kv_ints[WIDTH]].tier = IN_STORE
+    parcel = st.parcels[slot * st.kv_ints[WIDTH]]
+    parcel.tier, parcel.since = IN_STORE, np.inf
     return True
 
 

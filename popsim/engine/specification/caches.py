@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from popsim.engine import draws
 from popsim.engine.kv_layout import NOTHING, PURGE
 from popsim.engine.layout import Inputs
+from popsim.engine.specification.lookups import Lookups
 from popsim.engine.specification.versions import FOREVER, Versions
 
 
@@ -18,6 +20,7 @@ class Found:
     is_absent: bool
     until: float  # when the value expires
     tier: int
+    since: float = FOREVER  # from when on its age counts; at the latest, when it is kept
 
 
 @dataclass(eq=False)
@@ -28,9 +31,10 @@ class Copy:
     is_absent: bool
     until: float
     expiry: float  # when the copy is thrown away, at the latest at ``until``
-    refresh: float  # from when on a read makes the cache ask for a new copy
+    since: float  # from when on its age counts
     epoch: int
     size: int
+    is_refreshed: bool = False  # a read has made the cache ask for a new copy
 
 
 @dataclass(eq=False)
@@ -38,16 +42,17 @@ class Fetching:
     """A read that is on its way for a cache, and who waits for it."""
 
     epoch: int
+    ttl: float  # that of the read
     waiting: list[Any] = field(default_factory=list)
 
 
 class Caches:
     """All caches of a run, by number: edges, regional tiers, in-memory sets."""
 
-    def __init__(self, inputs: Inputs, versions: Versions) -> None:
+    def __init__(self, inputs: Inputs, lookups: Lookups, versions: Versions) -> None:
         rules = inputs.kv.scalars
         sites, regions = inputs.site_count, inputs.kv.regions
-        self.versions = versions
+        self.lookups, self.versions = lookups, versions
         self.first_memory = sites + regions
         self.limits = (
             [rules.edge_bytes] * sites
@@ -59,10 +64,14 @@ class Caches:
         self.bytes = [0] * len(self.limits)
         self.fetching: dict[tuple[int, int], Fetching] = {}
 
-    def find(self, cache: int, node: int, key: int, time: float, epoch: int) -> Copy | None:
-        """Return a copy that may be served, brought up to date by what its node was told (rule 31)."""
+    def find(
+        self, cache: int, node: int, key: int, time: float, epoch: int, ttl: float
+    ) -> Copy | None:
+        """Return a copy younger than ``ttl`` that may be served, brought up to date by what its node was told (rule 31)."""
         copy = self.copies[cache].get(key)
         if copy is None or copy.epoch != epoch or not copy.expiry > time:
+            return None
+        if not copy.since + ttl > time:
             return None
         action, version = self.versions.told_since(node, key, copy.version, time)
         if action == PURGE:
@@ -77,8 +86,20 @@ class Caches:
             self.copies[cache][key] = self.copies[cache].pop(key)
         return copy
 
+    def since(self, cache: int, key: int, time: float, cycle: float) -> float:
+        """Return from when on the age of a copy counts that is stored now and renewed every ``cycle`` ms.
+
+        A run begins in the midst of things: the first copy is as old as one would be that was met at random (rule 30).
+        """
+        if time < cycle:
+            word, _ = self.lookups.words(draws.CACHE_PHASE, key, cache)
+            renewal = draws.uniform(word) * cycle
+            if time < renewal:
+                return renewal - cycle
+        return time
+
     def keep(
-        self, cache: int, key: int, found: Found, time: float, ttl: float, refresh_after: float,
+        self, cache: int, key: int, found: Found, time: float, since: float, expiry: float,
         epoch: int, size: int,
     ) -> None:  # fmt: skip
         """Store a copy, unless a newer one is there; evict the least recently used for it (rule 33)."""
@@ -95,10 +116,8 @@ class Caches:
             while self.bytes[cache] + size > limit:
                 oldest = next(iter(copies))
                 self.bytes[cache] -= copies.pop(oldest).size
-        refresh = FOREVER if refresh_after == FOREVER else time + refresh_after * ttl
         copies[key] = Copy(
-            found.version, found.is_absent, found.until, min(time + ttl, found.until), refresh,
-            epoch, size,
+            found.version, found.is_absent, found.until, min(expiry, found.until), since, epoch, size
         )  # fmt: skip
         self.bytes[cache] += size
 
@@ -107,9 +126,9 @@ class Caches:
         fetching = self.fetching.get((cache, key))
         return fetching if fetching is not None and fetching.epoch == epoch else None
 
-    def set_out(self, cache: int, key: int, epoch: int) -> Fetching:
+    def set_out(self, cache: int, key: int, epoch: int, ttl: float) -> Fetching:
         """Note that a read sets out for this cache."""
-        fetching = self.fetching[cache, key] = Fetching(epoch)
+        fetching = self.fetching[cache, key] = Fetching(epoch, ttl)
         return fetching
 
     def come_back(self, cache: int, key: int, fetching: Fetching) -> None:

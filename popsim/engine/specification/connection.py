@@ -109,8 +109,18 @@ class Connections:
             return hit + max(0.0, self.dns_ready[client] - time)
         miss = self.lookups.table(T_DNS_MISS, word)
         self.dns_ready[client] = time + miss
-        self.dns_expiry[client] = self.dns_ready[client] + self.rules.dns_ttl
+        self.dns_expiry[client] = self._expiry(client, self.dns_ready[client])
         return miss
+
+    def _expiry(self, client: int, ready: float) -> float:
+        """Return when an answer expires; the first one is as old as a random one would be (rule 19)."""
+        ttl = self.rules.dns_ttl
+        if ready < ttl:
+            word, _ = self.lookups.words(draws.RESOLVER_PHASE, client, 0)
+            first = draws.uniform(word) * ttl
+            if ready < first:
+                return first
+        return ready + ttl
 
 
 def is_open(used: float, now: float, idle_timeout: float, *ends: Site) -> bool:

@@ -7,7 +7,7 @@ on the way back, at each tier's own time (rule 30).
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import simpy
@@ -83,7 +83,7 @@ class KeyValue:
         self.rules = kv.scalars
         self.keys = Keys(inputs, lookups)
         self.versions = Versions(inputs, lookups)
-        self.caches = Caches(inputs, self.versions)
+        self.caches = Caches(inputs, lookups, self.versions)
         self.recorder, self.count_event = recorder, count_event
         self.stores = Stores(inputs, lookups)
         self.tier_links = kv.tier_links.tolist()
@@ -132,26 +132,41 @@ class KeyValue:
         rules, now = self.rules, self.env.now
         if rules.memory_bytes > 0:
             cache = self.caches.first_memory + read.site
-            copy = self.caches.find(cache, read.site, key, now, read.epoch)
+            copy = self.caches.find(cache, read.site, key, now, read.epoch, read.edge_ttl)
             if copy is not None:
                 return _found(copy, MEMORY)
         if not rules.has_edge:
             return None
-        copy = self.caches.find(read.site, read.site, key, now, read.epoch)
+        copy = self.caches.find(read.site, read.site, key, now, read.epoch, read.edge_ttl)
         if copy is None:
             return None
+        self._give_life(copy, read.edge_ttl)
         found = _found(copy, EDGE)
-        if copy.refresh <= now and self._may_refresh(read, read.site, key, read.epoch):
-            copy.refresh = FOREVER
+        if self._is_due(copy, read.edge_ttl) and self._may_refresh(
+            read, read.site, key, read.epoch
+        ):
+            copy.is_refreshed = True
             self._refresh(read, key, at_edge=True)
         if rules.memory_bytes > 0:
-            self._keep_in_memory(read, key, found, copy.expiry)
+            self._keep_in_memory(read, key, found, copy.since, copy.expiry)
         return found
 
-    def _keep_in_memory(self, read: Read, key: int, found: Found, expiry: float) -> None:
-        ttl = min(self.rules.memory_ttl, expiry - self.env.now)
+    @staticmethod
+    def _give_life(copy: Copy, ttl: float) -> None:
+        """Let a copy live by the TTL of the read that has just found it (rule 30)."""
+        copy.expiry = min(copy.since + ttl, copy.until)
+
+    def _is_due(self, copy: Copy, ttl: float) -> bool:
+        """Tell whether a copy is older than its share of a TTL, and nobody has asked for a new one."""
+        return not copy.is_refreshed and copy.since + self.rules.refresh_after * ttl <= self.env.now
+
+    def _keep_in_memory(
+        self, read: Read, key: int, found: Found, since: float, expiry: float
+    ) -> None:
+        now, ttl = self.env.now, self.rules.memory_ttl
         cache, size = self.caches.first_memory + read.site, self.versions.size(key, read.space)
-        self.caches.keep(cache, key, found, self.env.now, ttl, FOREVER, read.epoch, size)
+        end = min(self.caches.since(cache, key, now, ttl) + ttl, expiry)
+        self.caches.keep(cache, key, found, now, since, end, read.epoch, size)
 
     def _from_above(self, read: Read, leave: float) -> Life:
         """Wait for the same key's read that is under way, or climb and store what was found."""
@@ -161,10 +176,10 @@ class KeyValue:
             return
         key = read.keys[0]
         fetching = self.caches.under_way(read.site, key, read.epoch)
-        if fetching is not None:
+        if fetching is not None and (self._vouches(read) or fetching.ttl <= read.edge_ttl):
             yield from self._wait(read, fetching)
             return
-        fetching = self.caches.set_out(read.site, key, read.epoch)
+        fetching = self.caches.set_out(read.site, key, read.epoch, read.edge_ttl)
         yield from self._climb(read, leave)
         self.keep_at_site(read)
         self.caches.come_back(read.site, key, fetching)
@@ -172,24 +187,32 @@ class KeyValue:
 
     def _climb(self, read: Read, leave: float) -> Life:
         """Go up from the site, after ``leave`` ms, and come back to it."""
-        region, rtt = self.tier_links[read.site]
+        region, rtt, _ = self.tier_links[read.site]
         if region < 0:
             yield from self._to_store(read, read.site, leave)
             return
         yield from self._pause(read, self.env.now + (leave + rtt * 0.5))
         yield from self._at_region(read, self.inputs.site_count + region, rtt)
 
+    def _vouches(self, read: Read) -> bool:
+        """Tell whether nothing between a site and the stores hands on an age (rule 30)."""
+        region, _, hears_of_writes = self.tier_links[read.site]
+        return bool(region < 0 or hears_of_writes)
+
     def _at_region(self, read: Read, region: int, rtt: float) -> Life:
         now, key = self.env.now, read.keys[0]
-        is_single = len(read.keys) == 1
+        is_single, vouches = len(read.keys) == 1, self._vouches(read)
+        ttl = FOREVER if vouches else read.edge_ttl
         for place, each in enumerate(read.keys):
             if read.found[place] is None:
-                copy = self.caches.find(region, region, each, now, 0)
+                copy = self.caches.find(region, region, each, now, 0, ttl)
                 if copy is None:
                     continue
-                read.found[place] = _found(copy, REGION)
-                if copy.refresh <= now and self._may_refresh(read, region, each, 0):
-                    copy.refresh = FOREVER
+                since = FOREVER if vouches else copy.since
+                read.found[place] = replace(_found(copy, REGION), since=since)
+                is_due = self._is_due(copy, self.rules.region_ttl)
+                if is_due and self._may_refresh(read, region, each, 0):
+                    copy.is_refreshed = True
                     self._refresh(read, each, at_edge=False)
         table = self.rules.region_table
         service = self.stores.service(table, read.request, read.pc, draws.AT_REGION)
@@ -201,7 +224,7 @@ class KeyValue:
         if fetching is not None:
             yield from self._wait(read, fetching)
         else:
-            fetching = self.caches.set_out(region, key, 0) if coalesces else None
+            fetching = self.caches.set_out(region, key, 0, read.edge_ttl) if coalesces else None
             yield from self._to_store(read, region, service)
             self._keep_at_region(read, region)
             if fetching is not None:
@@ -247,24 +270,26 @@ class KeyValue:
         for key, found in zip(read.keys, read.found, strict=True):
             if found is None or found.tier <= EDGE:
                 continue
-            size = self.versions.size(key, read.space)
-            refresh = rules.refresh_after
-            self.caches.keep(
-                read.site, key, found, now, read.edge_ttl, refresh, read.epoch, size
-            )  # fmt: skip
+            size, ttl = self.versions.size(key, read.space), read.edge_ttl
+            since = min(self.caches.since(read.site, key, now, self._cycle(ttl)), found.since)
+            self.caches.keep(read.site, key, found, now, since, since + ttl, read.epoch, size)
             if rules.memory_bytes > 0:
-                expiry = min(now + read.edge_ttl, found.until)
-                self._keep_in_memory(read, key, found, expiry)
+                self._keep_in_memory(read, key, found, since, since + ttl)
+
+    def _cycle(self, ttl: float) -> float:
+        """Return how often a copy that is read all the time is renewed, in ms."""
+        return ttl if self.rules.refresh_after == FOREVER else self.rules.refresh_after * ttl
 
     def _keep_at_region(self, read: Read, region: int) -> None:
         if read.has_failed:
             return
-        rules = self.rules
+        now, ttl = self.env.now, self.rules.region_ttl
         for key, found in zip(read.keys, read.found, strict=True):
             if found is not None and found.tier == STORE:
                 size = self.versions.size(key, read.space)
-                ttl, refresh = rules.region_ttl, rules.refresh_after
-                self.caches.keep(region, key, found, self.env.now, ttl, refresh, 0, size)
+                since = self.caches.since(region, key, now, self._cycle(ttl))
+                self.caches.keep(region, key, found, now, since, since + ttl, 0, size)
+                found.since = FOREVER if self._vouches(read) else since
 
     def _wait(self, read: Read, fetching: Fetching) -> Life:
         read.wake = self.env.event()
@@ -278,7 +303,7 @@ class KeyValue:
         for waiter in fetching.waiting:
             waiter.has_failed = read.has_failed
             if found is not None:
-                waiter.found[0] = Found(found.version, found.is_absent, found.until, COALESCED)
+                waiter.found[0] = replace(found, tier=COALESCED)
             rank = WAKE if waiter.rank == ORDINARY else waiter.rank
             trigger_at(waiter.wake, self.env.now, rank, waiter.number)
 
@@ -308,7 +333,8 @@ class KeyValue:
         node = read.site if at_edge else self.inputs.site_count + self.tier_links[read.site][0]
         fetching = None
         if self.rules.coalesces:
-            fetching = self.caches.set_out(node, key, read.epoch if at_edge else 0)
+            epoch = read.epoch if at_edge else 0
+            fetching = self.caches.set_out(node, key, epoch, read.edge_ttl)
         self.env.process(self._refreshing(read, node, fetching))
 
     def _refreshing(self, read: Read, node: int, fetching: Fetching | None) -> Life:

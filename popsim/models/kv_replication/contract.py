@@ -141,6 +141,13 @@ class KvModel(Model, ABC):
     def rules(self) -> KvRules:
         """Return what is no place: times, sizes, limits. Raises ValueError or InputError for what cannot be."""
 
+    def store_sites(self, sites: Sites, compute: Sites, topology: Sites) -> Sites:
+        """Return the sites that :meth:`central_stores` is told of; the platform's, if not overridden.
+
+        ``sites`` are the platform's, ``compute`` those of them where code runs, ``topology`` all there are.
+        """
+        return sites
+
     @abstractmethod
     def central_stores(self, sites: Sites) -> tuple[CentralStore, ...]:
         """Return the stores of a platform with these sites, the primary first; raises InputError."""

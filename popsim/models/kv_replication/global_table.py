@@ -27,13 +27,13 @@ from popsim.world.sites import Place, Sites
 
 @register("kv_replication", "global_table")
 class GlobalTable(KvModel):
-    """Replicas at sites of the platform; a site uses the nearest.
+    """Replicas at sites of the topology; a site uses the nearest.
 
     ``sync`` is what a change takes to another replica, beyond the light.
     """
 
     replicas: Names | None = None
-    """Ids of the platform's sites with a replica, all if left out; the first is the primary of ``write`` events."""
+    """Ids of the topology's sites with a replica; if left out, those where code runs. The first is the primary of ``write`` events."""
     read: LawField = NO_TIME
     """Time of a read in the replica."""
     write: LawField = NO_TIME
@@ -44,6 +44,10 @@ class GlobalTable(KvModel):
     """Until another replica has a write, beyond half a round trip."""
     prices: Prices = Prices()
     """USD per million operations; 0 = free."""
+
+    def store_sites(self, sites: Sites, compute: Sites, topology: Sites) -> Sites:
+        """Return the topology, where replicas are named, or the sites where code runs."""
+        return compute if self.replicas is None else topology
 
     def central_stores(self, sites: Sites) -> tuple[CentralStore, ...]:
         """Return a store at each site that is named, or at all; raises InputError for an unknown one."""

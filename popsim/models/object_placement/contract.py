@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 NO_TIME = parse_law("0ms")
+MAX_REPLICAS = 63  # what fits into the tag of a replica
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +110,10 @@ class PlacementModel(Model, ABC):
         return None
 
     def replicas(self, geography: Geography) -> Ints:
-        """Return the hosts, rows of ``geography.hosts``, that hold a copy which answers reads; none, if not overridden."""
+        """Return the hosts, rows of ``geography.hosts``, that hold a copy which answers reads; none, if not overridden.
+
+        The sites of this geography are those that can be followers, wherever users enter.
+        """
         return np.zeros(0, dtype=np.int64)
 
     def replica_lag(self) -> Law:
@@ -163,6 +167,18 @@ def checked_home(home: object, hosts: int) -> int:
     if not is_whole or not 0 <= home < hosts:  # type: ignore[operator]
         raise ValueError(f"home() must return a host from 0 to {hosts - 1}, got {quoted(home)}")
     return int(home)  # type: ignore[call-overload, no-any-return]
+
+
+def checked_replicas(model: PlacementModel, geography: Geography) -> Ints:
+    """Return a model's replicas, shape (R,); raises ValueError for what is no host, or too many."""
+    replicas, hosts = np.asarray(model.replicas(geography)), len(geography.hosts)
+    fits = replicas.ndim == 1 and replicas.dtype.kind in "iu" and len(replicas) <= MAX_REPLICAS
+    if not fits or (replicas.size and (replicas.min() < 0 or replicas.max() >= hosts)):
+        raise ValueError(
+            f"replicas() must return at most {MAX_REPLICAS} whole numbers from 0 to {hosts - 1}, "
+            f"got {replicas.dtype} of shape {replicas.shape}"
+        )
+    return replicas.astype(np.int64)
 
 
 def homes_table(model: KnowingPlacement, callers: Callers, geography: Geography) -> Ints:

@@ -58,7 +58,7 @@ def sites() -> Sites:
 
 def made(name: str, **over: Any) -> tuple[KvModel, Geography]:
     model = resolve("kv_replication", {"model": name, **MODELS[name], **over})
-    return model, place_kv(model, sites(), load_sites("aws"), rtt).geography
+    return model, place_kv(model, sites(), sites(), load_sites("aws"), rtt).geography
 
 
 # --- the built-in ones ---------------------------------------------------------------------------------
@@ -106,7 +106,9 @@ def test_sites_ask_the_nearest_tier(name: str) -> None:
                "ap-northeast-1": "ap-southeast-1", "us-east-1": "us-east-1"}  # fmt: skip
     assert dict(zip(geography.sites.ids, asked, strict=True)) == nearest
     alone = resolve("kv_replication", {"model": "pull", "stores": STORES})
-    assert (alone.tier_of(place_kv(alone, sites(), load_sites("aws"), rtt).geography) == -1).all()
+    assert (
+        alone.tier_of(place_kv(alone, sites(), sites(), load_sites("aws"), rtt).geography) == -1
+    ).all()
 
 
 @pytest.mark.parametrize("name", TIERED)
