@@ -1,4 +1,7 @@
-"""Caches that nobody tells anything: a copy lives for its TTL. HTTP caches are so (RFC 9111, 2022, section 4.2)."""
+"""Caches without invalidation: a copy lives for its TTL, and its age counts through all tiers.
+
+HTTP caches are so (RFC 9111, 2022, section 4.2.3).
+"""
 
 from __future__ import annotations
 
@@ -10,5 +13,5 @@ from popsim.models.registry import register
 class Pull(TieredStore):
     """A copy is served until its TTL is over, whatever was written meanwhile.
 
-    A write is seen everywhere after the TTLs of edge and regional tier, one after the other.
+    A write is seen everywhere after the edges' TTL: a regional tier hands on how old its copy is.
     """

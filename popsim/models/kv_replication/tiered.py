@@ -82,7 +82,7 @@ class TieredStore(KvModel):
     regional_tiers: Names | None = None
     """Ids of sites with a cache between sites and stores; each site asks the nearest. None, if left out."""
     ttl: PositiveMs = 60_000.0
-    """Of a copy at a site, if the read does not say (``cache_ttl``)."""
+    """How long a copy at a site serves reads that do not say (``cache_ttl``)."""
     region_ttl: PositiveMs | None = None
     """Of a copy at a regional tier; ``ttl`` if left out."""
     minimum_ttl: DurationMs = 30_000.0

@@ -163,6 +163,8 @@ def test_a_key_changes_what_it_says_and_nothing_else(key: str, usual: dict[str, 
 def test_clients_change_nothing_but_who_comes(usual: dict[str, Any]) -> None:
     some = {"topology": "cities", "where": {"continent": "EU"}}
     found = where_things_are(PLATFORM, clients=some)
+    assert found[RUN] <= usual[RUN]
+    found[RUN] = usual[RUN]
     assert {what for what in usual if found[what] != usual[what]} == {ENTER}
 
 
