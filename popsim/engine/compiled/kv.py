@@ -271,14 +271,16 @@ def back_at_region(st, slot, time):
     link = st.tier_links[request.compute]
     node = st.kv_ints[N_SITES] + link.region
     if request.failed == 0:
+        vouched, ttl = vouches(st, slot), st.kv_floats[REGION_TTL]
+        cycle = cycle_of(st, ttl if vouched else min(ttl, request.lifetime))
         for place in range(request.count):
             parcel = st.parcels[slot * width + place]
             if parcel.tier == STORE:
-                size, ttl = size_of(st, parcel.key, request.space), st.kv_floats[REGION_TTL]
+                size = size_of(st, parcel.key, request.space)
                 key, state, until = parcel.key, parcel.state, parcel.until
-                since = since_when(st, node, key, time, cycle_of(st, ttl))
+                since = since_when(st, node, key, time, cycle)
                 keep(st, node, key, state, until, time, since, since + ttl, NO_EPOCH, size)
-                parcel.since = np.inf if vouches(st, slot) else since
+                parcel.since = np.inf if vouched else since
     if request.count == 1 and st.kv_ints[COALESCES] != 0:
         come_back(st, tag_of(node, st.parcels[slot * width].key), slot)
         wake(st, slot, request.region_waiters, time)

@@ -283,13 +283,14 @@ class KeyValue:
     def _keep_at_region(self, read: Read, region: int) -> None:
         if read.has_failed:
             return
-        now, ttl = self.env.now, self.rules.region_ttl
+        now, ttl, vouches = self.env.now, self.rules.region_ttl, self._vouches(read)
+        cycle = self._cycle(ttl if vouches else min(ttl, read.edge_ttl))
         for key, found in zip(read.keys, read.found, strict=True):
             if found is not None and found.tier == STORE:
                 size = self.versions.size(key, read.space)
-                since = self.caches.since(region, key, now, self._cycle(ttl))
+                since = self.caches.since(region, key, now, cycle)
                 self.caches.keep(region, key, found, now, since, since + ttl, 0, size)
-                found.since = FOREVER if self._vouches(read) else since
+                found.since = FOREVER if vouches else since
 
     def _wait(self, read: Read, fetching: Fetching) -> Life:
         read.wake = self.env.event()
