@@ -12,6 +12,8 @@ from pydantic import ValidationError
 
 import popsim
 from popsim.engine import kv_layout
+from popsim.engine.build import build
+from popsim.engine.kv import _tier_links
 from popsim.engine.kv_places import place_kv
 from popsim.models import registry
 from popsim.models.kv_replication import (
@@ -87,6 +89,23 @@ def test_who_is_told(name: str, edges: int, regions: int) -> None:
     model, geography = made(name)
     assert model.told(geography).tolist() == [[edges] * 4 + [regions] * 2] * 2
     assert (tell(geography, edges=edges, regions=regions) == model.told(geography)).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "vouches"), [("pull", 0), ("hybrid", 1), ("push_purge", 1), ("push_value", 1)]
+)
+def test_a_tier_that_hears_of_writes_vouches_for_what_it_has(name: str, vouches: int) -> None:
+    kv = {"model": name, "stores": STORES, "regional_tiers": ["eu-west-1"]}
+    links = build(popsim.load(scenario(kv)), "it", 0).inputs.kv.tier_links
+    assert set(links.vouches.tolist()) == {vouches}
+
+
+def test_a_tier_that_one_store_does_not_tell_vouches_for_nothing() -> None:
+    _, geography = made("hybrid")
+    told = np.zeros((2, len(geography.sites.ids) + len(geography.tiers.ids)), dtype=np.int64)
+    told[0] = PURGE
+    links = _tier_links(np.zeros(len(geography.sites.ids), dtype=np.int64), told, geography)
+    assert not links.vouches.any()
 
 
 @pytest.mark.parametrize("name", ["strong", "global_table", "edge_config"])
