@@ -108,7 +108,7 @@ def with_kv(
     links = records(kvl.TIER_LINK_DTYPE, sites)
     links.region = rng.integers(-1, regions, sites)
     links.rtt = law.values(sites, 6.0)
-    links.vouches = rng.integers(0, 2, sites)
+    links.vouches = rng.spawn(1)[0].integers(0, 2, sites)  # leaves what is drawn after it as it was
     space_rows, cells = _spaces(rng, law, spaces, tables)
     if rng.random() < 0.15:
         inputs = _with_trace(rng, law, inputs)
@@ -121,7 +121,7 @@ def with_kv(
         scalars=replace(
             scalars,
             longest_lag=float(lag_rtt.max()) * 0.5 + 25.0,
-            horizon=float(rng.choice([30.0, 400.0])),
+            horizon=float(rng.choice([10.0, 400.0])),
         ),
         spaces=space_rows,
         cells=cells,
