@@ -159,7 +159,7 @@ def test_hybrid_waits_for_the_edge_alone(engine: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("model", ["push_purge", "push_value", "edge_config"])
 def test_push_waits_for_the_news(engine: str, tmp_path: Path, model: str) -> None:
     """News arrives half an RTT and the lag after the write; the next read, Exp(m) later, sees it."""
-    kv: dict[str, Any] = tiered(model, 1e5, lag=LAG, stores=FAR)
+    kv: dict[str, Any] = tiered(model, 1e9, lag=LAG, stores=FAR)  # no copy ends in the run
     if model == "edge_config":
         kv = {"model": model, "primary": FAR["far"], "propagation": LAG}
     seen = watch(tmp_path, engine, kv)

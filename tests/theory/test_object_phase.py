@@ -57,7 +57,7 @@ def test_alarms_that_set_themselves_are_not_in_step(engine: str, tmp_path: Path)
 
 def test_idle_objects_are_not_in_step(engine: str, tmp_path: Path) -> None:
     """A call at rate r finds its object out of memory if the last one was longer ago than the idle time-out: exp(-r H)."""
-    count, calls = (300, 0.4) if engine == "compiled" else (40, 0.8)
+    count, calls = (600, 0.4) if engine == "compiled" else (40, 0.8)
     objects = {"hibernate_after": f"{PERIOD_S!r}s"}
     room = {
         "folder": tmp_path,
