@@ -8,11 +8,13 @@ Rashmi, "A large scale analysis of hundreds of in-memory cache clusters at Twitt
 from __future__ import annotations
 
 import csv
+from array import array
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -22,15 +24,18 @@ from popsim.engine.arrays import Ints, Records, records
 from popsim.engine.kv_layout import TRACE_DTYPE
 from popsim.engine.tables import choose
 from popsim.scenario.errors import InputError, Problem
+from popsim.scenario.files import open_regular
 from popsim.scenario.foreign import HEAD, recognised
 from popsim.scenario.text import quoted
 from popsim.scenario.workload import MAX_KEY_BYTES, MAX_VALUE_BYTES
 
+FIELDS = ("time", "key", "client", "kind", "expiry")  # of TRACE_DTYPE, that are read
 COLUMNS = ("timestamp", "key", "key_size", "value_size", "client_id", "operation", "TTL")
 READS = ("get", "gets")
 WRITES = ("set", "add", "replace", "cas", "append", "prepend", "incr", "decr")
 DELETES = ("delete",)
 MAX_BYTES = 1_000_000_000
+MAX_LINE = 100_000  # bytes
 MOST_PROBLEMS = 20
 
 
@@ -55,9 +60,6 @@ def read_trace(path: Path) -> KeyTrace:
         raise _refusal(f"there is no trace file {quoted(str(path))}") from None
     if path.is_dir():
         raise _refusal("the trace is a folder", "expected a CSV file")
-    if status.st_size > MAX_BYTES:
-        message = f"{path} has {status.st_size:,} bytes; a trace may have {MAX_BYTES:,}"
-        raise _refusal(message)
     return _read(path, status.st_mtime_ns)
 
 
@@ -69,29 +71,40 @@ def _refusal(message: str, hint: str | None = None) -> InputError:
 def _read(path: Path, _changed_ns: int) -> KeyTrace:
     reading = _Reading(path)
     try:
-        with path.open("rb") as file:
+        with open_regular(path, MAX_BYTES, "a CSV file") as file:
             if (foreign := recognised(file.read(HEAD).decode("utf-8", "replace"))) is not None:
                 message = f"this is {foreign.name}, and no key trace"
                 raise InputError([Problem(str(path), None, None, (), message, foreign.advice)])
             file.seek(0)
-            reading.all(file)
+            reading.all(_lines(file, path.stat().st_size))
     except UnicodeDecodeError:
         reading.problem(reading.number + 1, "not UTF-8 text")
     except csv.Error as error:
         reading.problem(reading.number + 1, f"not valid CSV: {error}")
     except OSError as error:
         reading.problem(None, f"cannot be read: {(error.strerror or str(error)).lower()}")
-    if not reading.parsed and not reading.problems:
+    if not reading.time and not reading.problems:
         reading.problem(None, "the trace has no lines")
     if reading.problems:
         raise InputError(reading.problems)
-    rows = records(TRACE_DTYPE, len(reading.parsed))
-    for name, values in zip(
-        ("time", "key", "client", "kind", "expiry"), zip(*reading.parsed, strict=True), strict=True
-    ):
-        rows[name] = values
+    rows = records(TRACE_DTYPE, len(reading.time))
+    for name in FIELDS:
+        rows[name] = getattr(reading, name)
     rows.time -= rows.time[0]
     return KeyTrace(rows, np.array(reading.sizes, dtype=np.int64), tuple(reading.clients))
+
+
+def _lines(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """Yield the lines of a file that was so large when it was looked at, but no line that is longer than any may be.
+
+    Raises:
+        csv.Error: a line is too long.
+    """
+    while size > 0 and (line := file.readline(MAX_LINE + 1)):
+        if len(line) > MAX_LINE:
+            raise csv.Error(f"a line has more than {MAX_LINE:,} bytes")
+        size -= len(line)
+        yield line
 
 
 class _Reading:
@@ -101,7 +114,8 @@ class _Reading:
         self.path, self.number = path, 0
         self.columns = list(COLUMNS)
         self.problems: list[Problem] = []
-        self.parsed: list[tuple[float, int, int, int, float]] = []
+        self.time, self.expiry = array("d"), array("d")
+        self.key, self.client, self.kind = array("q"), array("q"), array("q")
         self.keys: dict[str, int] = {}
         self.clients: dict[str, int] = {}
         self.sizes: list[int] = []  # by number of key
@@ -150,8 +164,8 @@ class _Reading:
         ttl = _number(row, "TTL")
         bytes_of_key = _number(row, "key_size", MAX_KEY_BYTES)
         size = int(bytes_of_key + _number(row, "value_size", MAX_VALUE_BYTES))
-        if self.parsed and time < self.parsed[-1][0]:
-            before = self.parsed[-1][0] / 1e3
+        if self.time and time < self.time[-1]:
+            before = self.time[-1] / 1e3
             raise ValueError(f"times must not go back, from {before:g} s to {time / 1e3:g} s")
         if not row["key"]:
             raise ValueError("key is empty")
@@ -159,7 +173,9 @@ class _Reading:
         if key == len(self.sizes):
             self.sizes.append(size)
         client = self.clients.setdefault(row["client_id"], len(self.clients))
-        self.parsed.append((time, key, client, kind, ttl * 1e3 if ttl > 0.0 else np.inf))
+        values = (time, key, client, kind, ttl * 1e3 if ttl > 0.0 else np.inf)
+        for name, value in zip(FIELDS, values, strict=True):
+            getattr(self, name).append(value)
 
 
 def _text(lines: Iterable[bytes]) -> Iterator[str]:

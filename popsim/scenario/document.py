@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from popsim.scenario.errors import InputError, Problem
+from popsim.scenario.files import read_text, refuse_control_characters
 from popsim.scenario.foreign import foreign_file
 from popsim.scenario.text import quoted
 
@@ -23,6 +24,8 @@ MAX_DEPTH = 100
 MAX_DIGITS = 400  # of a whole number; one of more is infinite, and Python refuses to write it
 TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
 Key = tuple[str | int, ...]
+Entry = tuple[yaml.Node, yaml.Node]
+Left = dict[int, list[int]]  # by a list's id(): the places of the items that are not GONE
 GONE: Any = object()
 
 try:
@@ -45,17 +48,23 @@ class Document:
     file: str | None
     data: Any
     root: yaml.Node | None = None
-    overlays: list[tuple[Key, Document]] = field(default_factory=list)
+    overlays: dict[Key, Document] = field(default_factory=dict)
     """Presets by where they lie; the data of each is what the user's keys have left of it."""
 
     whole: Any = None
     """The data with GONE in the place of items that were left out of lists, if any were."""
 
+    _children: dict[int, dict[str, Entry]] = field(default_factory=dict)
+    """By a mapping node's id(): its keys, and the nodes of key and value. Looking through all keys of a mapping for each of
+    thousands of mistakes in it would take minutes."""
+
+    _left: Left = field(default_factory=dict)
+
     def problem(
         self, path: Key, message: str, hint: str | None = None, *, key: bool = False
     ) -> Problem:
         """Make a problem at a path; at the key itself rather than its value if ``key``."""
-        path = path_with_gaps(self.whole, path)
+        path = path_with_gaps(self.whole, path, self._left)
         document, rest = self._owner(path)
         line, col = document.locate(rest, key=key)
         return Problem(document.file, line, col, path, message, hint)
@@ -66,7 +75,7 @@ class Document:
             return None, None
         mark, node = self.root.start_mark, self.root
         for position, part in enumerate(path):
-            entry = _child(node, part)
+            entry = self._child(node, part)
             if entry is None:
                 continue  # pydantic names branches of unions in its paths
             key_node, node = entry
@@ -76,20 +85,30 @@ class Document:
     def quote_width(self, path: Key) -> int:
         """Return how many characters stand before a scalar's text: 1 if it is quoted, else 0."""
         node = self.root
-        for part in path_with_gaps(self.whole, path):
-            entry = _child(node, part)
+        for part in path_with_gaps(self.whole, path, self._left):
+            entry = self._child(node, part)
             node = entry[1] if entry else None
         return int(isinstance(node, yaml.ScalarNode) and node.style in ("'", '"'))
 
     def _owner(self, path: Key) -> tuple[Document, Key]:
         """Return the document that a path's value comes from: this one, or an overlaid preset."""
-        own = _depth(self.data, path)
-        for prefix, document in self.overlays:
-            if path[: len(prefix)] == prefix:
-                rest = path[len(prefix) :]
-                if _depth(document.data, rest) + len(prefix) > own:
-                    return document, rest
+        for length in range(len(path) + 1):
+            document, rest = self.overlays.get(path[:length]), path[length:]
+            if document and _depth(document.data, rest) + length > _depth(self.data, path):
+                return document, rest
         return self, path
+
+    def _child(self, node: yaml.Node | None, part: str | int) -> Entry | None:
+        """Return the nodes of a key and of its value, or of an item of a list twice."""
+        if isinstance(node, yaml.MappingNode):
+            if id(node) not in self._children:
+                # of keys that are there twice, the first counts
+                entries = {str(key.value): (key, value) for key, value in reversed(node.value)}
+                self._children[id(node)] = entries
+            return self._children[id(node)].get(str(part))
+        if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            return node.value[part], node.value[part]
+        return None
 
 
 def without_gaps(whole: Any) -> Any:
@@ -101,13 +120,18 @@ def without_gaps(whole: Any) -> Any:
     return whole
 
 
-def path_with_gaps(whole: Any, path: Key) -> Key:
-    """Return where a path of ``without_gaps(whole)`` leads in ``whole``."""
+def path_with_gaps(whole: Any, path: Key, left_of: Left | None = None) -> Key:
+    """Return where a path of ``without_gaps(whole)`` leads in ``whole``; ``left_of`` keeps what was found for the next path."""
+    if whole is None:
+        return path
+    left_of = {} if left_of is None else left_of
     result: Key = ()
     for part in path:
         place = part
         if isinstance(whole, list) and isinstance(part, int):
-            left = [place for place, item in enumerate(whole) if item is not GONE]
+            if id(whole) not in left_of:
+                left_of[id(whole)] = [n for n, item in enumerate(whole) if item is not GONE]
+            left = left_of[id(whole)]
             place = left[part] if part < len(left) else part
         result = (*result, place)
         try:
@@ -129,16 +153,6 @@ def _depth(data: Any, path: Key) -> int:
     return depth
 
 
-def _child(node: yaml.Node | None, part: str | int) -> tuple[yaml.Node, yaml.Node] | None:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if key.value == str(part):
-                return key, value
-    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-        return node.value[part], node.value[part]
-    return None
-
-
 def load_yaml(path: Path) -> Document:
     """Read a YAML file.
 
@@ -146,25 +160,9 @@ def load_yaml(path: Path) -> Document:
         InputError: it cannot be read, is too large, is not UTF-8 or not YAML, repeats a key, or refers
             to itself.
     """
-    name = str(path)
-    try:
-        if path.is_dir():
-            raise _refusal(name, "is a folder", "expected a YAML file")
-        if (foreign := foreign_file(path)) is not None:
-            raise _refusal(name, f"this is {foreign.name}, and no scenario", foreign.advice)
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise _refusal(
-                name, f"is {size / 1e6:.0f} MB large", f"expected at most {MAX_BYTES / 1e6:.0f} MB"
-            )
-        text = path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise _refusal(
-            name, f"is not UTF-8 text (byte {error.start})", "expected a YAML file"
-        ) from None
-    except OSError as error:
-        raise _refusal(name, f"cannot be read: {(error.strerror or str(error)).lower()}") from None
-    return parse_yaml(text, name)
+    if path.is_file() and (foreign := foreign_file(path)) is not None:
+        raise _refusal(str(path), f"this is {foreign.name}, and no scenario", foreign.advice)
+    return parse_yaml(read_text(path, MAX_BYTES, "a YAML file"), str(path))
 
 
 def parse_yaml(text: str, file: str | None = None) -> Document:
@@ -173,6 +171,7 @@ def parse_yaml(text: str, file: str | None = None) -> Document:
     Raises:
         InputError: see :func:`load_yaml`.
     """
+    refuse_control_characters(text, file)
     try:
         _refuse_depth(text, file)
         root = yaml.compose(text, Loader=_Loader)
@@ -242,18 +241,19 @@ class _Builder:
 
     def _mapping(self, node: yaml.MappingNode, path: Key, above: tuple[int, ...]) -> dict[str, Any]:
         result: dict[str, Any] = {}
+        first: dict[str, int] = {}  # in which line
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 self.problems.append(self._problem(key, path, "keys must be plain text"))
                 continue
             name = key.value
             if name in result:
-                first = next(k for k, _ in node.value if k.value == name)
-                hint = f"first in line {first.start_mark.line + 1}"
+                hint = f"first in line {first[name]}"
                 self.problems.append(
                     self._problem(key, (*path, name), "the key is there twice", hint)
                 )
                 continue
+            first[name] = key.start_mark.line + 1
             result[name] = self.build(value, (*path, name), above)
         return result
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from popsim.scenario.document import (
     GONE,
     Document,
     Key,
+    Left,
     load_yaml,
     path_with_gaps,
     resolve_scalar,
@@ -29,6 +31,7 @@ from popsim.scenario.schema import Scenario
 from popsim.scenario.text import quoted
 
 KV_STEPS = ("kv.get", "kv.put", "kv.delete", "kv.list", "kv.trace")
+MOST_PLATFORMS = 200  # all of them run, and each is checked as thoroughly as one alone
 REPAIRS = 4  # levels of nesting that may have to go with a mistake
 ANY_PLATFORM = {
     "topology": "cloudflare",
@@ -122,9 +125,10 @@ def _without(data: dict[str, Any], paths: list[Key]) -> tuple[Scenario | None, d
         try:
             return Scenario.model_validate({**STAND_INS, **rest}), whole
         except ValidationError as error:  # removing a part has left its whole incomplete
+            left: Left = {}
             known = [(_known_path(rest, d["loc"]), d["type"]) for d in error.errors()]
             paths = [
-                path_with_gaps(whole, path[:-1] if kind == "missing" else path)
+                path_with_gaps(whole, path[:-1] if kind == "missing" else path, left)
                 for path, kind in known
             ]
     return None, whole
@@ -196,14 +200,17 @@ def _with_presets(document: Document, problems: list[Problem]) -> dict[str, Any]
     platforms = data.get("platforms")
     if not isinstance(platforms, dict):
         return data
+    if len(platforms) > MOST_PLATFORMS:
+        message = f"expected at most {MOST_PLATFORMS} platforms, got {len(platforms):,}"
+        raise InputError([document.problem(("platforms",), message, key=True)])
     data["platforms"] = {}
+    known = bundled_names("presets")
     for name, platform in platforms.items():
         preset = platform.get("preset") if isinstance(platform, dict) else None
         data["platforms"][name] = platform
         if preset is None:
             continue
         path: Key = ("platforms", name)
-        known = bundled_names("presets")
         if preset not in known:
             message = f"there is no preset {quoted(preset)}"
             problems.append(
@@ -215,7 +222,7 @@ def _with_presets(document: Document, problems: list[Problem]) -> dict[str, Any]
         own = {key: value for key, value in platform.items() if key != "preset"}
         both = merged(base.data, own)
         left = Document(f"preset {preset}", common(base.data, both), base.root)
-        document.overlays.append((path, left))
+        document.overlays[path] = left
         data["platforms"][name] = both
     return data
 
@@ -225,19 +232,15 @@ def translate(
 ) -> list[Problem]:
     """Turn pydantic's errors into problems at their places; ``prefix`` is where the model lies."""
     details = error.errors(include_url=False)
+    at_or_below = Counter(
+        detail["loc"][:length] for detail in details for length in range(len(detail["loc"]) + 1)
+    )
     return [
         _problem(detail, document, model, prefix)
         for detail in details
-        if not _is_consequence(detail, details)
+        # a list is called too short, too, if nothing in it is right
+        if detail["type"] != "too_short" or at_or_below[detail["loc"]] == 1
     ]
-
-
-def _is_consequence(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:
-    """Tell whether a list is called too short only because nothing in it is right."""
-    place = detail["loc"]
-    return detail["type"] == "too_short" and any(
-        other["loc"][: len(place)] == place and other is not detail for other in details
-    )
 
 
 def _problem(
@@ -259,13 +262,13 @@ def _problem(
         return document.problem(path, f"expected {expected}, got {quoted(detail['input'])}")
     message = message.removeprefix("Value error, ")
     if kind not in ("value_error", "too_short"):
-        message = f"{message[0].lower()}{message[1:]}, got {_short(detail['input'])}"
+        message = f"{message[0].lower()}{message[1:]}, got {quoted(detail['input'])}"
     if kind == "too_short":
         message = "must not be empty"
     if kind in ("model_type", "dict_type"):
-        message = f"expected a mapping of keys, got {_short(detail['input'])}"
+        message = f"expected a mapping of keys, got {quoted(detail['input'])}"
     if kind == "tuple_type":
-        message = f"expected a list, got {_short(detail['input'])}"
+        message = f"expected a list, got {quoted(detail['input'])}"
     return document.problem(path, message)
 
 
@@ -282,11 +285,6 @@ def _without_tags(location: Key, data: Any) -> Key:
         except (KeyError, IndexError, TypeError):
             data = None
     return path
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _known_keys(model: type[BaseModel], location: Key) -> list[str]:

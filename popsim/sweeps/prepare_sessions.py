@@ -52,5 +52,7 @@ def _not_seen(workload: WorkloadSpec, metric: ObjectMetric, classes: list[str]) 
 
 
 def _broadcasts(workload: WorkloadSpec, object_class: str, handler: str) -> bool:
+    if object_class not in workload.objects:
+        return True  # an unknown class, told elsewhere, may do anything
     steps = workload.objects[object_class].handlers.get(handler, ())
     return any(step.broadcast is not None for _, step in nested((), steps))

@@ -20,6 +20,8 @@ class Problems:
 
     def __init__(self, document: Document, found: list[Problem]) -> None:
         self.document, self.found = document, [*found]
+        self._places: set[Key] = set()  # of the first problems, and all above them
+        self._placed_problems = 0
 
     def __len__(self) -> int:
         """Return how many were found so far."""
@@ -36,7 +38,9 @@ class Problems:
             yield
         except InputError as error:
             self.found += [self._placed(path, problem) for problem in error.problems]
-        except (ValueError, ValidationError) as error:
+        except ValidationError as error:
+            self.add(path, f"{error.errors()[0]['msg']}".removeprefix("Value error, "))
+        except ValueError as error:
             self.add(path, str(error))
         except OSError as error:  # no file can have such a name
             self.add(path, (error.strerror or str(error)).lower())
@@ -60,7 +64,10 @@ class Problems:
 
     def any_at(self, *path: str | int) -> bool:
         """Tell whether a problem lies at a path or below it."""
-        return any(problem.path[: len(path)] == path for problem in self.found)
+        for problem in self.found[self._placed_problems :]:
+            self._places |= {problem.path[:length] for length in range(len(problem.path) + 1)}
+        self._placed_problems = len(self.found)
+        return path in self._places
 
     def raise_all(self) -> None:
         """Raise InputError if anything was found."""

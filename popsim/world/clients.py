@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
+from sys import intern
 
 import numpy as np
 
@@ -13,7 +15,7 @@ from popsim.scenario.errors import InputError, Problem
 from popsim.scenario.parts import Where
 from popsim.world.geo import Floats, check_country, countries
 from popsim.world.places import matching
-from popsim.world.table import find_table, read_table
+from popsim.world.table import Table, find_table
 
 COLUMNS = ("id", "city", "country", "lat", "lon", "utc_offset_h", "weight")
 
@@ -80,17 +82,20 @@ def load_clients(name: str) -> Clients:
 
 @lru_cache(maxsize=32)
 def _load(path: Path, _changed_ns: int) -> Clients:
-    table = read_table(path, COLUMNS, check_country)
-    table.unique("id")
-    lat = np.array([row.number("lat", -90.0, 90.0) for row in table.rows])
-    lon = np.array([row.number("lon", -180.0, 180.0) for row in table.rows])
-    weight = np.array([row.number("weight", low=0.0) for row in table.rows])
-    offset = np.array([row.number("utc_offset_h", -12.0, 14.0) for row in table.rows])
-    ids = tuple(row.text("id") for row in table.rows)
-    cities = tuple(row.text("city") for row in table.rows)
-    codes = tuple(row.values["country"].strip() for row in table.rows)
-    table.raise_problems()
+    ids, cities, codes = list[str](), list[str](), list[str]()
+    numbers = array("d")
+    for row in Table(path, COLUMNS):
+        ids.append(row.unique("id"))
+        cities.append(intern(row.text("city")))
+        codes.append(intern(check_country(row)))
+        numbers.append(row.number("lat", -90.0, 90.0))
+        numbers.append(row.number("lon", -180.0, 180.0))
+        numbers.append(row.number("weight", low=0.0))
+        numbers.append(row.number("utc_offset_h", -12.0, 14.0))
+    lat, lon, weight, offset = np.array(numbers).reshape(-1, 4).T.copy()
     if weight.sum() <= 0.0:
         raise InputError([Problem(str(path), None, None, (), "all weights are 0")])
     continents = tuple(countries()[code].continent for code in codes)
-    return Clients(ids, cities, codes, continents, lat, lon, weight / weight.sum(), offset)
+    return Clients(
+        tuple(ids), tuple(cities), tuple(codes), continents, lat, lon, weight / weight.sum(), offset
+    )

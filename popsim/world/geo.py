@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from popsim.scenario.bundled import bundled_folder
 from popsim.scenario.errors import did_you_mean
 from popsim.scenario.text import quoted
-from popsim.world.table import Row, read_table
+from popsim.world.table import Row, Table
 
 Floats = NDArray[np.float64]
 
@@ -48,22 +48,21 @@ class Country:
 def countries() -> dict[str, Country]:
     """Return all countries by ISO 3166-1 alpha-2 code."""
     columns = ("country", "name", "continent", "internet_users")
-    table = read_table(bundled_folder("topologies") / "countries.csv", columns)
-    found = {
+    table = Table(bundled_folder("topologies") / "countries.csv", columns)
+    return {
         row.text("country"): Country(
             row.text("name"), row.text("continent"), int(row.number("internet_users", low=0))
         )
-        for row in table.rows
+        for row in table
     }
-    table.raise_problems()
-    return found
 
 
-def check_country(row: Row) -> None:
-    """Note a problem if a row's ``country`` is none."""
+def check_country(row: Row) -> str:
+    """Return a row's ``country``; note a problem if it is none."""
     code = row.values["country"].strip()
     if code not in countries():
         row.problem(f"unknown country {quoted(code)}", country_hint(code))
+    return code
 
 
 def country_hint(code: str) -> str:

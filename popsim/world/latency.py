@@ -21,7 +21,7 @@ from popsim.scenario.bundled import bundled_folder
 from popsim.scenario.errors import InputError, Problem, did_you_mean
 from popsim.scenario.text import quoted
 from popsim.world.geo import Floats, great_circle_km
-from popsim.world.table import read_table
+from popsim.world.table import Table
 
 MS_PER_KM = 0.01  # round trip in fibre at two thirds of the speed of light
 FLOOR = 1.05  # no RTT is shorter than this many times light in fibre along the great circle
@@ -170,8 +170,8 @@ def _base_graph(params: str) -> nx.Graph[str]:
     parameters = _parameters()[params]
     folder = bundled_folder("topologies") / "graph"
     graph: nx.Graph[str] = nx.Graph()
-    nodes = read_table(folder / "nodes.csv", ("id", "city", "country", "region", "lat", "lon"))
-    for row in nodes.rows:
+    nodes = Table(folder / "nodes.csv", ("id", "city", "country", "region", "lat", "lon"))
+    for row in nodes:
         graph.add_node(
             row.text("id"),
             city=row.text("city"),
@@ -180,8 +180,7 @@ def _base_graph(params: str) -> nx.Graph[str]:
             lat=row.number("lat"),
             lon=row.number("lon"),
         )
-    nodes.raise_problems()
-    for row in read_table(folder / "links.csv", ("a", "b", "km", "class")).rows:
+    for row in Table(folder / "links.csv", ("a", "b", "km", "class")):
         a, b, km, kind = row.text("a"), row.text("b"), row.number("km"), row.text("class")
         ends = graph.nodes[a], graph.nodes[b]
         graph.add_edge(a, b, km=km, kind=kind, weight_km=_weight_km(parameters, km, kind, ends))

@@ -20,7 +20,7 @@ from popsim.scenario.parts import Where
 from popsim.scenario.text import quoted
 from popsim.world.geo import Floats, check_country, countries
 from popsim.world.places import matching, unknown_id
-from popsim.world.table import find_table, read_table
+from popsim.world.table import Table, find_table
 
 COLUMNS = ("id", "city", "country", "lat", "lon", "roles")
 EVERYWHERE = Where()
@@ -142,22 +142,19 @@ def load_sites(name: str) -> Sites:
 
 @lru_cache(maxsize=32)
 def _load(path: Path, _changed_ns: int) -> Sites:
-    table = read_table(path, COLUMNS, check_country)
-    table.unique("id")
     places = [
         (
             Place(
-                row.text("id"),
+                row.unique("id"),
                 row.text("city"),
-                row.text("country"),
+                check_country(row),
                 row.number("lat", -90.0, 90.0),
                 row.number("lon", -180.0, 180.0),
             ),
             frozenset(row.values["roles"].split()),
         )
-        for row in table.rows
+        for row in Table(path, COLUMNS)
     ]
-    table.raise_problems()
     sites = Sites.at([place for place, _ in places])
     return Sites(
         sites.ids, sites.cities, sites.countries, sites.continents, sites.lat, sites.lon,

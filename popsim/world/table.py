@@ -1,19 +1,24 @@
-"""Read the project's CSV files: comment lines with the source first, then a header, then rows."""
+"""Read the project's CSV files: comment lines with the source first, then a header, then rows.
+
+Values are separated by commas; by semicolons or tabs, as spreadsheets of some countries write them, if the header is so.
+"""
 
 from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from popsim.scenario.bundled import bundled_file
 from popsim.scenario.errors import InputError, Problem
-from popsim.scenario.foreign import recognised
+from popsim.scenario.files import read_text
 from popsim.scenario.text import quoted
 
 MAX_BYTES = 50_000_000
+MAX_LINE = 100_000  # characters; the csv module takes less than 131,072 in one value
+MOST_PROBLEMS = 1_000  # whatever else is wrong is said when these are mended
 
 
 @dataclass
@@ -31,6 +36,14 @@ class Row:
             self.problem(f"{column} is empty")
         return value
 
+    def unique(self, column: str) -> str:
+        """Return a value that must not be empty, and that no earlier row may have."""
+        value, seen = self.text(column), self.table.seen.setdefault(column, {})
+        first = seen.setdefault(value, self.line)
+        if first != self.line:
+            self.problem(f"the {column} {quoted(value)} is there twice", f"first in line {first}")
+        return value
+
     def number(self, column: str, low: float = -math.inf, high: float = math.inf) -> float:
         """Return a finite number within bounds; 0 where there is none, and a problem."""
         text = self.values[column].strip()
@@ -42,43 +55,82 @@ class Row:
             self.problem(f"{column} must be a number, got {quoted(text)}")
             return 0.0
         if not low <= value <= high:
-            self.problem(f"{column} must lie within {low:g} and {high:g}, got {text}")
+            self.problem(f"{column} must lie within {low:g} and {high:g}, got {quoted(text)[1:-1]}")
         return value
 
     def problem(self, message: str, hint: str | None = None) -> None:
         """Note a mistake in this line."""
-        self.table.problems.append(
-            Problem(str(self.table.path), self.line, None, (), message, hint)
-        )
+        self.table.problem(self.line, message, hint)
 
 
 @dataclass
 class Table:
-    """A CSV file's rows, and the mistakes found in it so far."""
+    """The rows of a CSV file, to be read once, and the mistakes found in them so far.
+
+    Rows are made one by one, so that a large table takes no more memory than what is kept of it.
+    """
 
     path: Path
-    rows: list[Row] = field(default_factory=list)
+    columns: tuple[str, ...]
     problems: list[Problem] = field(default_factory=list)
+    seen: dict[str, dict[str, int]] = field(
+        default_factory=dict
+    )  # by column: values, and in which line
 
-    def raise_problems(self) -> None:
-        """Raise what was found wrong.
+    def __iter__(self) -> Iterator[Row]:
+        """Yield all rows, and at the end raise what was found wrong with them.
 
         Raises:
-            InputError: something was.
+            InputError: something was; or the file cannot be read, lacks columns or has no rows.
         """
+        header: list[str] | None = None
+        is_empty, delimiter = True, ","
+        for line, text in self._lines():
+            if header is None:
+                delimiter = next((each for each in ",;\t" if each in text), ",")
+                header = self._header(line, next(csv.reader([text], delimiter=delimiter)))
+                continue
+            values, is_empty = next(csv.reader([text], delimiter=delimiter)), False
+            if len(values) != len(header):
+                self.problem(line, f"expected {len(header)} values, got {len(values)}")
+            else:
+                yield Row(self, line, dict(zip(header, values, strict=True)))
+            if len(self.problems) >= MOST_PROBLEMS:
+                break
+        if is_empty:
+            hint = f"expected a header {','.join(self.columns)} and at least one line"
+            self.problem(None, "the table is empty", hint)
         if self.problems:
             raise InputError(sorted(self.problems, key=lambda problem: problem.line or 0))
 
-    def unique(self, column: str) -> None:
-        """Note every value of a column that an earlier row has, too."""
-        first: dict[str, int] = {}
-        for row in self.rows:
-            value = row.values[column].strip()
-            if value in first:
-                row.problem(
-                    f"the {column} {quoted(value)} is there twice", f"first in line {first[value]}"
+    def problem(self, line: int | None, message: str, hint: str | None = None) -> None:
+        """Note a mistake."""
+        self.problems.append(Problem(str(self.path), line, None, (), message, hint))
+
+    def _lines(self) -> Iterator[tuple[int, str]]:
+        """Yield number and text of every line that is neither empty nor a comment."""
+        text = read_text(self.path, MAX_BYTES, "a CSV file")
+        start = number = 0
+        while start < len(text):
+            end = text.find("\n", start)
+            end = len(text) if end < 0 else end
+            line, start, number = text[start:end], end + 1, number + 1
+            if len(line) > MAX_LINE:
+                self.problem(
+                    number, f"has {len(line):,} characters", f"expected at most {MAX_LINE:,}"
                 )
-            first.setdefault(value, row.line)
+            elif line.strip() and not line.startswith("#"):
+                yield number, line
+
+    def _header(self, line: int, values: list[str]) -> list[str]:
+        header = [value.strip() for value in values]
+        for column in self.columns:
+            if header.count(column) != 1:
+                is_there = "there twice" if column in header else "missing"
+                message = f"the column {quoted(column)} is {is_there}"
+                self.problem(line, message, f"expected {', '.join(self.columns)}")
+                raise InputError(self.problems)
+        return header
 
 
 def find_table(kind: str, name: str) -> Path:
@@ -90,60 +142,6 @@ def find_table(kind: str, name: str) -> Path:
     if not name.endswith(".csv"):
         return bundled_file(f"topologies/{kind}", name)
     path = Path(name)
-    if not path.is_file():
+    if not path.exists():
         raise InputError([Problem(None, None, None, (), f"there is no file {quoted(name)}")])
     return path
-
-
-def read_table(
-    path: Path, columns: tuple[str, ...], check: Callable[[Row], None] | None = None
-) -> Table:
-    """Read a CSV file that has at least ``columns``; ``check`` may note problems of each row.
-
-    Raises:
-        InputError: it cannot be read, lacks columns, or has no rows.
-    """
-    table = Table(path)
-    header: list[str] | None = None
-    for line, values in _lines(path):
-        if header is None:
-            header = [value.strip() for value in values]
-            missing = [column for column in columns if column not in header]
-            if missing:
-                message = f"the column {quoted(missing[0])} is missing"
-                hint = f"expected {', '.join(columns)}"
-                foreign = recognised(path.read_text("utf-8", "replace"))
-                if foreign is not None:
-                    message = f"this is {foreign.name}, and no table of places"
-                place = line if foreign is None else None
-                raise InputError([Problem(str(path), place, None, (), message, hint)])
-            continue
-        row = Row(table, line, dict(zip(header, values, strict=False)))
-        if len(values) != len(header):
-            row.problem(f"expected {len(header)} values, got {len(values)}")
-            continue
-        table.rows.append(row)
-        if check is not None:
-            check(row)
-    if not table.rows and not table.problems:
-        hint = f"expected a header {','.join(columns)} and at least one line"
-        raise InputError([Problem(str(path), None, None, (), "the table is empty", hint)])
-    return table
-
-
-def _lines(path: Path) -> list[tuple[int, list[str]]]:
-    """Return (line number, values) of every line that is neither empty nor a comment."""
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            hint = f"expected at most {MAX_BYTES // 10**6} MB"
-            raise InputError([Problem(str(path), None, None, (), "is too large", hint)])
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        message = f"cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8 text'}"
-        raise InputError([Problem(str(path), None, None, (), message)]) from None
-    numbered = [
-        (number, line)
-        for number, line in enumerate(text.splitlines(), start=1)
-        if line.strip() and not line.startswith("#")
-    ]
-    return [(number, next(csv.reader([line]))) for number, line in numbered]
