@@ -160,7 +160,7 @@ def load_yaml(path: Path) -> Document:
         InputError: it cannot be read, is too large, is not UTF-8 or not YAML, repeats a key, or refers
             to itself.
     """
-    if path.is_file() and (foreign := foreign_file(path)) is not None:
+    if (foreign := foreign_file(path)) is not None:
         raise _refusal(str(path), f"this is {foreign.name}, and no scenario", foreign.advice)
     return parse_yaml(read_text(path, MAX_BYTES, "a YAML file"), str(path))
 

@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from popsim.scenario.text import QUOTED, quoted, visible
 
 MOST_SHOWN = 50  # problems; whoever mends these sees the next ones
-MOST_COMPARISONS = 100_000  # of unknown with known names in one file, about 2 s
+MOST_COMPARISONS = 50_000  # of unknown with known names in one file, about 2 s
 LONGEST_NAME = 100  # characters; what is longer was no slip of the pen
 
 
@@ -95,7 +95,7 @@ def few_suggestions() -> Iterator[None]:
 def did_you_mean(name: object, known: Sequence[str]) -> str | None:
     """Suggest the closest known name, or list them if they are few."""
     text = name if isinstance(name, str) else quoted(name)
-    if len(text) <= LONGEST_NAME and _may_compare(len(known)):
+    if len(text) <= LONGEST_NAME and may_compare(len(known)):
         by_lower = {each.lower(): each for each in known if len(each) <= LONGEST_NAME}
         close = get_close_matches(text.lower(), list(by_lower), n=1, cutoff=0.6)
         if close:
@@ -105,7 +105,7 @@ def did_you_mean(name: object, known: Sequence[str]) -> str | None:
     return None
 
 
-def _may_compare(names: int) -> bool:
+def may_compare(names: int) -> bool:
     """Tell whether comparing with so many names is still quick."""
     left = _comparisons_left.get()
     if left is None:

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from popsim.scenario.errors import InputError
+from popsim.scenario.files import open_regular
+
 
 class Foreign(NamedTuple):
     """What a file is, and where its numbers can go instead."""
@@ -37,6 +40,7 @@ KINDS: tuple[tuple[Callable[[str], object], Foreign], ...] = tuple(
         (r"\s*[{\[]", "JSON", CONVERT),
     )
 )  # fmt: skip
+MOST_BYTES = 10**12
 HEAD = 4_096  # characters that are looked at
 
 
@@ -47,9 +51,11 @@ def recognised(text: str) -> Foreign | None:
 
 
 def foreign_file(path: Path) -> Foreign | None:
-    """Return what a file is that is no scenario; raises OSError. JSON as such may be one: it is YAML, too."""
-    if not path.is_file():
+    """Return what a file is that is no scenario, or None. JSON as such may be one: it is YAML, too."""
+    try:
+        with open_regular(path, MOST_BYTES, "a YAML file") as file:
+            size = min(HEAD, path.stat().st_size)
+            foreign = recognised(file.read(size).decode("utf-8", "replace"))
+    except (InputError, OSError):  # whoever reads it says why it cannot be read
         return None
-    with path.open("rb") as file:
-        foreign = recognised(file.read(HEAD).decode("utf-8", "replace"))
     return None if foreign is not None and foreign.name == "JSON" else foreign

@@ -8,7 +8,7 @@ from functools import cache
 from typing import NamedTuple
 
 from popsim.scenario.bundled import bundled_folder
-from popsim.world.table import read_table
+from popsim.world.table import Table
 
 # Letters that do not fall apart into one of ASCII and an accent.
 LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "-": " "})
@@ -37,16 +37,14 @@ class City(NamedTuple):
 def all_cities() -> tuple[City, ...]:
     """Return the cities of the bundled topologies, by the names that GeoNames has."""
     path = bundled_folder("topologies") / "aliases.csv"
-    table = read_table(path, ("city", "country", "aliases", "spellings"))
     found = []
-    for row in table.rows:
+    for row in Table(path, ("city", "country", "aliases", "spellings")):
         city = row.text("city")
         aliases, spellings = (
             frozenset(plain(name) for name in row.values[column].split(";") if name)
             for column in ("aliases", "spellings")
         )
         found.append(City(city, row.text("country"), aliases | {plain(city)}, spellings))
-    table.raise_problems()
     return tuple(found)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from popsim.scenario.errors import Problem
+from popsim.scenario.errors import LONGEST_NAME, Problem, may_compare
 from popsim.scenario.text import quoted
 from popsim.world.aliases import City, all_cities, known_as, plain
 
@@ -41,8 +42,7 @@ class Cities:
     def add(self, name: str) -> list[Problem]:
         """Choose the places of a city; return what is wrong with its name."""
         cities = self.places.cities
-        exact = [row for row, city in enumerate(cities) if city == name]
-        if exact:
+        if exact := self._exact.get(name):
             self.chosen[exact] = True
             return []
         called = {
@@ -62,10 +62,25 @@ class Cities:
         """Return the places in a city that goes by some plain names."""
         return [
             row
-            for row in self.rows.tolist()
+            for row in sorted({row for name in names for row in self._plain.get(name, ())})
             if country in (None, self.places.countries[row])
-            and plain(self.places.cities[row]) in names
         ]
+
+    @cached_property
+    def _exact(self) -> dict[str, list[int]]:
+        """All places by their city."""
+        rows_of: dict[str, list[int]] = defaultdict(list)
+        for row, city in enumerate(self.places.cities):
+            rows_of[city].append(row)
+        return rows_of
+
+    @cached_property
+    def _plain(self) -> dict[str, list[int]]:
+        """The places that can be meant, by the plain name of their city."""
+        rows_of: dict[str, list[int]] = defaultdict(list)
+        for row in self.rows.tolist():
+            rows_of[plain(self.places.cities[row])].append(row)
+        return rows_of
 
     def _problem(self, name: str, called: Iterable[City]) -> Problem:
         path = ("city",)
@@ -82,7 +97,9 @@ class Cities:
 
     def _guess(self, name: str) -> str | None:
         """Suggest the city whose name is most like it; none if names of another continent are about as like."""
-        rows_of = self._names()
+        rows_of = self._names
+        if len(name) > LONGEST_NAME or not may_compare(len(rows_of)):
+            return None
         close = get_close_matches(plain(name), list(rows_of), n=3, cutoff=CLOSE)
         if not close:
             return None
@@ -99,21 +116,19 @@ class Cities:
         countries = sorted({self.places.countries[row] for row in rows_of[close[0]]})
         return f"did you mean {quoted(best.pop())} ({', '.join(countries)})?"
 
-    def _names(self) -> dict[str, list[int]]:
-        """Return the places that can be meant, by every plain name of their city."""
-        here = [
-            (plain(self.places.cities[row]), self.places.countries[row], row)
-            for row in self.rows.tolist()
-        ]
-        rows_of: dict[str, list[int]] = defaultdict(list)
+    @cached_property
+    def _names(self) -> dict[str, set[int]]:
+        """The places that can be meant, by every plain name of their city."""
+        rows_of: dict[str, set[int]] = defaultdict(set)
         in_city: dict[tuple[str, str], list[int]] = defaultdict(list)
-        for letters, country, row in here:
-            rows_of[letters].append(row)
-            in_city[letters, country].append(row)
+        for letters, rows in self._plain.items():
+            rows_of[letters].update(rows)
+            for row in rows:
+                in_city[letters, self.places.countries[row]].append(row)
         for city in all_cities():
-            rows = [row for name in city.names for row in in_city.get((name, city.country), ())]
-            for name in city.names | city.spellings if rows else ():
-                rows_of[name] += [row for row in rows if row not in rows_of[name]]
+            there = {row for name in city.names for row in in_city.get((name, city.country), ())}
+            for name in city.names | city.spellings if there else ():
+                rows_of[name].update(there)
         return rows_of
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from popsim.scenario.bundled import bundled_file
 from popsim.scenario.errors import InputError, Problem
 from popsim.scenario.files import read_text
+from popsim.scenario.foreign import HEAD, recognised
 from popsim.scenario.text import quoted
 
 MAX_BYTES = 50_000_000
@@ -73,9 +74,9 @@ class Table:
     path: Path
     columns: tuple[str, ...]
     problems: list[Problem] = field(default_factory=list)
-    seen: dict[str, dict[str, int]] = field(
-        default_factory=dict
-    )  # by column: values, and in which line
+    head: str = ""  # how the file begins
+    seen: dict[str, dict[str, int]] = field(default_factory=dict)
+    """By column: values, and in which line each was first."""
 
     def __iter__(self) -> Iterator[Row]:
         """Yield all rows, and at the end raise what was found wrong with them.
@@ -110,6 +111,7 @@ class Table:
     def _lines(self) -> Iterator[tuple[int, str]]:
         """Yield number and text of every line that is neither empty nor a comment."""
         text = read_text(self.path, MAX_BYTES, "a CSV file")
+        self.head = text[:HEAD]
         start = number = 0
         while start < len(text):
             end = text.find("\n", start)
@@ -128,7 +130,11 @@ class Table:
             if header.count(column) != 1:
                 is_there = "there twice" if column in header else "missing"
                 message = f"the column {quoted(column)} is {is_there}"
-                self.problem(line, message, f"expected {', '.join(self.columns)}")
+                foreign = recognised(self.head)
+                if foreign is not None:
+                    message = f"this is {foreign.name}, and no table of places"
+                hint = f"expected {', '.join(self.columns)}"
+                self.problem(line if foreign is None else None, message, hint)
                 raise InputError(self.problems)
         return header
 

@@ -117,6 +117,7 @@ def test_suggestions_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         return []
 
     monkeypatch.setattr(errors, "get_close_matches", none)
+    monkeypatch.setattr("popsim.world.cities.get_close_matches", none)
     path = tmp_path / "it.yaml"
     path.write_text(SCENARIOS["unknown_cities"](2_000), encoding="utf-8")
     with pytest.raises(popsim.InputError) as caught:
