@@ -12,14 +12,15 @@ from popsim.engine import draws
 from popsim.engine import layout as lay
 from popsim.engine.arrays import Floats, Ints, Records, records
 from popsim.engine.handler import handler_program
+from popsim.engine.handshakes import connection_rules, loss_laws
 from popsim.engine.kv import kv_inputs
 from popsim.engine.kv_layout import TRACE_DTYPE
 from popsim.engine.layout import Inputs, Rules
 from popsim.engine.limits import check_limits, expected_requests, largest_surge
-from popsim.engine.network import Paths, connection_rules, lay_paths
+from popsim.engine.network import Paths, lay_paths
 from popsim.engine.object_places import ObjectPlaces
 from popsim.engine.objects import message_rate_per_s, object_inputs
-from popsim.engine.tables import alias_table, quantile_table
+from popsim.engine.tables import alias_table, quantile_table, stacked
 from popsim.engine.traces import KeyTrace, read_trace, trace_rows
 from popsim.models.arrivals import hourly_profile
 from popsim.models.cold_start.rules import PoolRules
@@ -195,15 +196,13 @@ def _fixed_laws(
         gap = parse_law({"exponential": {"mean": f"{1e3 / candidates_per_s!r}ms"}})
     dns = connection.dns
     hit, miss = (NOTHING, NOTHING) if isinstance(dns, str) else (dns.hit, dns.miss)
-    connect_loss, tls_loss = _loss_laws(connection.loss)
     return [
         gap,
         _jitter(scenario),
         hit,
         miss,
         spec.termination.time,
-        connect_loss,
-        tls_loss,
+        *loss_laws(connection),
         spec.front_door,
         pool.placement,
         pool.code_fetch,
@@ -219,32 +218,15 @@ def _jitter(scenario: Scenario) -> Law:
     return measured_jitter() if jitter == "measured" else NOTHING
 
 
-def _loss_laws(loss: float) -> tuple[Law, Law]:
-    """Return what lost packets add to connect and TLS: k losses in a row cost RTO * (2**k - 1).
-
-    Initial time-out 1 s (RFC 6298, section 2, 2011); on an open connection
-    ASSUMPTION: 200 ms, Linux's smallest time-out.
-    """
-    if loss <= 0.0:
-        return NOTHING, NOTHING
-    weights = [(1.0 - loss) * loss**k for k in range(8)]
-    laws = []
-    for timeout_ms in (1_000, 200):
-        values = [f"{timeout_ms * (2**k - 1)}ms" for k in range(8)]
-        laws.append(parse_law({"choices": {"values": values, "weights": weights}}))
-    return laws[0], laws[1]
-
-
 def _tables(platform: str, laws: list[Law]) -> dict[str, Any]:
     """Return the tables of all laws; raises InputError if a model of one's own has one that reaches too far."""
-    rows = np.stack([quantile_table(law).reshape(-1) for law in laws])
-    if (most := float(rows.max())) >= LONGEST_MS:
+    tables, pieces = stacked([quantile_table(law) for law in laws])
+    if (most := max(float(tables.max()), float(pieces.low.max()))) >= LONGEST_MS:
         message = (
             f"a law of its models has times of {most:.2g} ms, and none may reach {LONGEST_TIME}"
         )
         raise InputError([Problem(None, None, None, ("platforms", platform), message)])
-    is_step = np.array([int(law.is_step) for law in laws], dtype=np.int64)
-    return {"tables": rows, "is_step": is_step}
+    return {"tables": tables, "pieces": pieces}
 
 
 def _probes(scenario: Scenario, key: int, clients: int) -> dict[str, Any]:

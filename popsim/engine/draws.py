@@ -113,6 +113,12 @@ def uniform(word: int) -> float:
 OCTAVES = 53  # tail probabilities from 2**-54 to 1/2
 NODES_PER_OCTAVE = 64
 NODES = OCTAVES * NODES_PER_OCTAVE + 1  # one table side, lower or upper tail
+COUNT_BITS = 24  # of the number of pieces, in the code of a cell that is in pieces
+
+
+def tail_probability(word: int) -> float:
+    """Return the tail probability in (0, 1/2) of a word, whichever the side."""
+    return (((word & (MASK64 >> 1)) >> 11) + 0.5) * 2.0**-53
 
 
 def tail(word: int) -> tuple[int, int, float]:
@@ -122,8 +128,7 @@ def tail(word: int) -> tuple[int, int, float]:
     p = (k + 1/2) * 2**-53 in (0, 1/2). Node and fraction place p among nodes that are 64 to the octave
     and linear within it; all operations are exact in binary floating point.
     """
-    probability = (((word & (MASK64 >> 1)) >> 11) + 0.5) * 2.0**-53
-    mantissa, exponent = frexp(probability)
+    mantissa, exponent = frexp(tail_probability(word))
     position = (mantissa * 2.0 - 1.0) * NODES_PER_OCTAVE
     cell = int(position)
     return word >> 63, (exponent + OCTAVES) * NODES_PER_OCTAVE + cell, position - cell

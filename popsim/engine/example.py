@@ -6,24 +6,23 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from popsim.engine import draws
 from popsim.engine import layout as lay
-from popsim.engine.arrays import Floats, Records, records
+from popsim.engine.arrays import Records, records
 from popsim.engine.layout import Inputs, Rules
+from popsim.engine.tables import QuantileTable, constant_table, stacked
 
 
 def single_site(
-    rules: Rules, laws: Mapping[int, Floats], service: Floats, *, key: int = 1
+    rules: Rules, laws: Mapping[int, QuantileTable], service: QuantileTable, *, key: int = 1
 ) -> Inputs:
     """Return inputs of one client at no distance from one site, whose handler is one CPU step.
 
-    ``laws`` maps table numbers (``layout.T_GAP``, ...) to quantile tables of shape (2, NODES), ``service`` is
-    the CPU step's; tables left out are zero.
+    ``laws`` maps table numbers (``layout.T_GAP``, ...) to quantile tables, ``service`` is the CPU step's; tables
+    left out are zero.
     """
-    tables = np.zeros((lay.T_ACCESS + 2, 2 * draws.NODES))
-    for table, law in laws.items():
-        tables[table] = law.reshape(-1)
-    tables[lay.T_ACCESS + 1] = service.reshape(-1)
+    nothing = constant_table(0.0)
+    rows = [laws.get(table, nothing) for table in range(lay.T_ACCESS + 1)]
+    tables, pieces = stacked([*rows, service])
     steps = records(lay.STEP_DTYPE, 2)
     steps.kind = [lay.CPU, lay.END]
     steps.table[0] = lay.T_ACCESS + 1
@@ -31,7 +30,7 @@ def single_site(
         key=key,
         rules=rules,
         tables=tables,
-        is_step=np.zeros(len(tables), np.int64),
+        pieces=pieces,
         clients=_only(lay.CLIENT_DTYPE),
         routes=_only(lay.ROUTE_DTYPE),
         route_count=1,
@@ -52,8 +51,8 @@ def single_site(
 
 def tiny_inputs() -> Inputs:
     """Return inputs that end after a handful of requests."""
-    gap = np.full((2, draws.NODES), 1.0)
-    return single_site(Rules(duration=10.0, warmup=0.0), {lay.T_GAP: gap}, np.zeros_like(gap))
+    rules = Rules(duration=10.0, warmup=0.0)
+    return single_site(rules, {lay.T_GAP: constant_table(1.0)}, constant_table(0.0))
 
 
 def _only(dtype: np.dtype[np.void]) -> Records:

@@ -82,6 +82,8 @@ CLIENT_DTYPE = np.dtype(
 ROUTE_DTYPE = np.dtype([("site", "i8"), ("cumulative", "f8"), ("rtt", "f8")])  # [client, candidate]
 UPSTREAM_DTYPE = np.dtype([("site", "i8"), ("rtt", "f8")])  # [ingress, candidate]; site -1 = none
 CHOICE_DTYPE = np.dtype([("threshold", "f8"), ("alias", "i8")])  # an alias table
+# A straight piece of a quantile function, between two tail probabilities
+PIECE_DTYPE = np.dtype([("end", "f8"), ("start", "f8"), ("low", "f8"), ("slope", "f8")])
 
 
 @dataclass(frozen=True)
@@ -134,9 +136,10 @@ class Rules:
 IDLE_LAW, IDLE_CONSTANT, IDLE_NEVER, IDLE_DESTROY = 0, 1, 2, 3
 
 # Fixed rows of the quantile tables; access networks follow, then handler steps
-T_GAP, T_JITTER, T_DNS_HIT, T_DNS_MISS, T_TLS_TIME, T_CONNECT_LOSS, T_TLS_LOSS = 0, 1, 2, 3, 4, 5, 6
-T_FRONT_DOOR, T_PLACEMENT, T_CODE_FETCH, T_INIT, T_IDLE = 7, 8, 9, 10, 11
-T_ACCESS = 12
+T_GAP, T_JITTER, T_DNS_HIT, T_DNS_MISS, T_TLS_TIME = 0, 1, 2, 3, 4
+T_CONNECT_LOSS, T_FULL_LOSS, T_RESUMED_LOSS = 5, 6, 7  # of handshakes' packets
+T_FRONT_DOOR, T_PLACEMENT, T_CODE_FETCH, T_INIT, T_IDLE = 8, 9, 10, 11, 12
+T_ACCESS = 13
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,8 +152,7 @@ class Inputs:
 
     key: int  # generator key of this run
     rules: Rules
-    tables: Floats  # [T, 2 * draws.NODES]
-    is_step: Ints  # [T]
+    tables: Floats  # [T, 2 * draws.NODES], see tables.QuantileTable
     clients: Records  # [C]
     routes: Records  # [C * R]
     route_count: int  # R
@@ -166,6 +168,7 @@ class Inputs:
     probe_client: Ints  # [C] whose phase it is
     site_count: int
     country_count: int
+    pieces: Records = field(default_factory=lambda: records(PIECE_DTYPE, 1))  # of the tables' cells
     branches: Records = field(default_factory=lambda: records(BRANCH_DTYPE, 1))  # of CHOOSE steps
     trace: Records = field(default_factory=lambda: records(TRACE_DTYPE, 1))  # a key trace's rows
     kv: KvInputs = field(default_factory=KvInputs)

@@ -1,4 +1,4 @@
-"""Lay a platform's paths: client to ingress, ingress to compute, compute to origin; and count round trips."""
+"""Lay a platform's paths: client to ingress, ingress to compute, compute to origin."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from popsim.models.routing.table import check_table
 from popsim.scenario.errors import InputError, Problem
 from popsim.scenario.schema import PlatformSpec, Scenario
 from popsim.scenario.text import quoted
-from popsim.scenario.workload import WorkloadSpec
 from popsim.world.clients import Clients, load_clients
 from popsim.world.distances import distances, latency_graph
 from popsim.world.latency import LatencyGraph
@@ -32,7 +31,6 @@ from popsim.world.residuals import residual_rtt
 from popsim.world.sites import Sites, load_sites
 
 UPSTREAM_CANDIDATES = 4  # compute sites an ingress may fall back to, nearest first
-INITIAL_WINDOW_BYTES = 14_600  # ten segments of 1,460 bytes, RFC 6928 (2013)
 
 
 @dataclass(frozen=True, eq=False)
@@ -277,42 +275,3 @@ def _upstreams(
                 upstreams["site"][first + place] = sites.index(compute.ids[column])
                 upstreams["rtt"][first + place] = 0.0 if same else rtt[row, column]
     return upstreams, count
-
-
-def connection_rules(workload: WorkloadSpec, spec: PlatformSpec) -> dict[str, Any]:
-    """Count the round trips of connecting (RFC 8446 for TLS 1.3, RFC 5246 for 1.2, RFC 9000 for QUIC).
-
-    TCP takes one; a full TLS 1.2 handshake two, resumed one; TLS 1.3 one, resumed one, or none with
-    early data. QUIC has TLS 1.3 inside and no round trip of its own.
-    """
-    connection, termination = workload.connection, spec.termination
-    full, resumed = {"none": (0, 0), "1.2": (2, 1), "1.3": (1, 1)}[connection.tls]
-    if connection.zero_rtt:
-        resumed = 0
-    dns = connection.dns
-    return {
-        "reuse": {"never": 0.0, "always": 1.0}.get(str(connection.reuse), connection.reuse),
-        "connect_round_trips": 0 if connection.protocol == "h3" else 1,
-        "tls_full_round_trips": full,
-        "tls_resumed_round_trips": resumed,
-        "resumption": connection.resumption,
-        "slow_start_round_trips": slow_start_round_trips(workload.response_size),
-        "tcp_at_compute": termination.tcp == "compute",
-        "tls_at_compute": termination.tls == "compute",
-        "dns": lay.DNS_CACHED if isinstance(dns, str) else lay.DNS_TTL,
-        "dns_ttl": 0.0 if isinstance(dns, str) else dns.ttl,
-        "loss": connection.loss > 0.0,
-    }
-
-
-def slow_start_round_trips(size_bytes: float) -> int:
-    """Return the extra round trips of a response on a new connection: the window doubles each time.
-
-    ASSUMPTION: a reused connection has grown its window already and needs none.
-    """
-    round_trips, window, sent = 0, INITIAL_WINDOW_BYTES, INITIAL_WINDOW_BYTES
-    while sent < size_bytes:
-        window *= 2
-        sent += window
-        round_trips += 1
-    return round_trips

@@ -31,9 +31,8 @@ from popsim.engine.outputs import PlatformRun, SparseHist
 from popsim.engine.recorder import Books, HistogramRows
 from popsim.engine.rehearsal import Ask, asking, with_known_homes
 from popsim.engine.sums import exact
-from popsim.engine.tables import quantile, quantile_table
+from popsim.engine.tables import QuantileTable, quantile, quantile_table
 from popsim.scenario.errors import RunError
-from popsim.scenario.laws import Law
 from popsim.scenario.schema import EventSpec, Scenario
 
 
@@ -201,7 +200,7 @@ def _site_outages(
             site,
             event.at,
             event.lasting,
-            _convergence(scenario.network.convergence, convergence, key, number, place),
+            _convergence(convergence, key, number, place),
             watches[site],
         )
         for place, site in enumerate(sites)
@@ -209,12 +208,10 @@ def _site_outages(
     ]
 
 
-def _convergence(
-    law: Law, table: np.ndarray, key: int, event: int, place: int
-) -> tuple[float, float]:
+def _convergence(table: QuantileTable, key: int, event: int, place: int) -> tuple[float, float]:
     """Draw how long routing takes to notice a site's failure, and its return."""
     words = draws.words(key, draws.CONVERGENCE, event, place)
-    noticed, welcomed = (quantile(table, law.is_step, word) for word in words)
+    noticed, welcomed = (quantile(table, word) for word in words)
     return noticed, welcomed
 
 

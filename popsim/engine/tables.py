@@ -2,36 +2,63 @@
 
 A quantile table has two sides (lower and upper tail), each with 64 nodes per octave of tail probability
 from 2**-54 to 1/2. Linear interpolation between nodes keeps smooth laws within 3e-5 of the true quantile
-down to probabilities of 1e-16. Step laws (integers, atoms) are not interpolated.
+down to probabilities of 1e-16. A cell between two nodes in which a law jumps or bends (atoms, gaps, ends of a part,
+measured percentiles) is cut there into pieces: so the probability of an atom is exact, to 2**-53, and no draw lies
+between two values of which the law has none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from popsim.engine.draws import NODES, NODES_PER_OCTAVE, OCTAVES, tail, uniform
+from popsim.engine.arrays import Records, records
+from popsim.engine.draws import (
+    COUNT_BITS,
+    NODES,
+    NODES_PER_OCTAVE,
+    OCTAVES,
+    tail,
+    tail_probability,
+    uniform,
+)
+from popsim.engine.layout import PIECE_DTYPE
 from popsim.scenario.laws import Law
 
 Floats = NDArray[np.float64]
 
-MOST_REMEMBERED = 300  # tables of 55 KB
-_remembered: dict[Hashable, Floats] = {}
+MOST_REMEMBERED = 300  # tables of 110 KB, as a rule
+STRAIGHT, MOST_HALVINGS = 3e-5, 24  # of the value, as between the nodes of smooth laws; of a piece
+INSIDE = 1e-6  # of a piece's length: its ends are asked for so far within, where no rounding reaches over the jump
+_remembered: dict[Hashable, QuantileTable] = {}
 
 
-def node_probabilities(*, midpoints: bool) -> Floats:
-    """Return the tail probability of each node, shape (NODES,); of each cell's middle if ``midpoints``."""
+@dataclass(frozen=True, eq=False)
+class QuantileTable:
+    """A law's quantiles; not to be written to.
+
+    ``nodes`` are ms, first the lower, then the upper tail; one below 0 says that the cell that begins there is in pieces:
+    -(first piece * 2**COUNT_BITS + how many). The law's value at such a node is where the first piece begins.
+    """
+
+    nodes: Floats  # [2, NODES]
+    pieces: Records  # PIECE_DTYPE
+
+
+def node_probabilities() -> Floats:
+    """Return the tail probability of each node, shape (NODES,)."""
     index = np.arange(NODES)
     octave = index // NODES_PER_OCTAVE
-    within = (index % NODES_PER_OCTAVE + (0.5 if midpoints else 0.0)) / NODES_PER_OCTAVE
+    within = (index % NODES_PER_OCTAVE) / NODES_PER_OCTAVE
     return np.asarray(np.minimum((1.0 + within) * np.exp2(octave - float(OCTAVES + 1)), 0.5))
 
 
-def quantile_table(law: Law) -> Floats:
-    """Tabulate ``law``: shape (2, NODES), first the lower, then the upper tail; not to be written to.
+def quantile_table(law: Law) -> QuantileTable:
+    """Tabulate ``law``.
 
     Replications and platforms share most of their laws: tables are remembered, because bisecting a mixture takes
     longer than a small run.
@@ -47,6 +74,11 @@ def quantile_table(law: Law) -> Floats:
     return _remembered[key]
 
 
+def constant_table(value: float) -> QuantileTable:
+    """Return the table of a law with one value."""
+    return QuantileTable(np.full((2, NODES), value), records(PIECE_DTYPE, 0))
+
+
 def _content(value: Any) -> Hashable:
     """Return all that determines a law: its class, not only that one's name, and its parameters."""
     if isinstance(value, Law):
@@ -58,23 +90,105 @@ def _content(value: Any) -> Hashable:
     return repr(value) if isinstance(value, dict) else value
 
 
-def _tabulate(law: Law) -> Floats:
-    probabilities = node_probabilities(midpoints=law.is_step)
-    table = np.stack([law.quantile_lower(probabilities), law.quantile_upper(probabilities)])
-    if not np.all(np.isfinite(table)) or table.min() < 0.0:
+def _tabulate(law: Law) -> QuantileTable:
+    at = node_probabilities()
+    nodes = np.stack([law.quantile_lower(at), law.quantile_upper(at)])
+    if not np.all(np.isfinite(nodes)) or nodes.min() < 0.0:
         raise ValueError(f"{law!r} has negative or unbounded quantiles; expected values from 0 up")
-    table = np.ascontiguousarray(table, dtype=np.float64)
-    table.flags.writeable = False
-    return table
+    nodes = np.ascontiguousarray(nodes, dtype=np.float64)
+    sides, first = [], 0
+    for side, quantiles in enumerate((law.quantile_lower, law.quantile_upper)):
+        sides.append(_cut(nodes[side], law.breaks()[side], quantiles, first))
+        first += len(sides[-1])
+    pieces = np.concatenate(sides).view(np.recarray)
+    for array in (nodes, pieces):
+        array.flags.writeable = False
+    return QuantileTable(nodes, pieces)
 
 
-def quantile(table: Sequence[Floats] | Floats, is_step: bool, word: int) -> float:
-    """Look one word up in a table of :func:`quantile_table`."""
+def _cut(
+    nodes: Floats, breaks: Floats, quantiles: Callable[[Floats], Floats], first: int
+) -> Records:
+    """Cut the cells of one side at ``breaks`` (tail probabilities); return the pieces, the first being number ``first``.
+
+    A cell includes its upper end: a law that jumps at a node is cut below it.
+    """
+    at = node_probabilities()
+    breaks = np.unique(breaks[(breaks > at[0]) & (breaks <= at[-1])])
+    if not len(breaks):
+        return records(PIECE_DTYPE, 0)
+    is_cut = np.zeros(NODES, dtype=np.bool_)
+    is_cut[np.searchsorted(at, breaks) - 1] = True
+    edges = np.unique(np.concatenate([at, breaks]))
+    chosen = is_cut[np.searchsorted(at, edges[:-1], side="right") - 1]
+    pieces = _straightened(edges[:-1][chosen], edges[1:][chosen], quantiles)
+    cells, counts = np.unique(
+        np.searchsorted(at, pieces.start, side="right") - 1, return_counts=True
+    )
+    begins = first + np.cumsum(counts) - counts
+    # a whole cell that begins at a jump begins with the value beyond it
+    after = np.flatnonzero(np.isin(at[:-1], breaks) & ~is_cut[:-1])
+    nodes[after] = quantiles(at[after] * (1.0 + INSIDE / NODES_PER_OCTAVE / 2.0))
+    nodes[cells] = -(begins * float(1 << COUNT_BITS) + counts)
+    return pieces
+
+
+def _straightened(start: Floats, end: Floats, quantiles: Callable[[Floats], Floats]) -> Records:
+    """Return pieces, halved until each is straight: beside a jump the quantiles of the next part may begin steeply."""
+    done = []
+    for _ in range(MOST_HALVINGS):
+        pieces, middle = _pieces(start, end, quantiles), (start + end) / 2.0
+        between, true = pieces.low + (middle - start) * pieces.slope, quantiles(middle)
+        is_bent = (np.abs(between - true) > STRAIGHT * true) & (pieces.slope != 0.0)
+        done.append(pieces[~is_bent])
+        if not is_bent.any():
+            break
+        start, middle, end = start[is_bent], middle[is_bent], end[is_bent]
+        start, end = np.concatenate([start, middle]), np.concatenate([middle, end])
+    else:
+        done.append(_pieces(start, end, quantiles))
+    found = np.concatenate(done)
+    return found[np.argsort(found["start"])].view(np.recarray)
+
+
+def _pieces(start: Floats, end: Floats, quantiles: Callable[[Floats], Floats]) -> Records:
+    """Return the straight pieces of a law between ``start`` and ``end``."""
+    length = end - start
+    low_at, high_at = start + length * INSIDE, end - length * INSIDE
+    low, high = quantiles(low_at), quantiles(high_at)
+    is_flat = (low == high) | (high_at <= low_at)
+    slope = np.where(is_flat, 0.0, (high - low) / np.where(is_flat, 1.0, high_at - low_at))
+    low = np.maximum(low - slope * (low_at - start), 0.0)
+    pieces = records(PIECE_DTYPE, len(start))
+    pieces.start, pieces.end, pieces.low = start, end, low
+    pieces.slope = np.maximum(slope, -low / length * (1.0 - 1e-15))  # nor may rounding go below 0
+    return pieces
+
+
+def stacked(tables: Sequence[QuantileTable]) -> tuple[Floats, Records]:
+    """Return the tables as rows of one array [T, 2 * NODES], and their pieces in one."""
+    rows = np.stack([table.nodes.reshape(-1) for table in tables])
+    first = 0
+    for row, table in zip(rows, tables, strict=True):
+        row[row < 0.0] -= first * float(1 << COUNT_BITS)
+        first += len(table.pieces)
+    pieces = np.concatenate([*(table.pieces for table in tables), records(PIECE_DTYPE, 1)])
+    return rows, pieces.view(np.recarray)
+
+
+def quantile(table: QuantileTable, word: int) -> float:
+    """Look one word up in a table (rule 9)."""
     side, node, fraction = tail(word)
-    low = float(table[side][node])
-    if is_step:
-        return low
-    return low + (float(table[side][node + 1]) - low) * fraction
+    low, high = table.nodes[side, node : node + 2].tolist()
+    if low < 0.0:
+        code, probability = int(-low), tail_probability(word)
+        first = code >> COUNT_BITS
+        ends = table.pieces.end[first : first + (code & ((1 << COUNT_BITS) - 1))]
+        piece = table.pieces[first + int(np.searchsorted(ends, probability, side="right"))]
+        return float(piece.low + (probability - piece.start) * piece.slope)
+    if high < 0.0:
+        high = float(table.pieces.low[int(-high) >> COUNT_BITS])
+    return float(low + (high - low) * fraction)
 
 
 def alias_table(weights: NDArray[np.float64]) -> tuple[Floats, NDArray[np.int64]]:

@@ -82,7 +82,11 @@ def _of_data(value: Schema) -> dict[str, Schema]:
             "additionalProperties": False,
             "minProperties": 2,
         },
-        "sample": {"description": "Measured values, interpolated.", **values, "minItems": 2},
+        "sample": {
+            "description": "Measured values, each as likely as any other; nothing between them is drawn.",
+            **values,
+            "minItems": 2,
+        },
     }
 
 

@@ -1,7 +1,8 @@
 """Distributions of durations, as written in YAML; each knows its quantiles, mean and distribution function.
 
 A law answers quantiles by tail probability, so that both tails stay accurate:
-``quantile_lower(p)`` is the value at CDF = p, ``quantile_upper(p)`` the value at CDF = 1 - p, p in (0, 1/2].
+``quantile_lower(p)`` is the value at CDF = p, ``quantile_upper(p)`` the value at CDF = 1 - p, p in (0, 1/2]. Where its
+distribution function jumps or bends, a law says so by ``marks``: tables are cut there.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +28,6 @@ RAREST = np.array([2.0**-54])  # tail probability at the end of the engines' tab
 class Law(ABC):
     """A distribution of non-negative values in ms."""
 
-    is_step: ClassVar[bool] = False
-
     @abstractmethod
     def quantile_lower(self, p: Floats) -> Floats:
         """Return the value at CDF = p, p in (0, 1/2]."""
@@ -44,6 +43,24 @@ class Law(ABC):
     def sf(self, x: Floats) -> Floats:
         """Return P(X > x)."""
         return 1.0 - self.cdf(x)
+
+    def cdf_before(self, x: Floats) -> Floats:
+        """Return P(X < x)."""
+        return self.cdf(x)
+
+    def sf_before(self, x: Floats) -> Floats:
+        """Return P(X >= x)."""
+        return self.sf(x)
+
+    def marks(self) -> Floats:
+        """Return the values, ascending, at which P(X <= x) jumps or bends; smooth laws have none."""
+        return np.zeros(0)
+
+    def breaks(self) -> tuple[Floats, Floats]:
+        """Return the tail probabilities at which the quantiles of either side jump or bend: the lower side, the upper."""
+        at = self.marks()
+        lower, upper = (self.cdf_before(at), self.cdf(at)), (self.sf(at), self.sf_before(at))
+        return np.concatenate(lower), np.concatenate(upper)
 
     @abstractmethod
     def mean(self) -> float:
@@ -210,4 +227,9 @@ def duration(name: str, key: str, value: object, *, positive: bool = False) -> f
 def _load() -> None:
     """Import the modules that register forms."""
     if "constant" not in _FORMS:
-        from popsim.scenario import laws_composed, laws_continuous, laws_step  # noqa: F401
+        from popsim.scenario import (  # noqa: F401
+            laws_composed,
+            laws_continuous,
+            laws_percentiles,
+            laws_step,
+        )

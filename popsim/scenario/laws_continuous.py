@@ -168,6 +168,24 @@ class Uniform(Law):
             return np.asarray(np.asarray(x) >= self.low, dtype=np.float64)
         return np.clip((x - self.low) / (self.high - self.low), 0.0, 1.0)
 
+    def sf(self, x: Floats) -> Floats:
+        """Return the share of the interval beyond x."""
+        if self.high == self.low:
+            return np.asarray(np.asarray(x) < self.low, dtype=np.float64)
+        return np.clip((self.high - x) / (self.high - self.low), 0.0, 1.0)
+
+    def cdf_before(self, x: Floats) -> Floats:
+        """Return P(X < x), which is another if there is one value alone."""
+        return np.asarray(x > self.low, np.float64) if self.high == self.low else self.cdf(x)
+
+    def sf_before(self, x: Floats) -> Floats:
+        """Return P(X >= x), which is another if there is one value alone."""
+        return np.asarray(x <= self.low, np.float64) if self.high == self.low else self.sf(x)
+
+    def marks(self) -> Floats:
+        """Return both ends."""
+        return np.unique([self.low, self.high])
+
     def mean(self) -> float:
         """Return the middle."""
         return (self.low + self.high) / 2

@@ -1,4 +1,4 @@
-"""Laws of a few values: constant, integers, choices. Their quantiles are steps and never interpolated."""
+"""Laws of a few values: constant, integers, choices, samples. No other value is ever drawn."""
 
 from __future__ import annotations
 
@@ -29,6 +29,18 @@ class Constant(Law):
         """Return 1 from the value on."""
         return np.asarray(np.asarray(x) >= self.value, dtype=np.float64)
 
+    def cdf_before(self, x: Floats) -> Floats:
+        """Return 1 beyond the value."""
+        return np.asarray(np.asarray(x) > self.value, dtype=np.float64)
+
+    def sf_before(self, x: Floats) -> Floats:
+        """Return 1 up to the value."""
+        return np.asarray(np.asarray(x) <= self.value, dtype=np.float64)
+
+    def marks(self) -> Floats:
+        """Return the value."""
+        return np.array([self.value])
+
     def mean(self) -> float:
         """Return the value."""
         return self.value
@@ -49,16 +61,14 @@ class Constant(Law):
 class Choices(Law):
     """A few values in ms with weights."""
 
-    is_step = True
-
     def __init__(
         self, values: Floats, weights: Floats, yaml_form: dict[str, Any] | None = None
     ) -> None:
         order = np.argsort(values, kind="stable")
         self.values = np.asarray(values, dtype=np.float64)[order]
         self.weights = np.asarray(weights, dtype=np.float64)[order]
-        self._cumulative = np.cumsum(self.weights) / self.weights.sum()
-        self._survival = np.cumsum(self.weights[::-1])[::-1] / self.weights.sum()  # P(X >= value)
+        below, above = np.cumsum(self.weights), np.cumsum(self.weights[::-1])[::-1]
+        self._cumulative, self._survival = below / below[-1], above / above[0]  # P(X <=), P(X >=)
         self._yaml_form = yaml_form
 
     def quantile_lower(self, p: Floats) -> Floats:
@@ -73,8 +83,23 @@ class Choices(Law):
 
     def cdf(self, x: Floats) -> Floats:
         """Return P(X <= x)."""
-        index = np.searchsorted(self.values, x, side="right")
-        return np.concatenate([[0.0], self._cumulative])[index]
+        return np.append(0.0, self._cumulative)[np.searchsorted(self.values, x, side="right")]
+
+    def cdf_before(self, x: Floats) -> Floats:
+        """Return P(X < x)."""
+        return np.append(0.0, self._cumulative)[np.searchsorted(self.values, x, side="left")]
+
+    def sf(self, x: Floats) -> Floats:
+        """Return P(X > x)."""
+        return np.append(self._survival, 0.0)[np.searchsorted(self.values, x, side="right")]
+
+    def sf_before(self, x: Floats) -> Floats:
+        """Return P(X >= x)."""
+        return np.append(self._survival, 0.0)[np.searchsorted(self.values, x, side="left")]
+
+    def marks(self) -> Floats:
+        """Return the values."""
+        return np.unique(self.values)
 
     def mean(self) -> float:
         """Return the weighted mean."""
@@ -135,3 +160,16 @@ def _choices(parameters: Mapping[str, Any]) -> Law:
         raise ValueError("choices: one weight must be above 0")
     times = [duration("choices", "values", value) for value in values]
     return Choices(np.array(times), np.array(checked))
+
+
+@form("sample")
+def _sample(parameters: Mapping[str, Any]) -> Law:
+    values = parameters[""]
+    if not isinstance(values, list) or not 2 <= len(values) <= MAX_VALUES:
+        raise ValueError(
+            f"sample: expected a list of 2 to {MAX_VALUES} durations, got {quoted(values)}"
+        )
+    times, counts = np.unique(
+        [duration("sample", "value", value) for value in values], return_counts=True
+    )
+    return Choices(times, counts.astype(np.float64), {"sample": list(values)})

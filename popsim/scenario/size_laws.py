@@ -20,7 +20,6 @@ class Capped(Law):
 
     def __init__(self, law: Law, most: int) -> None:
         self.law, self.most = law, float(most)
-        self.is_step = law.is_step  # type: ignore[misc]
 
     def quantile_lower(self, p: Floats) -> Floats:
         """Return the value at CDF = p."""
@@ -33,6 +32,27 @@ class Capped(Law):
     def cdf(self, x: Floats) -> Floats:
         """Return P(X <= x)."""
         return np.where(np.asarray(x) >= self.most, 1.0, self.law.cdf(x))
+
+    def cdf_before(self, x: Floats) -> Floats:
+        """Return P(X < x)."""
+        return np.where(np.asarray(x) > self.most, 1.0, self.law.cdf_before(x))
+
+    def sf(self, x: Floats) -> Floats:
+        """Return P(X > x)."""
+        return np.where(np.asarray(x) >= self.most, 0.0, self.law.sf(x))
+
+    def sf_before(self, x: Floats) -> Floats:
+        """Return P(X >= x)."""
+        return np.where(np.asarray(x) > self.most, 0.0, self.law.sf_before(x))
+
+    def marks(self) -> Floats:
+        """Return the law's values up to the cap, and that."""
+        below = self.law.marks()
+        return np.append(below[below < self.most], self.most)
+
+    def maximum(self) -> float:
+        """Return the cap, or less."""
+        return min(self.law.maximum(), self.most)
 
     def mean(self) -> float:
         """Return the mean of the law without its cap, in bytes."""

@@ -153,7 +153,7 @@ class ConnectionSpec(Spec):
     reuse: Annotated[Any, word_or_share("never", "always")] = "never"
     """Share of requests that find an open connection: no DNS, TCP, TLS, slow start."""
     protocol: Literal["h1", "h2", "h3"] = "h2"
-    """``h3`` has no TCP round trip and needs TLS 1.3; ``h1`` and ``h2`` are the same here."""
+    """``h3`` (QUIC) has no TCP round trip and needs TLS 1.3; ``h1`` and ``h2`` are the same here."""
     tls: Version = "1.3"
     """1.3: one round trip; 1.2: two, one if resumed; ``none``: none."""
     resumption: Share = 0.0
@@ -166,7 +166,7 @@ class ConnectionSpec(Spec):
     ] = "cached"
     """``cached`` costs nothing; else a resolver with a cache."""
     loss: Annotated[Share, Field(lt=1.0)] = 0.0
-    """Share of handshake packets that are lost; each loss costs a time-out."""
+    """Share of handshake packets that are lost: a time-out of 1 s, or 200 ms for TLS over TCP, doubling each time."""
 
     @model_validator(mode="after")
     def _protocols_fit(self) -> ConnectionSpec:

@@ -145,6 +145,7 @@ class _Check:
             with self.problems.at(*path):
                 with_hosts = self.scenario.workload.uses_objects
                 self.sites[name] = select_sites(spec, with_hosts=with_hosts)[0]
+        self._termination(path, spec)
         routing: Key = (*path, "ingress", "routing")
         is_right = self.problems.of_model("routing", spec.ingress.routing, routing)
         if is_right and name in self.sites and self.clients is not None:
@@ -155,6 +156,15 @@ class _Check:
         if self.problems.of_model("cold_start", spec.runtime, (*path, "runtime")):
             with self.problems.at(*path, "runtime"):
                 resolve("cold_start", spec.runtime).rules(spec.memory)
+
+    def _termination(self, path: Key, spec: PlatformSpec) -> None:
+        """QUIC has one handshake, which ends at one place."""
+        ends = spec.termination
+        if self.scenario.workload.connection.protocol != "h3" or ends.tcp == ends.tls:
+            return
+        message = f"with protocol: h3 TCP and TLS are one handshake, which cannot end at {ends.tcp} and {ends.tls}"
+        hint = "give tcp and tls the same place, or choose protocol: h2"
+        self.problems.add((*path, "termination"), message, hint)
 
     def _try_routing(self, spec: PlatformSpec, clients: Clients) -> None:
         """Ask the routing model about one client, so that it can refuse its parameters."""

@@ -15,9 +15,9 @@ from generate_objects import with_objects
 
 from popsim.engine import draws
 from popsim.engine import layout as lay
-from popsim.engine.arrays import Floats, Records, records
+from popsim.engine.arrays import Records, records
 from popsim.engine.layout import Inputs, Rules
-from popsim.engine.tables import alias_table
+from popsim.engine.tables import QuantileTable, alias_table, constant_table, stacked
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def case(seed: int) -> Case:
     functions, origins = int(rng.integers(1, 4)), int(rng.integers(1, 3))
     networks = int(rng.integers(1, 3))
     law = Laws(rng, ties)
-    tables: list[Floats] = [np.zeros(2 * draws.NODES)] * (lay.T_ACCESS + networks)
+    tables: list[QuantileTable] = [constant_table(0.0)] * (lay.T_ACCESS + networks)
     for table, scale in _SCALES.items():
         tables[table] = law.draw(scale)
     for network in range(networks):
@@ -50,7 +50,6 @@ def case(seed: int) -> Case:
         key=draws.run_key(seed, 0),
         rules=rules,
         tables=np.zeros((0, 0)),  # the key-value store has some, too
-        is_step=np.zeros(0, np.int64),
         clients=_clients(rng, clients),
         branches=branches,
         routes=routes,
@@ -70,8 +69,8 @@ def case(seed: int) -> Case:
     )
     inputs, kv_verbs = with_kv(rng, law, inputs, tables, spaces)
     inputs, object_verbs = with_objects(rng, law, inputs, tables)
-    is_step = np.full(len(tables), int(ties), np.int64)
-    inputs = replace(inputs, tables=np.stack(tables), is_step=is_step)
+    rows, pieces = stacked(tables)
+    inputs = replace(inputs, tables=rows, pieces=pieces)
     verbs = [*_verbs(rng, law, sites, clients), *kv_verbs, *object_verbs]
     verbs.sort(key=lambda verb: verb.time)
     return Case(seed, inputs, tuple(verbs))
@@ -84,7 +83,8 @@ _SCALES = {
     lay.T_DNS_MISS: 12.0,
     lay.T_TLS_TIME: 2.0,
     lay.T_CONNECT_LOSS: 10.0,
-    lay.T_TLS_LOSS: 10.0,
+    lay.T_FULL_LOSS: 10.0,
+    lay.T_RESUMED_LOSS: 5.0,
     lay.T_FRONT_DOOR: 3.0,
     lay.T_PLACEMENT: 6.0,
     lay.T_CODE_FETCH: 6.0,

@@ -12,7 +12,8 @@ from popsim.engine import layout as lay
 from popsim.engine.arrays import Floats, Records, records
 from popsim.engine.kv_layout import KvInputs, KvScalars
 from popsim.engine.layout import Inputs
-from popsim.engine.tables import alias_table
+from popsim.engine.tables import QuantileTable, alias_table, constant_table, quantile_table
+from popsim.scenario.laws import parse_law
 
 DURATION = 400.0  # ms
 COUNTRIES = 3
@@ -45,21 +46,29 @@ class Laws:
     def number(self, scale: float) -> float:
         return float(self.values(1, scale)[0])
 
-    def draw(self, scale: float) -> Floats:
-        """Return a table: uniform integers if tie-heavy, else something skewed; sometimes all zero."""
-        probabilities = np.linspace(0.0, 0.5, draws.NODES)
-        quantile = np.concatenate([probabilities, 1.0 - probabilities])
+    def draw(self, scale: float) -> QuantileTable:
+        """Return a table: a few integers if tie-heavy, else something skewed, or with an atom, gaps and bends."""
         if self.ties:
             top = int(self.rng.integers(1, max(2, round(scale)) + 1))
-            return np.minimum(np.floor(quantile * (top + 1)), top)
-        return scale * quantile**2 * self.rng.uniform(0.2, 2.0)
+            weights = self.rng.integers(1, 7, top + 1).tolist()
+            values = [f"{value}ms" for value in range(top + 1)]
+            return quantile_table(parse_law({"choices": {"values": values, "weights": weights}}))
+        if self.rng.random() < 0.3:
+            steps = np.cumsum(self.rng.exponential(scale / 4.0, 4) * self.rng.integers(0, 2, 4))
+            names = ("p0", f"p{self.rng.integers(20, 45)}", f"p{self.rng.integers(46, 90)}", "p100")
+            points = {name: f"{step!r}ms" for name, step in zip(names, steps.tolist(), strict=True)}
+            return quantile_table(parse_law({"percentiles": points}))
+        probabilities = np.linspace(0.0, 0.5, draws.NODES)
+        quantile = np.stack([probabilities, 1.0 - probabilities])
+        smooth = constant_table(0.0)
+        return replace(smooth, nodes=scale * quantile**2 * self.rng.uniform(0.2, 2.0))
 
 
 KINDS_OF_STEPS = [lay.CPU, lay.SLEEP, lay.FETCH, lay.KV_GET, lay.KV_GET, lay.KV_GET, lay.KV_PUT]
 
 
 def program(
-    rng: np.random.Generator, law: Laws, tables: list[Floats], origins: int, spaces: int
+    rng: np.random.Generator, law: Laws, tables: list[QuantileTable], origins: int, spaces: int
 ) -> tuple[Records, Records]:
     """Return a random program that goes forward, and its branches; half of them use the store."""
     pool = KINDS_OF_STEPS if rng.random() < 0.6 else [lay.CPU, lay.SLEEP, lay.FETCH]
@@ -97,7 +106,7 @@ def program(
 
 
 def with_kv(
-    rng: np.random.Generator, law: Laws, inputs: Inputs, tables: list[Floats], spaces: int
+    rng: np.random.Generator, law: Laws, inputs: Inputs, tables: list[QuantileTable], spaces: int
 ) -> tuple[Inputs, list[Verb]]:
     """Add a key-value store, if the program asks one, and what the control plane does to it."""
     if not np.any(inputs.steps.kind >= lay.KV_GET):
@@ -149,12 +158,12 @@ def with_kv(
 KEYS_OF_TRACE = 4
 
 
-def _add(tables: list[Floats], table: Floats) -> int:
+def _add(tables: list[QuantileTable], table: QuantileTable) -> int:
     tables.append(table)
     return len(tables) - 1
 
 
-def _scalars(rng: np.random.Generator, law: Laws, tables: list[Floats]) -> KvScalars:
+def _scalars(rng: np.random.Generator, law: Laws, tables: list[QuantileTable]) -> KvScalars:
     def pick(*values: float) -> float:
         return values[int(rng.integers(len(values)))]
 
@@ -182,7 +191,7 @@ def _scalars(rng: np.random.Generator, law: Laws, tables: list[Floats]) -> KvSca
 
 
 def _spaces(
-    rng: np.random.Generator, law: Laws, count: int, tables: list[Floats]
+    rng: np.random.Generator, law: Laws, count: int, tables: list[QuantileTable]
 ) -> tuple[Records, Records]:
     spaces = records(kvl.SPACE_DTYPE, count)
     cells = records(kvl.CELL_DTYPE, 2 * count)

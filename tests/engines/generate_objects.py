@@ -12,10 +12,10 @@ from generate_kv import COUNTRIES, DURATION, Laws, Verb
 from popsim.engine import kv_layout as kvl
 from popsim.engine import layout as lay
 from popsim.engine import object_layout as obl
-from popsim.engine.arrays import Floats, Records, records
+from popsim.engine.arrays import Records, records
 from popsim.engine.layout import Inputs
 from popsim.engine.object_layout import ObjectInputs, ObjectScalars
-from popsim.engine.tables import alias_table
+from popsim.engine.tables import QuantileTable, alias_table
 
 ALONE = [lay.CPU, lay.STORAGE_GET, lay.TRANSACTION, lay.STORAGE_PUT, lay.SLEEP, lay.FETCH]
 WRITES = (lay.TRANSACTION, lay.STORAGE_PUT, lay.SET_ALARM, lay.BROADCAST, lay.OBJECT_CALL)
@@ -27,7 +27,7 @@ def ask(number: int, object_class: int, site: int, time: float, hosts: int = 0) 
 
 
 def with_objects(
-    rng: np.random.Generator, law: Laws, inputs: Inputs, tables: list[Floats]
+    rng: np.random.Generator, law: Laws, inputs: Inputs, tables: list[QuantileTable]
 ) -> tuple[Inputs, list[Verb]]:
     """Add classes of objects to half of the runs, and what the control plane does to them."""
     if rng.random() < 0.5 or inputs.rules.arrivals == lay.TRACE:
@@ -82,7 +82,7 @@ def _one_after_the_other(rng: np.random.Generator, law: Laws, sites: int) -> lis
     return verbs
 
 
-def _add(tables: list[Floats], law: Laws) -> Any:
+def _add(tables: list[QuantileTable], law: Laws) -> Any:
     def add(scale: float) -> int:
         tables.append(law.draw(scale))
         return len(tables) - 1
@@ -126,7 +126,7 @@ class _Program:
         self,
         rng: np.random.Generator,
         law: Laws,
-        tables: list[Floats],
+        tables: list[QuantileTable],
         inputs: Inputs,
         participants: list[int],
     ) -> None:

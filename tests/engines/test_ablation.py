@@ -21,7 +21,7 @@ from run_case import differences, run_compiled, run_specification
 from popsim.engine import draws
 from popsim.engine.compiled.plane import CompiledPlane
 from popsim.engine.control import Control, Nested
-from popsim.engine.draws import NODES
+from popsim.engine.draws import COUNT_BITS
 from popsim.engine.layout import (
     ALWAYS_POOLED,
     FETCH,
@@ -125,19 +125,27 @@ class CountedExpiry(Instances):
             instance.expiry = time + draw
 
 
-class Interpolated(SpecificationPlane):
-    """Rule 9: step laws are interpolated, too."""
+class OnePiece(SpecificationPlane):
+    """Rule 9: a cell in which a law jumps or bends has one piece, its first."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         lookups = self.lookups
 
-        def table(table: int, word: int) -> float:
-            side, node, fraction = draws.tail(word)
-            low, high = lookups.tables[table][side * NODES + node :][:2]
-            return low + (high - low) * fraction
+        def piece(code: int, probability: float) -> float:
+            _, start, low, slope = lookups.pieces[code >> COUNT_BITS]
+            return low + (probability - start) * slope
 
-        lookups.table = table  # type: ignore[method-assign]
+        lookups._piece = piece  # type: ignore[method-assign]
+
+
+class LevelPieces(SpecificationPlane):
+    """Rule 9: a piece has one value."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        lookups = self.lookups
+        lookups.pieces = [(end, start, low, 0.0) for end, start, low, _ in lookups.pieces]
 
 
 class SurgeFromTheStart(SpecificationPlane):
@@ -365,7 +373,8 @@ BREACHES: dict[str, type[SpecificationPlane]] = {
     "6 other sum": with_connections(OtherSum),
     "7 phase is delay": PhaseIsDelay,
     "8 counted expiry": with_instances(CountedExpiry),
-    "9 interpolated": Interpolated,
+    "9 one piece": OnePiece,
+    "9 level pieces": LevelPieces,
     "10 surge from the start": SurgeFromTheStart,
     "11 from the top": with_connections(FromTheTop),
     "11 down is withdrawn": with_connections(DownIsWithdrawn),

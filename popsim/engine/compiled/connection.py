@@ -32,8 +32,9 @@ from popsim.engine.layout import (
     T_CONNECT_LOSS,
     T_DNS_HIT,
     T_DNS_MISS,
+    T_FULL_LOSS,
     T_JITTER,
-    T_TLS_LOSS,
+    T_RESUMED_LOSS,
     T_TLS_TIME,
 )
 
@@ -45,7 +46,8 @@ LOSS = np.int64(draws.USER_LOSS)
 RESOLVER_PHASE, ZERO = np.uint64(draws.RESOLVER_PHASE), np.int64(0)
 JITTER, ACCESS = np.int64(T_JITTER), np.int64(T_ACCESS)
 HIT, MISS, TLS_TIME = np.int64(T_DNS_HIT), np.int64(T_DNS_MISS), np.int64(T_TLS_TIME)
-CONNECT_LOSS, TLS_LOSS = np.int64(T_CONNECT_LOSS), np.int64(T_TLS_LOSS)
+CONNECT_LOSS, FULL_LOSS = np.int64(T_CONNECT_LOSS), np.int64(T_FULL_LOSS)
+RESUMED_LOSS = np.int64(T_RESUMED_LOSS)
 
 
 @helper
@@ -107,9 +109,9 @@ def connect(st, slot, time):
     rtt_tcp = through if integers[I_TCP_AT_COMPUTE] != 0 else request.rtt
     rtt_tls = through if integers[I_TLS_AT_COMPUTE] != 0 else request.rtt
     connect_ms = np.float64(integers[I_CONNECT_TRIPS]) * rtt_tcp
-    trips = integers[I_TLS_TRIPS]
+    trips, packets = integers[I_TLS_TRIPS], FULL_LOSS
     if uniform(resumption_word) < st.floats[F_RESUMPTION]:
-        trips = integers[I_TLS_RESUMED_TRIPS]
+        trips, packets = integers[I_TLS_RESUMED_TRIPS], RESUMED_LOSS
     tls = np.float64(trips) * rtt_tls
     if trips > 0:
         tls = tls + quantile(st, TLS_TIME, tls_word)
@@ -117,8 +119,7 @@ def connect(st, slot, time):
         connect_word, loss_word = two_words(st, USER, request.number, LOSS)
         if integers[I_CONNECT_TRIPS] > 0:
             connect_ms = connect_ms + quantile(st, CONNECT_LOSS, connect_word)
-        if trips > 0:
-            tls = tls + quantile(st, TLS_LOSS, loss_word)
+        tls = tls + quantile(st, packets, loss_word)
     request.slow_start = np.float64(integers[I_SLOW_START_TRIPS]) * rtt_tcp
     if integers[I_PREWARM] != 0:
         request.hidden = tls

@@ -16,7 +16,8 @@ FIRST_NODE = np.int64((1023 - 54) << 6)  # exponent and six mantissa bits of 2**
 FRACTION_MASK = np.int64((1 << 46) - 1)
 FRACTION_UNIT = 2.0**-46
 HALF_53, UNIT_53 = 2.0**-53, 2.0**-53
-SMOOTH, STEPS, ONE_VALUE = 0.0, 1.0, 2.0  # kinds of tables, in their last column
+ONE_VALUE = 1.0  # in the last column of a table: all draws are alike
+COUNT_BITS, COUNT_MASK = np.int64(draws.COUNT_BITS), np.int64((1 << draws.COUNT_BITS) - 1)
 
 ARRIVAL, USER, START = np.uint64(draws.ARRIVAL), np.uint64(draws.USER), np.uint64(draws.START)
 IDLE, FRONT_DOOR = np.uint64(draws.IDLE), np.uint64(draws.FRONT_DOOR)
@@ -79,19 +80,36 @@ def uniform(word):
 
 
 @helper
+def piece(st, code, probability):
+    """Return the value of the first piece of a cell that ends above a tail probability (rule 9)."""
+    low = code >> COUNT_BITS
+    high = low + (code & COUNT_MASK) - 1
+    while low < high:
+        middle = (low + high) >> 1
+        if probability < st.pieces[middle].end:
+            high = middle
+        else:
+            low = middle + 1
+    found = st.pieces[low]
+    return found.low + (probability - found.start) * found.slope
+
+
+@helper
 def quantile(st, table, word):
     """Look up the quantile that ``word`` addresses (rule 9)."""
-    kind = st.tables[table, 2 * NODES]
-    if kind == ONE_VALUE:
+    if st.tables[table, 2 * NODES] == ONE_VALUE:
         return st.tables[table, 0]
     probability = np.float64((np.float64((word & TAIL_MASK) >> U11) + 0.5) * HALF_53)
     bits = probability.view(np.int64)
     node = (bits >> 46) - FIRST_NODE + np.int64(word >> U63) * NODES
     low = st.tables[table, node]
-    if kind == STEPS:
-        return low
+    if low < 0.0:
+        return piece(st, np.int64(-low), probability)
+    high = st.tables[table, node + 1]
+    if high < 0.0:
+        high = st.pieces[np.int64(-high) >> COUNT_BITS].low
     fraction = np.float64(bits & FRACTION_MASK) * FRACTION_UNIT
-    return low + (st.tables[table, node + 1] - low) * fraction
+    return low + (high - low) * fraction
 
 
 @helper

@@ -214,7 +214,8 @@ class State(NamedTuple):
     routes: Records  # [client * R + candidate]
     upstreams: Records  # [site * K + candidate]
     fetches: Records  # [site * O + origin]
-    tables: Floats  # [table, 2 * NODES + 1], last column: its kind, see draw.py
+    tables: Floats  # [table, 2 * NODES + 1], last column: whether it has one value
+    pieces: Records
     networks: Records
     functions: Records
     steps: Records
@@ -310,8 +311,8 @@ def initial_state(inputs: Inputs, growth: Growth) -> State:
     instances = records(INSTANCE_DTYPE, growth.instances)
     instances.site = -1
     tables = np.zeros((len(inputs.tables), 2 * NODES + 1))
-    is_constant = inputs.tables.min(axis=1) == inputs.tables.max(axis=1)
-    tables[:, :-1], tables[:, -1] = inputs.tables, np.where(is_constant, 2, inputs.is_step)
+    tables[:, :-1] = inputs.tables
+    tables[:, -1] = inputs.tables.min(axis=1) == inputs.tables.max(axis=1)
     return State(
         integers=_integers(inputs),
         durations=books.durations,
@@ -327,6 +328,7 @@ def initial_state(inputs: Inputs, growth: Growth) -> State:
         upstreams=upstreams,
         fetches=fetches,
         tables=tables,
+        pieces=inputs.pieces.copy(),
         networks=inputs.networks.copy(),
         functions=inputs.functions.copy(),
         steps=inputs.steps.copy(),

@@ -13,8 +13,9 @@ from popsim.engine.layout import (
     T_CONNECT_LOSS,
     T_DNS_HIT,
     T_DNS_MISS,
+    T_FULL_LOSS,
     T_JITTER,
-    T_TLS_LOSS,
+    T_RESUMED_LOSS,
     T_TLS_TIME,
     Inputs,
 )
@@ -93,8 +94,8 @@ class Connections:
             )
             if rules.connect_round_trips > 0:
                 connect = connect + self.lookups.table(T_CONNECT_LOSS, connect_word)
-            if round_trips > 0:
-                tls = tls + self.lookups.table(T_TLS_LOSS, loss_word)
+            packets = T_RESUMED_LOSS if resumed else T_FULL_LOSS
+            tls = tls + self.lookups.table(packets, loss_word)
         request.slow_start = rules.slow_start_round_trips * rtt_tcp
         request.hidden = tls if rules.prewarm else 0.0
         request.phases[P_DNS] = dns

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 from popsim.engine import draws
-from popsim.engine.draws import NODES, WordSource
+from popsim.engine.draws import COUNT_BITS, NODES, WordSource
 from popsim.engine.layout import Inputs
 
 
@@ -14,7 +16,8 @@ class Lookups:
         self.key = inputs.key
         self.word_source = word_source
         self.tables: list[list[float]] = [row.tolist() for row in inputs.tables]
-        self.is_step = inputs.is_step.tolist()
+        self.ends: list[float] = inputs.pieces.end.tolist()
+        self.pieces: list[tuple[float, ...]] = inputs.pieces.tolist()  # (end, start, low, slope)
         self.clock_h: list[float] = inputs.clients.clock_h.tolist()
         self._clients = (inputs.clients.threshold.tolist(), inputs.clients.alias.tolist())
         self._functions = (inputs.functions.threshold.tolist(), inputs.functions.alias.tolist())
@@ -28,10 +31,19 @@ class Lookups:
         """Return the quantile that ``word`` addresses in a table (rule 9)."""
         side, node, fraction = draws.tail(word)
         row = self.tables[table]
-        low = row[side * NODES + node]
-        if self.is_step[table]:
-            return low
-        return low + (row[side * NODES + node + 1] - low) * fraction
+        low, high = row[side * NODES + node], row[side * NODES + node + 1]
+        if low < 0.0:
+            return self._piece(int(-low), draws.tail_probability(word))
+        if high < 0.0:
+            high = self.pieces[int(-high) >> COUNT_BITS][2]
+        return low + (high - low) * fraction
+
+    def _piece(self, code: int, probability: float) -> float:
+        """Return the value of the first piece of a cell that ends above a tail probability (rule 9)."""
+        first = code >> COUNT_BITS
+        last = first + (code & ((1 << COUNT_BITS) - 1)) - 1
+        _, start, low, slope = self.pieces[bisect_right(self.ends, probability, first, last)]
+        return low + (probability - start) * slope
 
     def draw(self, table: int, stream: int, entity: int, index: int) -> float:
         """Return one draw of a law, from the first word of an address."""

@@ -33,11 +33,9 @@ if TYPE_CHECKING:
 
 NEAR_KM = 400.0  # Calder et al. 2015, as above
 FAR_KM = 1_400.0  # the same, 1,375 km rounded
-SLOTS = (
-    3,
-    2,
-    1,
-)  # sites kept per client and band; the nearest and stand-bys make it MAX_CANDIDATES
+# Sites kept per client and band; the nearest and stand-bys make it MAX_CANDIDATES. Many in the outer bands: what a city's
+# slowest requests see is then a distribution over many far sites, not the luck of one draw.
+SLOTS = (4, 6, 10)
 NOT_IN_BAND = 1e9
 
 
@@ -47,10 +45,10 @@ class Anycast(RoutingModel):
 
     The nearest site is the one at the least great-circle distance, closed borders aside: a site
     whose RTT is more than ``border_detour`` above the client's lowest is not taken for the nearest.
-    What does not go there is split by the three weights, over up to three, two and one sites of
-    each band, drawn once per client. A band in which a client has no site (Perth has none within
-    1,400 km) gives its share to the nearest site. After a failure traffic moves to the site with
-    the next higher RTT.
+    What does not go there is split by the three weights, evenly over up to four, six and ten
+    sites of each band, drawn for each client. A band in which a client has no site (Perth has none
+    within 1,400 km) gives its share to the nearest site. After a failure traffic moves to the site
+    with the next higher RTT.
     """
 
     nearest: Share = 0.60
@@ -61,7 +59,8 @@ class Anycast(RoutingModel):
     """Weight, among the rest, of sites 400 to 1,400 km beyond the nearest."""
     further: float = Field(default=6.0, ge=0)
     """Weight, among the rest, of sites more than 1,400 km beyond the nearest."""
-    # ASSUMPTION: misrouted traffic stays within 5,000 km beyond the nearest site, where it can.
+    # ASSUMPTION: the sites of a band are equally likely (no source tells them apart), and misrouted traffic
+    # stays within 5,000 km beyond the nearest site, where it can.
     furthest_km: float = Field(default=5_000.0, gt=FAR_KM)
     """Where possible, nothing goes further than this beyond the nearest site; km."""
     # ASSUMPTION: 30 ms; Koch et al. find that 70 % of users see an inflation below that.

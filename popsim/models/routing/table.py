@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-MAX_CANDIDATES = 8
+MAX_CANDIDATES = 24
+STAND_BYS = 8  # sites in the list of a client that has one alone, that included
 NO_SITE = -1
 SUM_ROUNDING = 1e-6  # of shares that add up to 1
 
@@ -81,7 +82,7 @@ def ranked(cost: Floats, reachable: NDArray[np.bool_]) -> RoutingTable:
     ``cost[client, site]`` in any unit; equal costs keep the order of the sites.
     """
     masked = np.where(reachable, cost, np.inf)
-    count = min(MAX_CANDIDATES, cost.shape[1])
+    count = min(STAND_BYS, cost.shape[1])
     order = np.argsort(masked, axis=1, kind="stable")[:, :count].astype(np.int64)
     found = np.isfinite(np.take_along_axis(masked, order, axis=1))
     share = np.zeros(order.shape)

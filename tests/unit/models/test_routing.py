@@ -7,9 +7,11 @@ import pytest
 from numpy.typing import NDArray
 
 from popsim.models.routing import MAX_CANDIDATES, Anycast, Fixed, Latency, Nearest, RoutingModel
-from popsim.world.clients import Clients
+from popsim.scenario.parts import Where
+from popsim.world.clients import Clients, load_clients
+from popsim.world.distances import distances, latency_graph
 from popsim.world.geo import great_circle_km
-from popsim.world.sites import Sites
+from popsim.world.sites import Sites, load_sites
 
 Floats = NDArray[np.float64]
 World = tuple[Clients, Sites, Floats, Floats]
@@ -124,6 +126,27 @@ def test_anycast_spreads_clients_as_published() -> None:
         for low, high in ((-1, 0), (0, 400), (400, 1400), (1400, 6400))
     ]
     assert in_bands == pytest.approx([0.60, 0.22, 0.12, 0.06], abs=0.005)
+
+
+def test_no_single_draw_decides_what_a_city_s_slowest_requests_see() -> None:
+    """Far sites share the far band evenly, and a city's p99 hangs little on which ones were drawn."""
+    cities = load_clients("cities")
+    delhi = cities.select(Where(city="Delhi"))
+    sites = load_sites("cloudflare")
+    pairs = distances(latency_graph("public", (), ()), delhi, sites)
+    slowest = []
+    for seed in range(40):
+        table = Anycast(nearest=0.85).candidates(pairs.rtt_ms, pairs.km, delhi, sites, seed)
+        extra = pairs.km[0, table.site[0]] - pairs.km.min()
+        is_far = (extra > 1_400.0) & (table.share[0] > 0.0)
+        assert is_far.sum() == 10
+        assert table.share[0][is_far].sum() == pytest.approx(0.15 * 6 / 40)
+        assert table.share[0].max(where=is_far, initial=0.0) == pytest.approx(0.15 * 6 / 400)
+        rtt = pairs.rtt_ms[0, table.site[0]]
+        order = np.argsort(rtt)
+        slowest.append(rtt[order][np.searchsorted(np.cumsum(table.share[0][order]), 0.99)])
+    # with one far site each, the standard deviation was 60 ms of 162
+    assert np.std(slowest) < 0.2 * np.mean(slowest)
 
 
 def test_anycast_gives_an_empty_band_to_the_nearest_site() -> None:
