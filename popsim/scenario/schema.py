@@ -133,7 +133,7 @@ class ComputeSpec(Spec):
     sites: Names | None = None
     """With ``at: nearest``: only sites with these ids compute; all, if left out."""
     backbone: Literal["public", "backbone"] = "backbone"
-    """Latency model between ingress, compute site and origins."""
+    """Latency model of all ways but those of clients: between sites, to origins and stores."""
 
 
 class TerminationSpec(Spec):

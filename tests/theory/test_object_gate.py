@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from object_runner import Answers, Floats, Room, pool, samples
+from object_runner import PLATFORM, Answers, Floats, Room, pool, samples
 from runner import ENGINES, assert_agrees, power
 
 from popsim.engine.layout import OK
 from popsim.engine.outputs import PlatformRun
+from popsim.engine.run import simulate
 
 FOLLOWERS, QUORUM = 5, 3
 NEAREST = ["s1", "s2"]  # to s0
@@ -177,3 +178,19 @@ def test_no_answer_overtakes_an_earlier_write(engine: str, tmp_path: Path) -> No
     inside = np.arange(len(begins)) - np.searchsorted(np.sort(ends), begins)
     assert inside.mean() > 3.0, "many wait at the gate at the same time"
     assert pool(room.run(2_000, 0, engine)).part_mean("queue") == 0.0
+
+
+@pytest.mark.parametrize(
+    "ingress",
+    [{"sites": ["s0"]}, {"where": {"city": "City 0"}}, {"exclude": {"id": [f"s{n}" for n in range(1, 7)]}}],
+    ids=["sites", "where", "exclude"],
+)  # fmt: skip
+def test_gate_does_not_depend_on_where_clients_enter(
+    engine: str, ingress: dict[str, Any], tmp_path: Path
+) -> None:
+    """Clients that may enter at the home alone: its followers are the sites that they were."""
+    scenario = row_of_sites(tmp_path, [PUT], commit=EXPONENTIAL).scenario(100)
+    alone = scenario.changed(platforms={PLATFORM: {"ingress": ingress}})
+    anywhere, here = (gates(simulate(one, PLATFORM, 0, engine)) for one in (scenario, alone))
+    assert len(here) > 90
+    np.testing.assert_array_equal(anywhere, here)
