@@ -1,14 +1,16 @@
-"""Expectations as trees, evaluated on a set of platforms' results."""
+"""Expectations as trees, computed from the values of the metrics in them."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from popsim.claims.kv_metric import KvMetric
 from popsim.claims.object_metric import ObjectMetric
 from popsim.claims.selector import Pools, Selector, pool_key
 from popsim.claims.unit import BYTES, NONE, TIME, Unit
+from popsim.results.intervals import Measure
 
 TIMES = ("mean", "min", "max")  # of the latency
 COUNTS = ("count", "rate")  # of answered requests: per replication, per s
@@ -28,7 +30,7 @@ class Number:
     value: float
     unit: Unit
 
-    def evaluate(self, pools: Pools) -> float:
+    def evaluate(self, values: Values) -> float:
         """Return the constant."""
         return self.value
 
@@ -48,16 +50,27 @@ class Metric:
     unit: Unit
     selector: Selector | None = None
 
-    def evaluate(self, pools: Pools) -> float:
-        """Return the value; nan if no request answers."""
+    def evaluate(self, values: Values) -> float:
+        """Return the value."""
+        return values[self]
+
+    def measure(self, pools: Pools) -> Measure:
+        """Return the value with what is known of its error; nan if no request answers."""
         pool = pools[pool_key(self.platform, self.selector)]
         if self.name == "p":
             if self.phase is None:
-                return pool.p(self.percent)
-            return pool.phase_p(self.phase, self.percent)
+                return pool.percentile(self.percent)
+            return pool.phase_percentile(self.phase, self.percent)
         if self.phase is not None:
-            return pool.phase_mean(self.phase)
-        return float(getattr(pool, self.name))
+            phase = self.phase
+            return pool.spread(lambda runs: runs.phase_mean(phase))
+        return pool.measure(self.name)
+
+    def failed_ratio(self, pools: Pools) -> float | None:
+        """Return how many requests the latency leaves out, because they failed; None if this is no latency."""
+        if self.unit != TIME:
+            return None
+        return pools[pool_key(self.platform, self.selector)].failed_ratio
 
     def can_select(self, kinds: tuple[str, ...]) -> bool:
         """Tell whether results keep it by place, network and site, or over time."""
@@ -78,9 +91,9 @@ class Operation:
     right: Expression
     unit: Unit
 
-    def evaluate(self, pools: Pools) -> float:
+    def evaluate(self, values: Values) -> float:
         """Return the value; nan for a division by zero."""
-        left, right = self.left.evaluate(pools), self.right.evaluate(pools)
+        left, right = self.left.evaluate(values), self.right.evaluate(values)
         if self.operator == "+":
             return left + right
         if self.operator == "-":
@@ -95,6 +108,7 @@ class Operation:
 
 
 AnyMetric = Metric | KvMetric | ObjectMetric
+Values = Mapping["AnyMetric", float]  # of each metric in an expression
 Expression = Number | AnyMetric | Operation
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from popsim.claims.selector import Pools, Selector, pool_key
 from popsim.claims.unit import Unit
 from popsim.engine.object_layout import PARTS
+from popsim.engine.outputs import Ints
+from popsim.results import objects as obj
+from popsim.results.intervals import Count, Extreme, Measure, Spread
 from popsim.results.objects import COUNTS, ERRORS, MEMORY, ObjectPool
+from popsim.results.pooled import Pool
 
 # What has percentiles, and what else each of them has
 QUANTITIES = {
@@ -49,46 +54,75 @@ class ObjectMetric:
     selector: Selector | None = None
     message: str | None = None  # kind of message
 
-    def evaluate(self, pools: Pools) -> float:
-        """Return the value; nan without objects or anything to say.
+    def evaluate(self, values: Mapping[Any, float]) -> float:
+        """Return the value."""
+        return values[self]
+
+    def measure(self, pools: Pools) -> Measure:
+        """Return the value with what is known of its error; nan without objects or anything to say.
 
         Times are in ms, ``distance`` in km, costs in USD per million requests, counts per replication.
         """
         pool = pools[pool_key(self.platform, self.selector)]
+        objects = self._objects(pool)
+        if objects is None:
+            return Spread(math.nan, [])
+        if self.name in QUANTITIES:
+            return self._p(objects) if self.statistic == "p" else self._mean_or_max(objects)
+        if self.name in obj.RATIOS:
+            return objects.share(self.name)
+        if self.name in COUNTS:
+            return Count([each.count(self.name) for each in objects.each])
+        return pool.spread(self._number)
+
+    def _objects(self, pool: Pool) -> ObjectPool | None:
         objects = ObjectPool(pool.runs, self.object_class)
         known = self.object_class is None or self.object_class in objects.classes
         known = known and (self.message is None or self.message in objects.messages)
-        if not objects.is_used or not known:
-            return math.nan
-        if self.name in QUANTITIES:
-            return self._mean_or_max(objects) if self.statistic != "p" else self._p(objects)
+        return objects if objects.is_used and known else None
+
+    def _number(self, pool: Pool) -> float:
+        objects = ObjectPool(pool.runs, self.object_class)
         if self.name == "cost":
             return objects.cost_usd_per_million_requests(pool.object_prices)
         if self.name == "calls_per_request":
             return objects.calls / pool.requests if pool.requests else math.nan
-        if self.name in COUNTS:
-            return objects.count(self.name) / len(objects.runs)
-        error = self.name.removesuffix("_ratio")
-        return objects.error_ratio(error) if error in ERRORS else float(getattr(objects, self.name))
+        return float(getattr(objects, self.name))
 
-    def _p(self, objects: ObjectPool) -> float:
-        if self.name in PARTS:
-            return objects.part_p(self.name, self.percent)
-        if self.name in OF_SESSIONS:
-            of: Callable[[float, str | None, str | None], float] = getattr(
-                objects, f"{self.name}_p"
-            )
-            return of(self.percent, self.spread, self.message)
-        percentile: Callable[[float], float] = getattr(objects, f"{self.name}_p")
-        return percentile(self.percent)
+    def _histogram(self, objects: ObjectPool) -> Ints:
+        """Return the histogram of a quantity that is no part of a call."""
+        if self.name == "ack":
+            return objects.acknowledged(self.spread, self.message)
+        if self.name == "visible":
+            return objects.visible(self.spread, self.message)
+        found: Ints = getattr(objects, self.name)
+        return found
 
-    def _mean_or_max(self, objects: ObjectPool) -> float:
+    def _p(self, objects: ObjectPool) -> Measure:
         if self.name in PARTS:
-            return objects.part_mean(self.name)
-        if self.name in OF_SESSIONS:
-            of: Callable[[str | None, str | None], float] = getattr(objects, f"{self.name}_mean")
-            return of(self.spread, self.message)
-        return float(getattr(objects, f"{self.name}_{self.statistic}"))
+            return objects.part_percentile(self.name, self.percent)
+        if self.name == "staleness":
+            return objects.staleness_percentile(self.percent)
+        return objects.percentile(self._histogram, self.percent)
+
+    def _mean_or_max(self, objects: ObjectPool) -> Measure:
+        if self.name in PARTS:
+            name = self.name
+            return Spread(objects.part_mean(name), [each.part_mean(name) for each in objects.each])
+        if self.statistic == "max":
+            return Extreme(objects.reconnect_max, is_max=True, replications=len(objects.runs))
+        return objects.mean(self._histogram)
+
+    def failed_ratio(self, pools: Pools) -> float | None:
+        """Return the share of requests, or of calls, that failed and have no latency; None if this is none."""
+        if self.name not in QUANTITIES or self.name in LENGTHS:
+            return None
+        pool = pools[pool_key(self.platform, self.selector)]
+        objects = self._objects(pool)
+        ratios = [pool.failed_ratio] + (
+            [] if objects is None else [objects.error_ratio(obj.ANY_ERROR)]
+        )
+        return max((ratio for ratio in ratios if math.isfinite(ratio)), default=math.nan)
 
     def can_select(self, kinds: tuple[str, ...]) -> bool:
         """Tell whether results keep it by place, network, site or over time: nothing of objects."""

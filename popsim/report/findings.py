@@ -10,9 +10,10 @@ import numpy as np
 
 from popsim.engine.outputs import PHASES, Floats
 from popsim.report.style import ms_text, percent_text
+from popsim.results.intervals import combined
 from popsim.results.kv import KvPool
 from popsim.results.pooled import Pool
-from popsim.results.statistics import half_width
+from popsim.results.statistics import CONFIDENCE
 
 if TYPE_CHECKING:
     from popsim.results.result import Result
@@ -57,9 +58,9 @@ def differ(fast: Pool, slow: Pool, percent: float) -> bool:
 
     Both saw the same requests, so that their differences vary less than they do.
     """
-    differences = [b.p(percent) - a.p(percent) for a, b in zip(fast.each, slow.each, strict=False)]
-    half = half_width(differences)
-    return slow.p(percent) - fast.p(percent) > (half if math.isfinite(half) else 0.0)
+    found = [pool.percentile(percent) for pool in (fast, slow)]
+    low, _ = combined(lambda values: values[1] - values[0], found, CONFIDENCE)
+    return low > 0.0 if math.isfinite(low) else slow.p(percent) > fast.p(percent)
 
 
 def _times(ratio: float) -> str:

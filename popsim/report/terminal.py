@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -20,7 +20,7 @@ from popsim.results.objects import ERRORS, ObjectPool
 from popsim.results.pooled import Pool
 from popsim.results.result import Result
 from popsim.results.statistics import Estimate
-from popsim.results.verdict import Verdict
+from popsim.results.verdict import Expectation, Verdict
 
 PIPE_WIDTH = 132
 
@@ -60,9 +60,14 @@ def print_verdicts(verdicts: Sequence[Verdict], console: Console) -> None:
                 verdict.says if row == 0 else "",
                 Text(expectation.expect),
                 observed_text(expectation),
-                Text(expectation.verdict, style=STYLES[expectation.verdict]),
+                _verdict(expectation),
             )
     _print_table(table, console)
+
+
+def _verdict(expectation: Expectation) -> Text:
+    text = Text(expectation.verdict, style=STYLES[expectation.verdict])
+    return text.append(f", {expectation.reason}") if expectation.reason else text
 
 
 def _print_table(table: Table, console: Console) -> None:
@@ -128,10 +133,7 @@ def _stores(result: Result) -> list[Table]:
     aged = _table(title, "platform", *names)
     for name, pool in pools.items():
         kv = pool.kv
-        reads = [
-            _plus_minus(pool.estimate(lambda runs, p=p: runs.kv.read_p(p)))  # type: ignore[misc]
-            for p in (50.0, 95.0, 99.0)
-        ]
+        reads = [_plus_minus(kv.read_percentile(p).estimate()) for p in (50.0, 95.0, 99.0)]
         ratios = [_percent(kv.ratio(tier)) for tier in TIERS]
         writes = [_number(kv.write_p(p)) for p in (50.0, 95.0)]
         answered.add_row(name, f"{kv.reads:,}", *ratios, *reads, *writes)
@@ -184,18 +186,15 @@ def _calls(pools: Mapping[str, Pool]) -> Table:
     title = "Objects: how long calls take in ms, and the mean of each part; which calls fail"
     names = [*(part.replace("_", " ") for part in used), *(errors or ["errors"])]
     table = _of_classes(pools, title, "calls", "p50", "p95", "p99", "mean", *names)
-    for pool, objects, start in _classes(pools):
+    for _, objects, start in _classes(pools):
         times = [
-            _plus_minus(pool.estimate(_call_p(objects.object_class, p))) for p in (50.0, 95.0, 99.0)
+            _plus_minus(objects.percentile(lambda each: each.call, p).estimate())
+            for p in (50.0, 95.0, 99.0)
         ]
         means = [_number(objects.call_mean), *(_number(objects.part_mean(part)) for part in used)]
         ratios = [_percent(objects.error_ratio(error)) for error in errors] or ["0"]
         table.add_row(*start, f"{objects.calls:,}", *times, *means, *ratios)
     return table
-
-
-def _call_p(object_class: str | None, percent: float) -> Callable[[Pool], float]:
-    return lambda runs: ObjectPool(runs.runs, object_class).call_p(percent)
 
 
 def _homes(pools: Mapping[str, Pool]) -> Table:

@@ -41,18 +41,40 @@ class Checked:
 def observed_text(expectation: Expectation) -> str:
     """Write what was observed with its interval, and the bound if that was observed, too.
 
-    Such as ``84.7 ms (76.6 to 92.8), against 81.2 ms``.
+    Such as ``84.7 ms (76.6 to 92.8), against 81.2 ms; 0.12 % failed``.
     """
     observed = expectation.observed
+    if not math.isfinite(observed.value):
+        return f"no data{failed_text(expectation)}"
     scale, unit = _scale(observed.value, expectation.unit)
     text = f"{_four_digits(observed.value / scale)}{unit}"
-    if math.isfinite(observed.low):
-        low, high = (_four_digits(bound / scale) for bound in (observed.low, observed.high))
+    low, high = (_four_digits(bound / scale) for bound in (observed.low, observed.high))
+    if math.isfinite(observed.high - observed.low):
         text += f" ({low} to {high})"
+    elif math.isfinite(observed.low):
+        text += f" ({low} or more)"
+    elif math.isfinite(observed.high):
+        text += f" ({high} or less)"
     if expectation.against:
         bounds = [f"{_four_digits(bound / scale)}{unit}" for bound in expectation.against]
         text += f", against {' and '.join(bounds)}"
-    return text
+    return text + failed_text(expectation)
+
+
+def failed_text(expectation: Expectation) -> str:
+    """Write which share of requests failed, which have no latency: ``; 0.12 % of workers failed``; nothing if none did."""
+    some = [(name, ratio) for name, ratio in expectation.failed_ratio if ratio > 0.0]
+    if not some:
+        return ""
+    return f"; {' and '.join(f'{100.0 * ratio:.3g} % of {name}' for name, ratio in some)} failed"
+
+
+def advice(expectation: Expectation) -> str:
+    """Say why an expectation is undecided, or fails without data, and what would decide it; nothing if nothing is to say."""
+    parts = [expectation.reason] if expectation.reason else []
+    if expectation.replications is not None:
+        parts.append(f"about {expectation.replications} replications would decide")
+    return ", ".join(parts)
 
 
 def _scale(value: float, unit: str) -> tuple[float, str]:
@@ -87,17 +109,14 @@ def _line(expectation: Expectation) -> Text:
     line = Text("    ").append(MARKS[expectation.verdict], style=STYLES[expectation.verdict])
     line.append(f" {expectation.expect}: ")
     line.append(observed_text(expectation))
-    if expectation.verdict == "undecided":
-        line.append(f"; {_advice(expectation)}", style="yellow")
+    if expectation.verdict == "undecided" or expectation.reason:
+        line.append(f"; {_verdict_text(expectation)}", style=STYLES[expectation.verdict])
     return line
 
 
-def _advice(expectation: Expectation) -> str:
-    if expectation.reason is not None:
-        return f"undecided: {expectation.reason}"
-    if expectation.replications is None:
-        return "undecided"
-    return f"undecided, about {expectation.replications} replications would decide"
+def _verdict_text(expectation: Expectation) -> str:
+    said = advice(expectation)
+    return f"{expectation.verdict}, {said}" if said else expectation.verdict
 
 
 def _source(verdict: Verdict) -> str:
@@ -165,7 +184,9 @@ def _junit_kind(verdict: Verdict) -> str | None:
 
 
 def _details(verdict: Verdict) -> str:
-    lines = [f"{e.verdict}: {e.expect}; observed {observed_text(e)}" for e in verdict.expectations]
+    lines = [
+        f"{_verdict_text(e)}: {e.expect}; observed {observed_text(e)}" for e in verdict.expectations
+    ]
     return "\n".join(lines + ([_source(verdict)] if verdict.source else []))
 
 
@@ -187,8 +208,8 @@ def markdown(checked: Sequence[Checked]) -> str:
             for row, expectation in enumerate(verdict.expectations):
                 says = _says(verdict) if row == 0 else ""
                 observed = observed_text(expectation)
-                if expectation.verdict == "undecided":
-                    observed += f"; {_advice(expectation)}"
+                if expectation.verdict == "undecided" or expectation.reason:
+                    observed += f"; {_verdict_text(expectation)}"
                 mark = MARKS[expectation.verdict]
                 lines.append(f"| {mark} | {says} | `{_cell(expectation.expect)}` | {observed} |")
         lines.append("")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -13,9 +13,21 @@ from popsim.engine.kv_layout import TIERS
 from popsim.engine.outputs import Floats, Ints, PlatformRun, SparseHist
 from popsim.engine.sums import Sums, total, total_of_runs
 from popsim.models.kv_replication.contract import Prices
+from popsim.results.intervals import Extreme, Mean, Measure, Percentile, Share, Spread, mean_slack
 from popsim.results.statistics import mean_of, quantile
 
 SITE_TIERS = ("memory", "edge")  # a hit is what the site itself answers
+MISS_TIERS = ("region", "store")
+# Ratios of keys read besides each tier's: what is counted, and of what it is a share
+RATIOS: dict[str, tuple[tuple[int, ...], str | tuple[int, ...]]] = {
+    "hit_ratio": (tuple(map(TIERS.index, SITE_TIERS)), "reads"),
+    "miss_ratio": (tuple(map(TIERS.index, MISS_TIERS)), "reads"),
+    "region_share_of_misses": ((TIERS.index("region"),), tuple(map(TIERS.index, MISS_TIERS))),
+    "absent_ratio": ((kvl.K_ABSENT,), "reads"),
+    "stale_ratio": ((kvl.K_STALE,), "answered"),
+    "own_stale_ratio": ((kvl.K_OWN_STALE,), "answered"),
+    "truncated_ratio": ((kvl.K_TRUNCATED,), (kvl.K_STALE,)),
+}
 OPERATIONS = {
     "gets": kvl.K_GETS,
     "puts": kvl.K_PUTS,
@@ -76,14 +88,27 @@ class KvPool:
         """Keys that were read, or could not be."""
         return int(self.columns[: len(TIERS)].sum())
 
+    def counted(self, name: str) -> tuple[int, int]:
+        """Return a ratio's keys, and those that they are a share of, by its name; a tier's, or one of RATIOS."""
+        if name in RATIOS:
+            columns, of = RATIOS[name]
+        else:
+            columns, of = (TIERS.index(name.removesuffix("_ratio")),), "reads"
+        tries = (
+            sum(int(self.columns[each]) for each in of)
+            if isinstance(of, tuple)
+            else getattr(self, of)
+        )
+        return sum(int(self.columns[each]) for each in columns), tries
+
     def ratio(self, tier: str) -> float:
         """Return the share of keys read that a tier answered, or that ``failed``."""
-        return _ratio(int(self.columns[TIERS.index(tier)]), self.reads)
+        return _ratio(*self.counted(tier))
 
     @property
     def hit_ratio(self) -> float:
         """Share of keys read that the site itself answered, from memory or its cache."""
-        return sum(self.ratio(tier) for tier in SITE_TIERS)
+        return _ratio(*self.counted("hit_ratio"))
 
     @property
     def miss_ratio(self) -> float:
@@ -91,18 +116,17 @@ class KvPool:
 
         Hits, misses, those that waited for another's read, and failed ones add up to 1.
         """
-        return self.ratio("region") + self.ratio("store")
+        return _ratio(*self.counted("miss_ratio"))
 
     @property
     def region_share_of_misses(self) -> float:
         """Share of what sites missed and did not wait for that the regional tier answered."""
-        region, store = (int(self.columns[TIERS.index(tier)]) for tier in ("region", "store"))
-        return _ratio(region, region + store)
+        return _ratio(*self.counted("region_share_of_misses"))
 
     @property
     def absent_ratio(self) -> float:
         """Share of keys read that had no value."""
-        return _ratio(int(self.columns[kvl.K_ABSENT]), self.reads)
+        return _ratio(*self.counted("absent_ratio"))
 
     # --- latency ----------------------------------------------------------------------------------------
 
@@ -131,24 +155,29 @@ class KvPool:
 
     def write_p(self, percent: float) -> float:
         """Return a percentile of how long writes took, in ms, of all key spaces; nan without any."""
-        return quantile(self.histograms.dense_row(self.rows.write), percent / 100.0)
+        return quantile(self.writes, percent / 100.0)
+
+    @cached_property
+    def writes(self) -> Ints:
+        """Histogram of how long writes took, of all key spaces."""
+        return self.histograms.dense_row(self.rows.write)
 
     @property
     def write_mean(self) -> float:
         """Mean of how long writes took, in ms, of all key spaces."""
-        return mean_of(self.histograms.dense_row(self.rows.write))
+        return mean_of(self.writes)
 
     # --- staleness --------------------------------------------------------------------------------------
 
     @property
     def stale_ratio(self) -> float:
         """Share of keys read in a version that had been superseded when the read began."""
-        return _ratio(int(self.columns[kvl.K_STALE]), self.answered)
+        return _ratio(*self.counted("stale_ratio"))
 
     @property
     def own_stale_ratio(self) -> float:
         """Share of keys read without a write that the very site had made and seen confirmed."""
-        return _ratio(int(self.columns[kvl.K_OWN_STALE]), self.answered)
+        return _ratio(*self.counted("own_stale_ratio"))
 
     @property
     def answered(self) -> int:
@@ -184,17 +213,19 @@ class KvPool:
     @property
     def truncated_ratio(self) -> float:
         """Share of stale reads whose staleness is only known to be at least so long."""
-        return _ratio(int(self.columns[kvl.K_TRUNCATED]), int(self.columns[kvl.K_STALE]))
+        return _ratio(*self.counted("truncated_ratio"))
 
     def visibility(self, share: float) -> float:
         """Return how long until a share of sites see a write, in ms; the mean over followed writes, nan without any.
 
-        A site's time is that of its last answer with an older version, 0 if it gave none. Sites that did not
+        For all of them it is the longest time, which is an extreme, and no mean of extremes. A site's time is that of its last answer with an older version, 0 if it gave none. Sites that did not
         read the key after the write don't count.
         """
         times = [quantiles for run in self.runs for quantiles in self.site_times(run)]
         if not times:
             return float("nan")
+        if share >= 1.0:
+            return float(max(each.max() for each in times))
         return float(np.mean([np.quantile(each, share, method="inverted_cdf") for each in times]))
 
     def site_times(self, run: PlatformRun) -> list[Floats]:
@@ -229,6 +260,50 @@ class KvPool:
         return _ratio(
             usd, requests
         )  # USD per million operations, per request = per million requests
+
+    # --- with their errors ------------------------------------------------------------------------------
+
+    def share(self, name: str) -> Share:
+        """Return a ratio by its name, as ``counted`` has it."""
+        return Share(*zip(*(each.counted(name) for each in self.each), strict=True))
+
+    def read_percentile(
+        self, percent: float, tier: str | None = None, countries: Sequence[str] | None = None
+    ) -> Percentile:
+        """Return a percentile of how long answered reads took."""
+        return Percentile([each.latency(tier, countries) for each in self.each], percent)
+
+    def write_percentile(self, percent: float) -> Percentile:
+        """Return a percentile of how long writes took."""
+        return Percentile([each.writes for each in self.each], percent)
+
+    def staleness_percentile(self, percent: float) -> Percentile:
+        """Return a percentile of staleness over all answered reads; 0 for those that were fresh."""
+        fresh = [each.answered - int(each.stale.sum()) for each in self.each]
+        return Percentile([each.stale for each in self.each], percent, fresh)
+
+    def stale_percentile(self, percent: float) -> Percentile:
+        """Return a percentile of staleness over the stale reads alone."""
+        return Percentile([each.stale for each in self.each], percent)
+
+    def mean(self, histogram: Callable[[KvPool], Ints]) -> Mean:
+        """Return the mean of a histogram."""
+        parts = [histogram(each) for each in self.each]
+        counts = [int(part.sum()) for part in parts]
+        sums = [n * mean_of(part) if n else 0.0 for n, part in zip(counts, parts, strict=True)]
+        return Mean(sums, counts, mean_slack(histogram(self)))
+
+    @property
+    def stalest(self) -> Extreme:
+        """The stalest answer."""
+        return Extreme(self.staleness_max, is_max=True, replications=len(self.runs))
+
+    def visible(self, share: float) -> Measure:
+        """Return how long until a share of sites see a write; the longest time for all of them."""
+        value = self.visibility(share)
+        if share >= 1.0:
+            return Extreme(value, is_max=True, replications=len(self.runs))
+        return Spread(value, [each.visibility(share) for each in self.each])
 
     @cached_property
     def each(self) -> tuple[KvPool, ...]:

@@ -15,15 +15,15 @@ from popsim.engine.sums import total_of_runs
 from popsim.models.kv_replication.contract import Prices
 from popsim.models.registry import resolve
 from popsim.results.groups import group_of
+from popsim.results.intervals import Measure
 from popsim.results.kv import VISIBILITY_SHARES, KvPool
 from popsim.results.pooled import Pool
-from popsim.results.statistics import Estimate, finite
+from popsim.results.statistics import finite
 from popsim.scenario.schema import Scenario
 from popsim.scenario.text import quoted
 
 PERCENTILES = (50.0, 90.0, 95.0, 99.0)
 DIMENSIONS = ("space", "site", "country", "continent")
-Metric = Callable[[KvPool], float]
 
 
 def metrics(pool: KvPool) -> dict[str, float]:
@@ -151,27 +151,27 @@ def kv_json(pool: Pool) -> dict[str, Any] | None:
     if not kv.is_used:
         return None
 
-    def interval(metric: Metric) -> dict[str, float | None]:
-        estimate: Estimate = pool.estimate(lambda runs: metric(runs.kv))
-        return estimate.to_json_dict()
+    def ratio(name: str) -> dict[str, float | None]:
+        return kv.share(name).estimate().to_json_dict()
 
-    def percentiles(of: Callable[[KvPool, float], float]) -> dict[str, dict[str, float | None]]:
-        return {f"p{p:g}": interval(lambda each, p=p: of(each, p)) for p in PERCENTILES}  # type: ignore[misc]
+    def percentiles(of: Callable[[float], Measure]) -> dict[str, dict[str, float | None]]:
+        return {f"p{p:g}": of(p).estimate().to_json_dict() for p in PERCENTILES}
 
     return {
         "reads": kv.reads,
         "ratios": {tier: finite(kv.ratio(tier)) for tier in TIERS},
-        "hit_ratio": interval(lambda each: each.hit_ratio),
-        "miss_ratio": interval(lambda each: each.miss_ratio),
+        "hit_ratio": ratio("hit_ratio"),
+        "miss_ratio": ratio("miss_ratio"),
         "region_share_of_misses": finite(kv.region_share_of_misses),
         "absent_ratio": finite(kv.absent_ratio),
-        "read_ms": percentiles(KvPool.read_p) | {"mean": interval(KvPool.read_mean)},
-        "write_ms": percentiles(KvPool.write_p),
-        "stale_ratio": interval(lambda each: each.stale_ratio),
+        "read_ms": percentiles(kv.read_percentile)
+        | {"mean": kv.mean(KvPool.latency).estimate().to_json_dict()},
+        "write_ms": percentiles(kv.write_percentile),
+        "stale_ratio": ratio("stale_ratio"),
         "own_stale_ratio": finite(kv.own_stale_ratio),
         "truncated_ratio": finite(kv.truncated_ratio),
-        "staleness_ms": percentiles(KvPool.staleness_p) | {"max": finite(kv.staleness_max)},
-        "staleness_of_stale_ms": percentiles(KvPool.stale_p),
+        "staleness_ms": percentiles(kv.staleness_percentile) | {"max": finite(kv.staleness_max)},
+        "staleness_of_stale_ms": percentiles(kv.stale_percentile),
         "visibility_ms": {f"p{100 * s:g}": finite(kv.visibility(s)) for s in VISIBILITY_SHARES},
         "operations": kv.operations(),
         "bytes": kv.bytes(),

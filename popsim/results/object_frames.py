@@ -11,9 +11,10 @@ import pandas as pd
 from popsim.engine import object_layout as obl
 from popsim.engine.object_books import FIRST_PART
 from popsim.engine.object_layout import PARTS, SPREADS
+from popsim.engine.outputs import Ints
 from popsim.results.objects import COUNTS, ERRORS, FREE_OBJECTS, MEMORY, OTHER, ObjectPool
 from popsim.results.pooled import Pool
-from popsim.results.statistics import Estimate, finite
+from popsim.results.statistics import finite
 from popsim.scenario.objects import ObjectPrices
 from popsim.scenario.schema import Scenario
 from popsim.scenario.text import quoted
@@ -22,7 +23,6 @@ PERCENTILES = (50.0, 90.0, 95.0, 99.0)
 DIMENSIONS = ("class", "part", "host", "spread", "message", "site")
 ANY_SPREAD = "all"
 HOME_COLUMNS = ("platform", "site", "host", "objects", "share")
-Metric = Callable[[ObjectPool], float]
 
 
 def object_prices(scenario: Scenario, platform: str) -> ObjectPrices:
@@ -219,38 +219,43 @@ def objects_json(pool: Pool) -> dict[str, Any] | None:
     if not objects.is_used:
         return None
 
-    def interval(metric: Metric) -> dict[str, float | None]:
-        estimate: Estimate = pool.estimate(lambda runs: metric(runs.objects))
-        return estimate.to_json_dict()
+    def ratio(name: str) -> dict[str, float | None]:
+        return objects.share(name).estimate().to_json_dict()
 
-    def percentiles(of: Callable[[ObjectPool, float], float]) -> dict[str, Any]:
-        return {f"p{p:g}": interval(lambda each, p=p: of(each, p)) for p in PERCENTILES}  # type: ignore[misc]
+    def mean(of: Callable[[ObjectPool], Ints]) -> dict[str, float | None]:
+        return objects.mean(of).estimate().to_json_dict()
+
+    def percentiles(of: Callable[[ObjectPool], Ints]) -> dict[str, Any]:
+        found = {f"p{p:g}": objects.percentile(of, p).estimate() for p in PERCENTILES}
+        return {name: estimate.to_json_dict() for name, estimate in found.items()}
+
+    staleness = {f"p{p:g}": objects.staleness_percentile(p).estimate() for p in PERCENTILES}
 
     return {
         "calls": objects.calls,
-        **{f"{e}_ratio": interval(lambda each, e=e: each.error_ratio(e)) for e in ERRORS},  # type: ignore[misc]
-        "call_ms": percentiles(ObjectPool.call_p) | {"mean": interval(lambda each: each.call_mean)},
+        **{f"{error}_ratio": ratio(f"{error}_ratio") for error in ERRORS},
+        "call_ms": percentiles(lambda each: each.call) | {"mean": mean(lambda each: each.call)},
         "parts_ms": {record.pop("part"): _finite(record) for record in _by_part(pool)},
-        "distance_km": percentiles(ObjectPool.distance_p)
-        | {"mean": interval(lambda each: each.distance_mean)},
-        "in_region_ratio": interval(lambda each: each.in_region_ratio),
-        "spawn_ms": percentiles(ObjectPool.spawn_p),
-        "ack_ms": percentiles(ObjectPool.ack_p),
-        "visible_ms": percentiles(ObjectPool.visible_p),
+        "distance_km": percentiles(lambda each: each.distance)
+        | {"mean": mean(lambda each: each.distance)},
+        "in_region_ratio": ratio("in_region_ratio"),
+        "spawn_ms": percentiles(lambda each: each.spawn),
+        "ack_ms": percentiles(ObjectPool.acknowledged),
+        "visible_ms": percentiles(ObjectPool.visible),
         "spreads": {record.pop("spread"): _finite(record) for record in _by_spread(pool)},
         "messages": _messages_json(pool),
-        "missed_ratio": interval(lambda each: each.missed_ratio),
-        "reconnect_ms": percentiles(ObjectPool.reconnect_p)
+        "missed_ratio": ratio("missed_ratio"),
+        "reconnect_ms": percentiles(lambda each: each.reconnect)
         | {"max": finite(objects.reconnect_max)},
-        "stale_ratio": interval(lambda each: each.stale_ratio),
-        "staleness_ms": percentiles(ObjectPool.staleness_p),
+        "stale_ratio": ratio("stale_ratio"),
+        "staleness_ms": {name: estimate.to_json_dict() for name, estimate in staleness.items()},
         "truncated_ratio": finite(objects.truncated_ratio),
         "counts": {name: objects.count(name) for name in COUNTS},
         "active_s": finite(objects.active_s),
         "idle_s": finite(objects.idle_s),
         "hibernated_s": finite(objects.hibernated_s),
         "billed_s": finite(objects.billed_s),
-        **{f"{name}_ratio": interval(_ratio_of(name)) for name in MEMORY},
+        **{f"{name}_ratio": pool.estimate(_ratio_of(name)).to_json_dict() for name in MEMORY},
         "usd_per_million_requests": finite(
             objects.cost_usd_per_million_requests(pool.object_prices)
         ),
@@ -259,8 +264,8 @@ def objects_json(pool: Pool) -> dict[str, Any] | None:
     }
 
 
-def _ratio_of(name: str) -> Metric:
-    return lambda each: float(getattr(each, f"{name}_ratio"))
+def _ratio_of(name: str) -> Callable[[Pool], float]:
+    return lambda runs: float(getattr(runs.objects, f"{name}_ratio"))
 
 
 def _messages_json(pool: Pool) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +13,7 @@ from popsim.engine import object_layout as obl
 from popsim.engine.object_layout import PARTS, SPREADS
 from popsim.engine.outputs import Ints, PlatformRun, SparseHist, bucket_edges
 from popsim.engine.sums import Sums, in_units, total, total_of_runs
+from popsim.results.intervals import Mean, Percentile, Share, mean_slack
 from popsim.results.statistics import mean_of, mean_with_zeros, quantile, quantile_with_zeros
 from popsim.scenario.objects import ObjectPrices
 from popsim.scenario.text import quoted
@@ -50,6 +51,15 @@ COUNTS = {
     "alarms_lost": obl.O_ALARMS_LOST,
     "payload_bytes": obl.O_PAYLOAD_BYTES,
 }
+ANY_ERROR = "error_ratio"
+RATIOS = (
+    *(f"{error}_ratio" for error in ERRORS),
+    "in_region_ratio",
+    "stale_ratio",
+    "truncated_ratio",
+    "missed_ratio",
+    ANY_ERROR,
+)
 BYTES_PER_GB = 1e9
 MEMORY = ("active", "idle", "memory", "hibernated")  # shares of the time since objects were made
 OTHER = "(other)"  # what no participant's message caused: an alarm, a request
@@ -135,14 +145,29 @@ class ObjectPool:
         """Calls that were answered or failed."""
         return self.calls + sum(map(self.count, ERRORS))
 
+    def counted(self, name: str) -> tuple[int, int]:
+        """Return a ratio's calls or messages, and those that they are a share of, by its name: one of RATIOS."""
+        count = self.count
+        if name == "in_region_ratio":
+            return int(self.columns[obl.O_IN_REGION]), self.calls
+        if name == "stale_ratio":
+            return count("stale"), count("replica_reads")
+        if name == "truncated_ratio":
+            return count("truncated"), count("replica_reads")
+        if name == "missed_ratio":
+            return count("missed"), count("missed") + count("delivered")
+        if name == ANY_ERROR:
+            return self.attempts - self.calls, self.attempts
+        return count(name.removesuffix("_ratio")), self.attempts
+
     def error_ratio(self, name: str) -> float:
         """Return the share of all calls that were ``lost``, ``overloaded``, ``unavailable`` or ``failed``."""
-        return _ratio(self.count(name), self.attempts)
+        return _ratio(*self.counted(name))
 
     @property
     def in_region_ratio(self) -> float:
         """Share of answered calls whose caller is in the home's region."""
-        return _ratio(int(self.columns[obl.O_IN_REGION]), self.calls)
+        return _ratio(*self.counted("in_region_ratio"))
 
     @cached_property
     def call(self) -> Ints:
@@ -169,6 +194,16 @@ class ObjectPool:
         return mean_with_zeros(positive, self.calls)
 
     @cached_property
+    def spawn(self) -> Ints:
+        """Histogram of how long new objects took to be reached and open, in ms."""
+        return self.histogram(ob.SPAWN)
+
+    @cached_property
+    def reconnect(self) -> Ints:
+        """Histogram of the time from a session's cut to the next session, in ms."""
+        return self.histogram(ob.RECONNECT)
+
+    @cached_property
     def distance(self) -> Ints:
         """Histogram of km from the caller's site to the home, of answered calls."""
         return self.histogram(ob.DISTANCE)
@@ -184,12 +219,12 @@ class ObjectPool:
 
     def spawn_p(self, percent: float) -> float:
         """Return a percentile of how long new objects took to be reached and open, in ms."""
-        return quantile(self.histogram(ob.SPAWN), percent / 100.0)
+        return quantile(self.spawn, percent / 100.0)
 
     @property
     def spawn_mean(self) -> float:
         """Mean of how long new objects took to be reached and open, in ms, within 0.4 %."""
-        return mean_of(self.histogram(ob.SPAWN))
+        return mean_of(self.spawn)
 
     # --- participants and replicas ------------------------------------------------------------------------
 
@@ -232,27 +267,27 @@ class ObjectPool:
     @property
     def missed_ratio(self) -> float:
         """Share of messages to participants who were not connected."""
-        return _ratio(self.count("missed"), self.count("missed") + self.count("delivered"))
+        return _ratio(*self.counted("missed_ratio"))
 
     def reconnect_p(self, percent: float) -> float:
         """Return a percentile of the time from a session's cut to the next session, in ms."""
-        return quantile(self.histogram(ob.RECONNECT), percent / 100.0)
+        return quantile(self.reconnect, percent / 100.0)
 
     @property
     def reconnect_max(self) -> float:
         """The longest time without a session, in ms, up to 0.8 % too long."""
-        found = np.flatnonzero(self.histogram(ob.RECONNECT))
+        found = np.flatnonzero(self.reconnect)
         return float(bucket_edges(found[-1])[1]) if len(found) else float("nan")
 
     @property
     def stale_ratio(self) -> float:
         """Share of replicas' answers without a commit that the object had when the call arrived."""
-        return _ratio(self.count("stale"), self.count("replica_reads"))
+        return _ratio(*self.counted("stale_ratio"))
 
     @property
     def truncated_ratio(self) -> float:
         """Share of replicas' answers whose version is only known to be that old, or newer: the history ended there."""
-        return _ratio(self.count("truncated"), self.count("replica_reads"))
+        return _ratio(*self.counted("truncated_ratio"))
 
     def staleness_p(self, percent: float) -> float:
         """Return a percentile of the age of the oldest commit that replicas' answers lacked, in ms; 0 = fresh."""
@@ -372,6 +407,36 @@ class ObjectPool:
     def cost_usd_per_million_requests(self, prices: ObjectPrices) -> float:
         """Return what a million requests cost by a price list."""
         return sum(self.costs(prices).values())
+
+    # --- with their errors ------------------------------------------------------------------------------
+
+    def share(self, name: str) -> Share:
+        """Return one of RATIOS."""
+        return Share(*zip(*(each.counted(name) for each in self.each), strict=True))
+
+    def percentile(self, histogram: Callable[[ObjectPool], Ints], percent: float) -> Percentile:
+        """Return a percentile of what a histogram counts."""
+        return Percentile([histogram(each) for each in self.each], percent)
+
+    def mean(self, histogram: Callable[[ObjectPool], Ints]) -> Mean:
+        """Return the mean of what a histogram counts."""
+        parts = [histogram(each) for each in self.each]
+        counts = [int(part.sum()) for part in parts]
+        sums = [n * mean_of(part) if n else 0.0 for n, part in zip(counts, parts, strict=True)]
+        return Mean(sums, counts, mean_slack(histogram(self)))
+
+    def part_percentile(self, part: str, percent: float) -> Percentile:
+        """Return a percentile of a part over all answered calls; 0 where it took no time."""
+        return self._with_zeros(ob.FIRST_PART + PARTS.index(part), "calls", percent)
+
+    def staleness_percentile(self, percent: float) -> Percentile:
+        """Return a percentile of the staleness of replicas' answers; 0 for fresh ones."""
+        return self._with_zeros(ob.STALENESS, "replica_reads", percent)
+
+    def _with_zeros(self, row: int, count: str, percent: float) -> Percentile:
+        positive = [each.histogram(row) for each in self.each]
+        zeros = [each.count(count) - int(part.sum()) for each, part in zip(self.each, positive, strict=True)]  # fmt: skip
+        return Percentile(positive, percent, zeros)
 
     @cached_property
     def each(self) -> tuple[ObjectPool, ...]:

@@ -21,12 +21,22 @@ from popsim.engine.outputs import (
 from popsim.engine.sums import Sums, in_units, total, total_of_runs
 from popsim.models.kv_replication.contract import FREE, Prices
 from popsim.results.functions import FunctionBill, FunctionPool
+from popsim.results.intervals import (
+    Extreme,
+    Mean,
+    Measure,
+    Percentile,
+    Share,
+    Spread,
+    mean_slack,
+)
 from popsim.results.kv import KvPool
 from popsim.results.objects import FREE_OBJECTS, ObjectPool
-from popsim.results.statistics import Estimate, estimate, mean_of, quantile
+from popsim.results.statistics import Estimate, mean_of, quantile
 from popsim.scenario.objects import ObjectPrices
 
 Metric = Callable[["Pool"], float]
+SHARES = {"failed_ratio": "failed_of", "cold_start_ratio": "cold_of"}
 WINDOW = 0.005  # share of requests on either side whose phases stand for a quantile's
 
 
@@ -124,12 +134,12 @@ class Pool:
     @property
     def failed_ratio(self) -> float:
         """Failed over all requests."""
-        return _ratio(sum(self.failed.values()), self.requests)
+        return _ratio(*self.failed_of)
 
     @property
     def cold_start_ratio(self) -> float:
         """Answered requests that caused an instance's start, over answered requests."""
-        return _ratio(sum(run.cold_starts for run in self.runs), self.answered)
+        return _ratio(*self.cold_of)
 
     @cached_property
     def phase_sums_ns(self) -> Sums:
@@ -183,9 +193,54 @@ class Pool:
             merged = merged.merge(part)
         return merged
 
+    def percentile(self, percent: float) -> Percentile:
+        """Return a percentile of the latency with what is known of its error."""
+        return Percentile([pool.latency for pool in self.each], percent)
+
+    def phase_percentile(self, phase: str, percent: float) -> Percentile:
+        """Return a percentile of one phase over all answered requests."""
+        row = PHASES.index(phase)
+        positive = [run.phase_hist[row] for run in self.runs]
+        zeros = [
+            pool.answered - int(part.sum()) for pool, part in zip(self.each, positive, strict=True)
+        ]
+        return Percentile(positive, percent, zeros)
+
+    def measure(self, name: str) -> Measure:
+        """Return a number of all runs by its name here, such as ``mean`` or ``failed_ratio``."""
+        if name == "mean":
+            return self._mean()
+        if name in ("min", "max"):
+            value = float(getattr(self, name))
+            return Extreme(value, is_max=name == "max", replications=len(self.runs))
+        if name in SHARES:
+            counts = [getattr(pool, SHARES[name]) for pool in self.each]
+            return Share(*zip(*counts, strict=True))
+        return self.spread(lambda pool: float(getattr(pool, name)))
+
+    def spread(self, metric: Metric) -> Spread:
+        """Return a number of which each run has its own."""
+        return Spread(metric(self), [metric(pool) for pool in self.each])
+
+    def _mean(self) -> Measure:
+        return Mean(
+            [sum(run.latency_sum_ns for run in pool.runs) / 1e6 for pool in self.each],
+            [pool.answered for pool in self.each],
+        )
+
+    @property
+    def failed_of(self) -> tuple[int, int]:
+        """Requests that failed, and all."""
+        return sum(self.failed.values()), self.requests
+
+    @property
+    def cold_of(self) -> tuple[int, int]:
+        """Answered requests that caused an instance's start, and all answered."""
+        return sum(run.cold_starts for run in self.runs), self.answered
+
     def estimate(self, metric: Metric) -> Estimate:
-        """Return a metric of all runs, with the interval that the runs' own values give."""
-        return estimate(metric(self), [metric(pool) for pool in self.each])
+        """Return a number of which each run has its own, with Student's t interval."""
+        return self.spread(metric).estimate()
 
     @cached_property
     def kv(self) -> KvPool:
@@ -246,6 +301,12 @@ class Restricted(Pool):
         """Mean latency in ms from the histogram's buckets, within 0.4 %."""
         return mean_of(self.latency)
 
+    def _mean(self) -> Measure:
+        each = [pool.latency for pool in self.each]
+        counts = [int(part.sum()) for part in each]
+        sums = [n * mean_of(part) if n else 0.0 for n, part in zip(counts, each, strict=True)]
+        return Mean(sums, counts, mean_slack(self.latency))
+
     @cached_property
     def each(self) -> tuple[Pool, ...]:
         """One pool per run."""
@@ -277,15 +338,19 @@ class Windowed(Pool):
         """Mean latency in ms, exact to a µs per request."""
         return _ratio(self._sums["latency_us"] / 1e3, self.answered)
 
-    @property
-    def failed_ratio(self) -> float:
-        """Failed over all requests of the bins."""
-        return _ratio(self._sums["failed"], self._sums["requests"])
+    def _mean(self) -> Measure:
+        parts = [(pool._sums["latency_us"] / 1e3, pool.answered) for pool in self._each]
+        return Mean.of(parts)
 
     @property
-    def cold_start_ratio(self) -> float:
-        """Answered requests that caused an instance's start, over answered requests of the bins."""
-        return _ratio(self._sums["cold"], self.answered)
+    def failed_of(self) -> tuple[int, int]:
+        """Requests of the bins that failed, and all."""
+        return self._sums["failed"], self._sums["requests"]
+
+    @property
+    def cold_of(self) -> tuple[int, int]:
+        """Answered requests of the bins that caused an instance's start, and all answered."""
+        return self._sums["cold"], self.answered
 
     @property
     def measured_ms(self) -> float:
@@ -297,6 +362,10 @@ class Windowed(Pool):
     @cached_property
     def each(self) -> tuple[Pool, ...]:
         """One pool per run."""
+        return self._each
+
+    @cached_property
+    def _each(self) -> tuple[Windowed, ...]:
         parts = [self.of_runs([run]) for run in self.runs]
         return tuple(Windowed(part, self.first, self.end) for part in parts)
 

@@ -95,9 +95,9 @@ class Result:
         """
         pool = self._pool(platform)
         if percent is None:
-            return pool.estimate(lambda runs: runs.mean)
+            return pool.measure("mean").estimate()
         check_percent(percent)
-        return pool.estimate(lambda runs: runs.p(percent))
+        return pool.percentile(percent).estimate()
 
     def summary(self) -> pd.DataFrame:
         """Return one row per platform: requests, ratios, latencies in ms with intervals (low, high), the whole bill.
@@ -325,6 +325,10 @@ class Result:
             "failed": pool.failed,
             "failed_ratio": finite(pool.failed_ratio),
             "cold_start_ratio": finite(pool.cold_start_ratio),
+            "intervals": {
+                name: pool.measure(name).estimate().to_json_dict()
+                for name in ("failed_ratio", "cold_start_ratio")
+            },
             "latency_ms": {k: e.to_json_dict() for k, e in self._latencies(pool).items()},
             "phases_ms": {k: {p: finite(v) for p, v in ms.items()} for k, ms in at.items()},
             "cold_start_phases_ms": {k: finite(v) for k, v in pool.cold_start_phases_ms().items()},
@@ -333,8 +337,8 @@ class Result:
         } | {name: part for name, part in parts.items() if part is not None}
 
     def _latencies(self, pool: Pool) -> dict[str, Estimate]:
-        found = {f"p{p:g}": pool.estimate(lambda runs, p=p: runs.p(p)) for p in PERCENTILES}  # type: ignore[misc]
-        return found | {"mean": pool.estimate(lambda runs: runs.mean)}
+        found = {f"p{p:g}": pool.percentile(p).estimate() for p in PERCENTILES}
+        return found | {"mean": pool.measure("mean").estimate()}
 
     def _pool(self, platform: str) -> Pool:
         if platform not in self.pools:

@@ -1,9 +1,8 @@
-"""Quantiles of histograms, and confidence intervals from independent replications."""
+"""Quantiles and means of histograms, and what a number with its interval is; ``intervals`` computes these."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +15,10 @@ MOST_REPLICATIONS = 10_000  # that a scenario may ask for
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value and its 95 % confidence interval; nan where one replication gives none."""
+    """A value and its 95 % confidence interval.
+
+    An end is infinite, or 0, where too few requests were seen to bound it; nan where one replication gives no interval.
+    """
 
     value: float
     low: float
@@ -25,7 +27,7 @@ class Estimate:
     @property
     def relative_half_width(self) -> float:
         """Half the interval's width over the value; infinite where there is no interval."""
-        if not math.isfinite(self.low) or self.value <= 0.0:
+        if not math.isfinite(self.high - self.low) or self.value <= 0.0:
             return math.inf
         return (self.high - self.low) / 2.0 / self.value
 
@@ -86,46 +88,3 @@ def mean_of(histogram: Ints) -> float:
         return math.nan
     values = bucket_value(np.arange(len(histogram)), buckets=len(histogram))
     return float(values @ histogram) / total
-
-
-def estimate(pooled: float, replications: Sequence[float]) -> Estimate:
-    """Return a pooled value with Student's t interval of the replications' own values.
-
-    Replications are independent, so their spread needs no assumption about how requests within one
-    depend on each other (Law, Simulation Modeling and Analysis, 5th ed. 2015, section 9.4).
-    """
-    half = half_width(replications)
-    return Estimate(pooled, pooled - half, pooled + half)
-
-
-def half_width(values: Sequence[float], confidence: float = CONFIDENCE) -> float:
-    """Return half of the t interval of the mean; nan for fewer than two finite values."""
-    known = np.asarray([value for value in values if math.isfinite(value)], dtype=np.float64)
-    if len(known) < 2:
-        return math.nan
-    from scipy.special import stdtrit
-
-    t = float(stdtrit(len(known) - 1, 0.5 + confidence / 2.0))
-    return t * float(known.std(ddof=1)) / math.sqrt(len(known))
-
-
-def replications_needed(
-    values: Sequence[float], margin: float, confidence: float = CONFIDENCE
-) -> int | None:
-    """Return how many replications would make the half-width of a mean smaller than a margin, if both stay as they are.
-
-    None if their spread is unknown, the margin is 0, or more than MOST_REPLICATIONS would be needed.
-    """
-    half, count = half_width(values, confidence), len(values)
-    if not math.isfinite(half) or margin == 0.0:
-        return None
-    from scipy.special import stdtrit
-
-    probability = 0.5 + confidence / 2.0
-    deviation = half * math.sqrt(count) / float(stdtrit(count - 1, probability))
-    needed = count
-    while needed <= MOST_REPLICATIONS:
-        if float(stdtrit(needed - 1, probability)) * deviation / math.sqrt(needed) < abs(margin):
-            return needed
-        needed += max(1, needed // 50)
-    return None

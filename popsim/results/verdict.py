@@ -16,8 +16,8 @@ class Expectation:
     """One line of a claim: what was expected, what was observed.
 
     ``against`` are the bounds that depend on results, too, as in ``workers.p(50) < lambda.p(50)``, in the same unit;
-    ``replications`` would decide it, if it is undecided and nothing else changes; ``reason`` says why it is, if no number
-    of them would.
+    ``replications`` would decide it, if it is undecided and nothing else changes; ``reason`` says why else it is
+    undecided, or fails without data. ``failed_ratio`` has the share of failures, which no latency counts, of each platform.
     """
 
     expect: str
@@ -27,6 +27,7 @@ class Expectation:
     replications: int | None = None
     against: tuple[float, ...] = ()
     reason: str | None = None
+    failed_ratio: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,4 +107,5 @@ def _observation(expectation: Expectation) -> dict[str, Any]:
         "against": [finite(bound) for bound in expectation.against],
         "replications_needed": expectation.replications,
         "reason": expectation.reason,
+        "failed_ratio": {name: finite(ratio) for name, ratio in expectation.failed_ratio},
     }

@@ -59,6 +59,8 @@ class ClaimSpec(Spec):
     """``warn``: the verdict is told, but the exit code does not follow it."""
     confidence: Annotated[Share, Field(ge=0.5, le=0.9999)] = 0.95
     """Of the intervals that decide, from 50% to 99.99%."""
+    failures: Share = 0.01
+    """A latency decides nothing if a larger share of the platform's requests fails: failed ones have none."""
 
     @property
     def kind(self) -> Literal["published", "ours", "input"]:

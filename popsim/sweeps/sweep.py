@@ -48,6 +48,7 @@ def run(
         RunError: a run could not be finished, or there is nothing to extend.
     """
     scenario = load(source, **changes)
+    planned = scenario.replications
     if extend is not None:
         finished = 0 if store is None or processes else finished_replications(scenario, store)
         if not finished:
@@ -62,7 +63,8 @@ def run(
         sweep.until_precise(bar)
     elapsed_s = time.perf_counter() - began
     result = Result(scenario, sweep.sorted_runs(), (), elapsed_s)
-    return Result(scenario, result.runs, judge(scenario, result.pools), elapsed_s)
+    verdicts = judge(scenario, result.pools, None if extend is None else planned)
+    return Result(scenario, result.runs, verdicts, elapsed_s)
 
 
 def _warn(message: str) -> None:

@@ -17,7 +17,7 @@ from popsim.report.notebook.markup import (
     table,
     titled,
 )
-from popsim.report.verdicts import MARKS, observed_text
+from popsim.report.verdicts import MARKS, advice, observed_text
 from popsim.results.verdict import Expectation, Outcome, Verdict
 
 COLUMNS = ("", "claim", "expected", "observed", "source")
@@ -70,13 +70,13 @@ def _claim(verdict: Verdict) -> Markup:
 
 
 def _observed(expectation: Expectation, confidence: float) -> Markup:
-    """Return what was observed; the level of its interval if it is not the usual one; what would decide."""
+    """Return what was observed; the level of its interval if it is not the usual one; why it is open, what would decide."""
     text = observed_text(expectation)
     parts: list[str] = [element("span", text, class_="whole")]
     if math.isfinite(expectation.observed.low) and confidence != 0.95:
         parts.append(quiet(f" {100.0 * confidence:g} % interval"))
-    if expectation.verdict == "undecided" and expectation.replications is not None:
-        parts += [BR, quiet(f"about {expectation.replications} replications would decide")]  # fmt: skip
+    if said := advice(expectation):
+        parts += [BR, quiet(said)]
     return joined(parts)
 
 
