@@ -26,7 +26,11 @@ from popsim.world.clients import load_clients
 
 WORST_FIRST: tuple[Outcome, ...] = ("fails", "undecided", "holds")
 Ends = tuple[float, float]
-PHASES_WITHOUT_WAYS = ("front_door", "execute", "sleep")  # no path between places enters their times
+PHASES_WITHOUT_WAYS = (
+    "front_door",
+    "execute",
+    "sleep",
+)  # no path between places enters their times
 
 
 def judge(

@@ -80,7 +80,7 @@ def _print_table(table: Table, console: Console) -> None:
 
 def _latencies(result: Result) -> Table:
     columns = ("platform", "requests", "p50", "p90", "p95", "p99", "mean", "cold", "failed")
-    table = _table("Latency in ms, with half of the 95 % interval", *columns)
+    table = _table("Latency in ms, with half of the 95 % interval, or its ends", *columns)
     for name, pool in result.pools.items():
         cells = [_plus_minus(result.latency(name, p)) for p in (50.0, 90.0, 95.0, 99.0, None)]
         ratios = [_percent(ratio) for ratio in (pool.cold_start_ratio, pool.failed_ratio)]
@@ -328,19 +328,18 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _plus_minus(estimate: Estimate) -> str:
-    half = (estimate.high - estimate.low) / 2.0
-    if not math.isfinite(half):
-        return _number(estimate.value)
-    return (
-        f"{_number(estimate.value)} ±{half:.1f}"
-        if half < 9.95
-        else f"{_number(estimate.value)} ±{half:,.0f}"
-    )
+    """Write a value with half of its interval; with both ends, if half would not tell where these are."""
+    value, half = _number(estimate.value), (estimate.high - estimate.low) / 2.0
+    if math.isnan(half):
+        return value
+    if estimate.is_lopsided and half >= 0.05:
+        return f"{value} ({_short(estimate.low)} to {_short(estimate.high)})"
+    return f"{value} ±{half:.1f}" if half < 9.95 else f"{value} ±{half:,.0f}"
 
 
 def _number(value: float) -> str:
     if not math.isfinite(value):
-        return "-"
+        return "∞" if value > 0.0 else "-"
     return f"{value:.1f}" if value < 1_000.0 else f"{value:,.0f}"
 
 
@@ -349,7 +348,7 @@ def _with_ms(value: float) -> str:
 
 
 def _short(value: float) -> str:
-    return _number(value) if not value >= 9.95 else f"{value:,.0f}"
+    return _number(value) if not 9.95 <= value < math.inf else f"{value:,.0f}"
 
 
 def _percent(ratio: float) -> str:

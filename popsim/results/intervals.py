@@ -304,7 +304,7 @@ class Percentile(Measure):
             return math.inf
         value, place, _ = self._at(share)
         edge = float((self._low, self._high)[side][place])
-        further = self._bend[place] * float(self._high[place] - self._low[place])
+        further = float(self._bend[place]) * float(self._high[place] - self._low[place])
         return max(edge, value - further) if side == 0 else min(edge, value + further)
 
     @property

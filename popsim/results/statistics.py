@@ -31,6 +31,12 @@ class Estimate:
             return math.inf
         return (self.high - self.low) / 2.0 / self.value
 
+    @property
+    def is_lopsided(self) -> bool:
+        """Tell whether half of the width would say too little: one side is longer than twice the other, or open."""
+        below, above = self.value - self.low, self.high - self.value
+        return math.isfinite(below) and max(below, above) > 2.0 * min(below, above)
+
     def to_json_dict(self) -> dict[str, float | None]:
         """Return value, low and high; None for what is not there."""
         return {name: finite(getattr(self, name)) for name in ("value", "low", "high")}

@@ -70,16 +70,24 @@ def _note(text: str) -> Markup:
 
 
 def plus_minus(estimate: Estimate) -> str:
-    """Write a value in ms and half of its interval.
+    """Write a value in ms and half of its interval; both ends, if half would not tell where these are.
 
     >>> plus_minus(Estimate(145.63, 145.1, 146.2)), plus_minus(Estimate(2.0, float("nan"), float("nan")))
     ('145.6 ± 0.5', '2.0')
+    >>> plus_minus(Estimate(20.0, 19.0, 480.0)), plus_minus(Estimate(20.0, 19.0, float("inf")))
+    ('20.0 (19.0 to 480.0)', '20.0 (19.0 to ∞)')
     """
     if not math.isfinite(estimate.value):
         return "-"
     half = (estimate.high - estimate.low) / 2.0
     digits = 1 if estimate.value < 1e3 else 0
     text = f"{estimate.value:,.{digits}f}"
-    if not math.isfinite(half):
+    if math.isnan(half):
         return text
+    if estimate.is_lopsided and half >= 0.05:
+        ends = [
+            f"{end:,.{digits}f}" if math.isfinite(end) else "∞"
+            for end in (estimate.low, estimate.high)
+        ]
+        return f"{text} ({ends[0]} to {ends[1]})"
     return f"{text} ± {half:,.{1 if half < 9.95 else 0}f}"

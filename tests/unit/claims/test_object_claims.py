@@ -226,7 +226,8 @@ def observed(text: str, *runs: Any) -> float:
             found = parse_expectation(f"workers.{text} >= 0{unit}", PLATFORMS, MESSAGES)
         except ClaimSyntaxError:
             continue
-        return found.left.evaluate(pools(*runs))
+        (metric,) = found.metrics()
+        return metric.measure(pools(*runs)).value
     raise AssertionError(text)
 
 
@@ -323,7 +324,7 @@ def test_claims_are_judged_by_the_replications() -> None:
         "workers.objects.moves > 6": "undecided",  # 4 and 10
         "workers.objects[document].distance.p(70) < 1100": "holds",
     }
-    claims = [{"id": "it", "says": "it", "source": "ours", "expect": list(expect)}]
+    claims = [{"id": "it", "says": "it", "source": "ours", "expect": list(expect), "failures": 1}]
     restless = with_objects(
         replication=1,
         objects_by_class=np.array([object_columns(DOCUMENT | {"moves": 10}), object_columns(ROOM)]),

@@ -50,17 +50,13 @@ def test_within_is_a_band_around_what_follows() -> None:
     found = parse_expectation("workers.p95 within 10% of 2 * lambda.p95 - 3ms", PLATFORMS)
     assert isinstance(found, Comparison)
     values = {"workers": 1.0, "lambda": 50.0}
-    low, high = (bound.evaluate(pools_with(values)) for _, bound in found.bounds)
+    low, high = (bound.evaluate(values_of(found, values)) for _, bound in found.bounds)
     assert (low, high) == (pytest.approx(0.9 * 97.0), pytest.approx(1.1 * 97.0))
     assert [operator for operator, _ in found.bounds] == [">=", "<="]
 
 
-def pools_with(values: dict[str, float]) -> Any:
-    class Constant:
-        def __init__(self, value: float) -> None:
-            self.p = lambda percent: value
-
-    return {name: Constant(value) for name, value in values.items()}
+def values_of(found: Comparison, values: dict[str, float]) -> dict[Any, float]:
+    return {metric: values[metric.platform] for metric in found.metrics()}
 
 
 def test_and_binds_tighter_than_or() -> None:
@@ -132,5 +128,5 @@ def test_what_is_just_not_too_long_is_read_and_evaluated() -> None:
     assert parse_expectation(beside, PLATFORMS).metrics()
     long = parse_expectation("workers.p50" + " + 1ms" * 247 + " < 1s", PLATFORMS)  # 499 tokens
     assert isinstance(long, Comparison)
-    assert long.left.evaluate(pools_with({"workers": 3.0})) == 250.0
+    assert long.left.evaluate(values_of(long, {"workers": 3.0})) == 250.0
     assert len(long.metrics()) == 1

@@ -15,7 +15,7 @@ from popsim.engine.outputs import (
     bucket_index,
     bucket_value,
 )
-from popsim.results.statistics import estimate, half_width, mean_of, quantile
+from popsim.results.statistics import mean_of, quantile
 
 
 def histogram(values: np.ndarray, buckets: int = BUCKETS) -> np.ndarray:
@@ -51,22 +51,6 @@ def test_quantiles_of_an_atom_are_within_a_bucket(atom: float) -> None:
 def test_nothing_has_no_quantile() -> None:
     assert math.isnan(quantile(np.zeros(BUCKETS, np.int64), 0.5))
     assert math.isnan(mean_of(np.zeros(BUCKETS, np.int64)))
-
-
-def test_t_interval_covers_as_often_as_it_says() -> None:
-    rng = np.random.default_rng(2)
-    covered = 0
-    for _ in range(2_000):
-        found = estimate(float((values := rng.normal(10.0, 2.0, 5)).mean()), list(values))
-        covered += found.low <= 10.0 <= found.high
-    assert covered / 2_000 == pytest.approx(0.95, abs=0.015)
-
-
-def test_one_replication_has_no_interval() -> None:
-    assert math.isnan(half_width([1.0]))
-    found = estimate(1.0, [1.0])
-    assert found.to_json_dict() == {"value": 1.0, "low": None, "high": None}
-    assert found.relative_half_width == math.inf
 
 
 def test_sparse_histograms_merge_exactly() -> None:

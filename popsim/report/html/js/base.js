@@ -55,17 +55,24 @@ function duration(value) {
 function estimate({ value, low, high }) {
   if (!is(value)) return [NOTHING];
   if (!is(low)) return [ms(value)];
+  const below = value - low, above = is(high) ? high - value : Infinity;
+  if (Math.max(below, above) > 2 * Math.min(below, above) && above + below >= 0.1)
+    return [ms(value), el("span", { class: "half" }, is(high) ? ` (${short(low)} to ${short(high)})` : ` (${short(low)} or more)`)];
   const half = (high - low) / 2;
   return [ms(value), el("span", { class: "half" }, ` ±${half < 9.95 ? half.toFixed(1) : count(Math.round(half))}`)];
 }
-function observed({ observed: value, low, high, unit, against }) {
-  if (!is(value)) return NOTHING;
+function observed({ observed: value, low, high, unit, against, failed_ratio: failed }) {
+  const failures = Object.entries(failed).filter(([, share]) => share > 0).map(([name, share]) => `${+(100 * share).toPrecision(3)} % of ${name}`);
+  const beside = failures.length ? `; ${failures.join(" and ")} failed` : "";
+  if (!is(value)) return `no data${beside}`;
   const scales = { ms: [[1e4, 1e3, "s"]], B: [[1e9, 1e9, "GB"], [1e6, 1e6, "MB"], [1e3, 1e3, "kB"]] };
   const [, size, name] = (scales[unit] ?? []).find(([least]) => value >= least) ?? [0, 1, unit];
-  const interval = is(low) ? ` (${short(low / size)} to ${short(high / size)})` : "";
+  const ends = [low, high].map((end) => (is(end) ? short(end / size) : null));
+  const interval = is(low) && is(high) ? ` (${ends[0]} to ${ends[1]})`
+    : is(low) ? ` (${ends[0]} or more)` : is(high) ? ` (${ends[1]} or less)` : "";
   const written = (number) => `${short(number / size)}${name ? ` ${name}` : ""}`;
   const bounds = against.length ? `, against ${against.map(written).join(" and ")}` : "";
-  return `${written(value)}${interval}${bounds}`;
+  return `${written(value)}${interval}${bounds}${beside}`;
 }
 const country = (code) => data.names.country[code] ?? code;
 

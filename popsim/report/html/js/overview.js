@@ -41,7 +41,8 @@ function claims() {
       el("ul", {}, ...claim.expectations.map((each) => el("li", {},
         el("span", {}, "expected ", el("code", {}, each.expect)), el("span", {}, `observed ${observed(each)}`),
         el("span", { class: each.verdict }, `${MARKS[each.verdict]} ${each.verdict}` +
-          (is(each.replications_needed) ? `, ${count(each.replications_needed)} replications may decide` : ""))))),
+          (is(each.reason) ? `, ${each.reason}` : "") +
+          (is(each.replications_needed) ? `, ${count(each.replications_needed)} replications would decide` : ""))))),
       el("p", { class: "quiet" }, `${claim.id} · `, ...source(claim.source), ` · ${+(claim.confidence * 100).toPrecision(4)} % interval`)))));
 }
 
