@@ -8,6 +8,8 @@ averaged over replications first. A point in the last half is no answer, but a s
 On stationary noise MSER-5 leaves out something in four of ten runs. So a note is made only if what is left out moves
 the mean by more than BIAS, and differs from the rest significantly over replications (CONFIDENCE_OF_NOTE).
 
+A platform that gets more work than it can do has no steady state: that is called overload, with the load (``load``).
+
 Where load changes by intent there is no steady state to wait for: nothing is checked with a profile of the day,
 with events, control processes, probes, traces or sessions.
 """
@@ -16,13 +18,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from popsim.engine.outputs import TIMELINE_COLUMNS, Floats, PlatformRun
 from popsim.engine.sums import in_units
+from popsim.results.load import Load, busiest
 from popsim.results.pooled import Pool
 from popsim.results.statistics import finite
 from popsim.scenario.schema import Scenario
@@ -52,10 +55,17 @@ class WarmupCheck:
     is_too_short: bool = False  # MSER-5's point lies in the last half
     autocorrelation: float = math.nan  # of neighbouring bins, after the truncation
     not_checked: str | None = None
+    load: Load | None = None  # of the busiest function at a site, if its capacity is known
 
     @property
     def note(self) -> str | None:
         """One sentence about what is wrong; None if nothing is."""
+        if self.load is not None and self.load.is_overload:
+            return (
+                f"{self.platform} is overloaded: at {self.load.site} a function gets {self.load.ratio:.2f} times "
+                "the work that it can do, so its queue or its refusals grow with the run's length, and no "
+                "duration or warm-up shows a steady state"
+            )
         if self.is_significant and abs(self.bias) > BIAS:
             after = f"the latency of {self.platform} settles late and moves its mean by {self.bias:+.1%}"
             if self.is_too_short:
@@ -78,6 +88,7 @@ class WarmupCheck:
             "truncation_ms": finite(self.truncation_ms),
             "bias": finite(self.bias),
             "autocorrelation": finite(self.autocorrelation),
+            "load": None if self.load is None else finite(self.load.ratio),
             "note": self.note,
             "not_checked": self.not_checked,
         }
@@ -86,12 +97,14 @@ class WarmupCheck:
 def check_warmup(scenario: Scenario, pools: Mapping[str, Pool]) -> tuple[WarmupCheck, ...]:
     """Check every platform's warm-up and length of run."""
     reason = _not_stationary(scenario)
-    return tuple(
-        WarmupCheck(name, scenario.warmup, not_checked=reason)
-        if reason is not None
-        else _check(name, scenario, pool)
-        for name, pool in pools.items()
-    )
+    found = []
+    for name, pool in pools.items():
+        if reason is not None:
+            found.append(WarmupCheck(name, scenario.warmup, not_checked=reason))
+        else:
+            check = _check(name, scenario, pool)
+            found.append(replace(check, load=busiest(scenario, name, pool)))
+    return tuple(found)
 
 
 def mser(batches: Floats) -> int:

@@ -72,7 +72,9 @@ def test_places_are_those_of_where(result: Result) -> None:
 
 
 def test_places_compare_with_each_other(result: Result) -> None:
-    ratio = verdict(result, "lambda{continent: OC}.p(50) / lambda{continent: NA}.p(50) > 1.5", failures=1)
+    ratio = verdict(
+        result, "lambda{continent: OC}.p(50) / lambda{continent: NA}.p(50) > 1.5", failures=1
+    )
     frame = result.by("continent").query("platform == 'lambda'").set_index("continent")
     expected = frame.loc["OC", "p50_ms"] / frame.loc["NA", "p50_ms"]
     assert ratio.deciding.observed.value == pytest.approx(expected)
@@ -87,7 +89,7 @@ def test_networks_and_sites(result: Result) -> None:
         n: observed(result, f"workers{{network: {n}}}.count") for n in ("fibre", "fibre+wifi", "4g")
     }
     assert counts["fibre"] == pytest.approx(
-        frame.loc[["fibre", "fibre+wifi"], "requests"].sum() / 3
+        frame.loc[["fibre", "fibre+wifi"], "requests"].sum() / result.replications
     )
     assert counts["fibre+wifi"] == pytest.approx(frame.loc["fibre+wifi", "requests"] / 3)
     sites = result.by("site").query("platform == 'workers'").set_index("site")
