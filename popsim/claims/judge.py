@@ -15,7 +15,8 @@ from popsim.claims.expression import AnyMetric, Comparison, Condition, Expressio
 from popsim.claims.parse import parse_expectation
 from popsim.claims.selector import PoolKey, Pools, in_places, pool_key, select
 from popsim.claims.unit import TIME
-from popsim.results.intervals import Extreme, Measure, after_looks, combined
+from popsim.results.comparing import after_looks, combined
+from popsim.results.intervals import Extreme, Measure
 from popsim.results.one_draw import one_draw_reason
 from popsim.results.pooled import Pool
 from popsim.results.statistics import MOST_REPLICATIONS, Estimate

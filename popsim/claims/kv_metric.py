@@ -12,7 +12,8 @@ from popsim.claims.unit import Unit
 from popsim.engine.kv_layout import TIERS
 from popsim.results.intervals import Measure, Spread
 from popsim.results.kv import KvPool
-from popsim.results.pooled import Pool, Restricted
+from popsim.results.pooled import Pool
+from popsim.results.selected import Restricted
 
 # What has percentiles, and what else each of them has
 QUANTITIES = {

@@ -11,8 +11,9 @@ from popsim.claims.selector import Pools, Selector, pool_key
 from popsim.claims.unit import Unit
 from popsim.engine.object_layout import PARTS
 from popsim.engine.outputs import Ints
+from popsim.results import object_measures as om
 from popsim.results import objects as obj
-from popsim.results.intervals import Count, Extreme, Measure, Spread
+from popsim.results.intervals import Count, Measure, Spread
 from popsim.results.objects import COUNTS, ERRORS, MEMORY, ObjectPool
 from popsim.results.pooled import Pool
 
@@ -70,7 +71,7 @@ class ObjectMetric:
         if self.name in QUANTITIES:
             return self._p(objects) if self.statistic == "p" else self._mean_or_max(objects)
         if self.name in obj.RATIOS:
-            return objects.share(self.name)
+            return om.share(objects, self.name)
         if self.name in COUNTS:
             return Count([each.count(self.name) for each in objects.each])
         return pool.spread(self._number)
@@ -100,18 +101,18 @@ class ObjectMetric:
 
     def _p(self, objects: ObjectPool) -> Measure:
         if self.name in PARTS:
-            return objects.part_percentile(self.name, self.percent)
+            return om.part_percentile(objects, self.name, self.percent)
         if self.name == "staleness":
-            return objects.staleness_percentile(self.percent)
-        return objects.percentile(self._histogram, self.percent)
+            return om.staleness_percentile(objects, self.percent)
+        return om.percentile(objects, self._histogram, self.percent)
 
     def _mean_or_max(self, objects: ObjectPool) -> Measure:
         if self.name in PARTS:
             name = self.name
             return Spread(objects.part_mean(name), [each.part_mean(name) for each in objects.each])
         if self.statistic == "max":
-            return Extreme(objects.reconnect_max, is_max=True, replications=len(objects.runs))
-        return objects.mean(self._histogram)
+            return om.longest_reconnect(objects)
+        return om.mean(objects, self._histogram)
 
     def failed_ratio(self, pools: Pools) -> float | None:
         """Return the share of requests, or of calls, that failed and have no latency; None if this is none."""

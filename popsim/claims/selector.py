@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 from pydantic import ValidationError
 
-from popsim.results.pooled import Pool, Restricted, Windowed
+from popsim.results.pooled import Pool
+from popsim.results.selected import Restricted, Windowed
 from popsim.scenario.document import parse_yaml
 from popsim.scenario.errors import InputError, Problem, did_you_mean
 from popsim.scenario.fields import DurationMs, Names

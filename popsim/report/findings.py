@@ -10,7 +10,7 @@ import numpy as np
 
 from popsim.engine.outputs import PHASES, Floats
 from popsim.report.style import ms_text, percent_text
-from popsim.results.intervals import combined
+from popsim.results.comparing import combined
 from popsim.results.kv import KvPool
 from popsim.results.pooled import Pool
 from popsim.results.statistics import CONFIDENCE

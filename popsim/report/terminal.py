@@ -13,6 +13,7 @@ from popsim.engine.kv_layout import TIERS
 from popsim.engine.object_layout import PARTS, SPREADS
 from popsim.engine.outputs import PHASES
 from popsim.report.verdicts import STYLES, observed_text
+from popsim.results import object_measures as om
 from popsim.results.functions import KINDS
 from popsim.results.groups import continent_name, group_frame
 from popsim.results.object_frames import kinds_of_messages
@@ -188,7 +189,7 @@ def _calls(pools: Mapping[str, Pool]) -> Table:
     table = _of_classes(pools, title, "calls", "p50", "p95", "p99", "mean", *names)
     for _, objects, start in _classes(pools):
         times = [
-            _plus_minus(objects.percentile(lambda each: each.call, p).estimate())
+            _plus_minus(om.percentile(objects, lambda each: each.call, p).estimate())
             for p in (50.0, 95.0, 99.0)
         ]
         means = [_number(objects.call_mean), *(_number(objects.part_mean(part)) for part in used)]

@@ -21,19 +21,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
-from itertools import product
 
 import numpy as np
 
 from popsim.engine.outputs import Floats, Ints, bucket_edges
+from popsim.results.effective import are_common, clopper_pearson, effective_tries, mean_error
 from popsim.results.statistics import CONFIDENCE, Estimate
 
-# A design effect under 1 is believed only if independent requests would agree so well in one case of a hundred: where
-# users are fixed, as probes are, replications differ less than a sample of users would.
-AGREEMENT = 0.01
-LEAST_FOR_AGREEMENT = 5  # replications, and events in each of them
-# From so many events per replication on, the rarer side of a share varies about normally
-REGULAR_EVENTS = 10
 # A density that differs by more than this on the two sides of a percentile is a gap, or the edge of one
 REGULAR_SLOPES = 3.0
 SMOOTH = (
@@ -41,25 +35,6 @@ SMOOTH = (
 )
 RARE_EVENTS = 30  # a replication; more are not called rare
 BISECTIONS = 40
-STEP = 1e-6  # for a derivative, relative
-MOST_CORNERS = 8  # measures that are combined without pairs
-LEAST_DESIGN_EFFECT = 1e-6
-
-
-def student_t(replications: float, confidence: float) -> float:
-    """Return the two-sided quantile of Student's t; infinite for fewer than two replications."""
-    if replications < 2.0:
-        return math.inf
-    from scipy.special import stdtrit
-
-    return float(stdtrit(replications - 1.0, 0.5 + confidence / 2.0))
-
-
-def normal_z(confidence: float) -> float:
-    """Return the two-sided quantile of the normal distribution."""
-    from scipy.special import ndtri
-
-    return float(ndtri(0.5 + confidence / 2.0))
 
 
 class Measure:
@@ -152,18 +127,22 @@ class Count(Spread):
 
 
 class Extreme(Measure):
-    """The largest or smallest value that was seen: what there is may only be more extreme."""
+    """The largest or smallest value that was seen: what there is may only be more extreme.
+
+    ``surely`` is how extreme it is at least, if the value is only known to a bucket.
+    """
 
     is_regular = False
 
     def __init__(
-        self, value: float, *, is_max: bool, replications: int, floor: float = 0.0
+        self, value: float, *, is_max: bool, replications: int, surely: float | None = None
     ) -> None:
-        self.value, self.is_max, self.replications, self.floor = value, is_max, replications, floor
+        self.value, self.is_max, self.replications = value, is_max, replications
+        self.surely = value if surely is None else surely
 
     def interval(self, confidence: float, growth: float = 1.0) -> tuple[float, float]:
         """Return what was seen as one end, at any confidence; the other is open."""
-        return (self.value, math.inf) if self.is_max else (self.floor, self.value)
+        return (self.surely, math.inf) if self.is_max else (0.0, self.surely)
 
 
 class Share(Measure):
@@ -189,44 +168,6 @@ class Share(Measure):
     def influence(self) -> Floats:
         """Return the replications' hits less those expected."""
         return np.asarray((self.hits - self.value * self.tries) / self.tries.mean())
-
-
-def clopper_pearson(hits: float, tries: float, confidence: float) -> tuple[float, float]:
-    """Return the exact interval of a share; hits and tries need not be whole.
-
-    >>> [round(end, 5) for end in clopper_pearson(0, 100, 0.95)]
-    [0.0, 0.03622]
-    """
-    from scipy.special import betaincinv
-
-    alpha, misses = (1.0 - confidence) / 2.0, tries - hits
-    low = float(betaincinv(hits, misses + 1.0, alpha)) if hits > 0.0 else 0.0
-    high = float(betaincinv(hits + 1.0, misses, 1.0 - alpha)) if misses > 0.0 else 1.0
-    return low, high
-
-
-def effective_tries(hits: Floats, tries: Floats, confidence: float, growth: float = 1.0) -> float:
-    """Return how many independent tries those of some replications are worth.
-
-    That is all of them over their design effect. Student's t over the normal quantile accounts for how few replications
-    it is known from. Replications that agree better than independent requests would count for no more than these,
-    unless chance can't explain it.
-    """
-    from scipy.special import chdtri
-
-    count, total = len(tries), float(tries.sum())
-    share = float(hits.sum()) / total
-    binomial = total * share * (1.0 - share)
-    if binomial <= 0.0:
-        return total * growth
-    freedom = count - 1
-    spread = float(((hits - share * tries) ** 2).sum()) * count / freedom
-    effect = spread / binomial
-    few = min(count, min(share, 1.0 - share) * total / count) < LEAST_FOR_AGREEMENT
-    agree = not few and freedom * effect < float(chdtri(freedom, 1.0 - AGREEMENT))
-    t = student_t(count * growth, confidence) / normal_z(confidence)
-    least = LEAST_DESIGN_EFFECT if agree else 1.0
-    return float(total * growth / max(effect * t * t, least))
 
 
 class Percentile(Measure):
@@ -351,12 +292,6 @@ class Percentile(Measure):
         return math.ceil(math.log((1.0 - confidence) / 2.0) / math.log(rarer) * self.total / size)
 
 
-def are_common(hits: Floats, tries: Floats) -> bool:
-    """Tell whether hits and misses both are many in a replication."""
-    rarer = min(float(hits.sum()), float((tries - hits).sum()))
-    return len(tries) >= 2 and rarer >= REGULAR_EVENTS * len(tries)
-
-
 def _tail(share: float, size: float, p: float) -> float:
     """Return the probability of so few hits, or fewer, of ``size`` tries with probability ``p`` each."""
     from scipy.special import betainc
@@ -387,56 +322,6 @@ def _bends(pooled: Ints, buckets: Ints) -> Floats:
     return np.where(counts <= SMOOTH * around.min(axis=0), bend, 1.0)
 
 
-def combined(
-    value_of: Callable[[Sequence[float]], float],
-    measures: Sequence[Measure],
-    confidence: float,
-    growth: float = 1.0,
-) -> tuple[float, float]:
-    """Return the interval of something that is computed from several measures of the same replications.
-
-    One measure hands its interval on. Several are compared in pairs, replication by replication, where the errors of
-    all are about normal: what replications have in common cancels out. Else each may lie anywhere in its interval.
-    """
-    if len(measures) == 1:
-        return _extent(value_of, measures, confidence, growth)
-    count = measures[0].replications
-    are_paired = all(each.is_regular and each.replications == count for each in measures)
-    if not are_paired or count < 2:
-        return _extent(value_of, measures, confidence, growth)
-    values = [each.value for each in measures]
-    value, moves, slack = value_of(values), np.zeros(count), 0.0
-    for place, each in enumerate(measures):
-        step = STEP * max(abs(each.value), STEP)
-        up, down = (
-            value_of([*values[:place], each.value + side * step, *values[place + 1 :]])
-            for side in (1.0, -1.0)
-        )
-        slope = (up - down) / (2.0 * step)
-        moves += slope * each.influence()
-        slack += abs(slope) * each.slack
-    half = mean_error(moves, confidence, growth) + slack
-    return value - half, value + half
-
-
-def _extent(
-    value_of: Callable[[Sequence[float]], float],
-    measures: Sequence[Measure],
-    confidence: float,
-    growth: float,
-) -> tuple[float, float]:
-    """Return the least and the most, if each measure may lie anywhere in its interval."""
-    ends = [(*each.interval(confidence, growth), each.value) for each in measures]
-    if any(math.isnan(end) for three in ends for end in three):
-        return math.nan, math.nan
-    if len(ends) > MOST_CORNERS:
-        return -math.inf, math.inf
-    found = [value_of(corner) for corner in product(*(dict.fromkeys(three) for three in ends))]
-    if any(math.isnan(value) for value in found):
-        return -math.inf, math.inf
-    return min(found), max(found)
-
-
 def mean_slack(histogram: Ints, extremes: tuple[float, float] = (0.0, math.inf)) -> float:
     """Return how far off the mean of a histogram's buckets may be."""
     buckets = np.flatnonzero(histogram)
@@ -447,31 +332,3 @@ def mean_slack(histogram: Ints, extremes: tuple[float, float] = (0.0, math.inf))
     return float(
         (counts * (high - low) * np.minimum(_bends(histogram, buckets), 0.5)).sum() / counts.sum()
     )
-
-
-def after_looks(confidence: float, planned: int, replications: int) -> float:
-    """Return the confidence of a decision after more replications than were planned.
-
-    Who looks again and again, until chance decides, errs more often than one look does. In the k-th doubling of the
-    planned number an error is allowed for one half to the power k + 1 of the share that the first look may err in. So
-    all looks after the first, however many there are, err no more often than the first.
-
-    >>> after_looks(0.95, 10, 10), after_looks(0.95, 10, 20), after_looks(0.95, 10, 21)
-    (0.95, 0.9875, 0.99375)
-    """
-    if replications <= planned:
-        return confidence
-    doublings = math.ceil(math.log2(replications / planned) - 1e-9)
-    return 1.0 - (1.0 - confidence) / 2.0 ** (doublings + 1)
-
-
-def mean_error(values: Floats, confidence: float, growth: float = 1.0) -> float:
-    """Return half of Student's t interval of a mean; nan for fewer than two values.
-
-    With ``growth``, that of as many times more values that vary alike.
-    """
-    if len(values) < 2:
-        return math.nan
-    count = len(values) * growth
-    deviation = float(values.std(ddof=1))
-    return student_t(count, confidence) * deviation / math.sqrt(count)

@@ -12,6 +12,7 @@ from popsim.engine import object_layout as obl
 from popsim.engine.object_books import FIRST_PART
 from popsim.engine.object_layout import PARTS, SPREADS
 from popsim.engine.outputs import Ints
+from popsim.results import object_measures as om
 from popsim.results.objects import COUNTS, ERRORS, FREE_OBJECTS, MEMORY, OTHER, ObjectPool
 from popsim.results.pooled import Pool
 from popsim.results.statistics import finite
@@ -220,16 +221,16 @@ def objects_json(pool: Pool) -> dict[str, Any] | None:
         return None
 
     def ratio(name: str) -> dict[str, float | None]:
-        return objects.share(name).estimate().to_json_dict()
+        return om.share(objects, name).estimate().to_json_dict()
 
     def mean(of: Callable[[ObjectPool], Ints]) -> dict[str, float | None]:
-        return objects.mean(of).estimate().to_json_dict()
+        return om.mean(objects, of).estimate().to_json_dict()
 
     def percentiles(of: Callable[[ObjectPool], Ints]) -> dict[str, Any]:
-        found = {f"p{p:g}": objects.percentile(of, p).estimate() for p in PERCENTILES}
+        found = {f"p{p:g}": om.percentile(objects, of, p).estimate() for p in PERCENTILES}
         return {name: estimate.to_json_dict() for name, estimate in found.items()}
 
-    staleness = {f"p{p:g}": objects.staleness_percentile(p).estimate() for p in PERCENTILES}
+    staleness = {f"p{p:g}": om.staleness_percentile(objects, p).estimate() for p in PERCENTILES}
 
     return {
         "calls": objects.calls,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -13,7 +13,6 @@ from popsim.engine import object_layout as obl
 from popsim.engine.object_layout import PARTS, SPREADS
 from popsim.engine.outputs import Ints, PlatformRun, SparseHist, bucket_edges
 from popsim.engine.sums import Sums, in_units, total, total_of_runs
-from popsim.results.intervals import Mean, Percentile, Share, mean_slack
 from popsim.results.statistics import mean_of, mean_with_zeros, quantile, quantile_with_zeros
 from popsim.scenario.objects import ObjectPrices
 from popsim.scenario.text import quoted
@@ -407,36 +406,6 @@ class ObjectPool:
     def cost_usd_per_million_requests(self, prices: ObjectPrices) -> float:
         """Return what a million requests cost by a price list."""
         return sum(self.costs(prices).values())
-
-    # --- with their errors ------------------------------------------------------------------------------
-
-    def share(self, name: str) -> Share:
-        """Return one of RATIOS."""
-        return Share(*zip(*(each.counted(name) for each in self.each), strict=True))
-
-    def percentile(self, histogram: Callable[[ObjectPool], Ints], percent: float) -> Percentile:
-        """Return a percentile of what a histogram counts."""
-        return Percentile([histogram(each) for each in self.each], percent)
-
-    def mean(self, histogram: Callable[[ObjectPool], Ints]) -> Mean:
-        """Return the mean of what a histogram counts."""
-        parts = [histogram(each) for each in self.each]
-        counts = [int(part.sum()) for part in parts]
-        sums = [n * mean_of(part) if n else 0.0 for n, part in zip(counts, parts, strict=True)]
-        return Mean(sums, counts, mean_slack(histogram(self)))
-
-    def part_percentile(self, part: str, percent: float) -> Percentile:
-        """Return a percentile of a part over all answered calls; 0 where it took no time."""
-        return self._with_zeros(ob.FIRST_PART + PARTS.index(part), "calls", percent)
-
-    def staleness_percentile(self, percent: float) -> Percentile:
-        """Return a percentile of the staleness of replicas' answers; 0 for fresh ones."""
-        return self._with_zeros(ob.STALENESS, "replica_reads", percent)
-
-    def _with_zeros(self, row: int, count: str, percent: float) -> Percentile:
-        positive = [each.histogram(row) for each in self.each]
-        zeros = [each.count(count) - int(part.sum()) for each, part in zip(self.each, positive, strict=True)]  # fmt: skip
-        return Percentile(positive, percent, zeros)
 
     @cached_property
     def each(self) -> tuple[ObjectPool, ...]:

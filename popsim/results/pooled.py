@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from popsim.engine.outputs import (
     COLD_PHASES,
     PHASES,
     REASONS,
-    TIMELINE_COLUMNS,
+    Floats,
     Ints,
     PlatformRun,
     SparseHist,
@@ -28,14 +29,14 @@ from popsim.results.intervals import (
     Percentile,
     Share,
     Spread,
-    mean_slack,
 )
 from popsim.results.kv import KvPool
 from popsim.results.objects import FREE_OBJECTS, ObjectPool
-from popsim.results.statistics import Estimate, mean_of, quantile
+from popsim.results.statistics import Estimate, quantile
 from popsim.scenario.objects import ObjectPrices
 
 Metric = Callable[["Pool"], float]
+Bools = NDArray[np.bool_]
 SHARES = {"failed_ratio": "failed_of", "cold_start_ratio": "cold_of"}
 WINDOW = 0.005  # share of requests on either side whose phases stand for a quantile's
 
@@ -83,7 +84,7 @@ class Pool:
 
     def p(self, percent: float) -> float:
         """Return a percentile of the latency in ms; nan without answered requests."""
-        return quantile(self.latency, percent / 100.0)
+        return float(np.clip(quantile(self.latency, percent / 100.0), *self.extremes))
 
     @property
     def mean(self) -> float:
@@ -92,15 +93,15 @@ class Pool:
 
     @property
     def min(self) -> float:
-        """The shortest latency in ms, up to 0.8 % too short; nan without answered requests."""
+        """The shortest latency in ms, up to 0.8 % too long; nan without answered requests."""
         found = np.flatnonzero(self.latency)
-        return self._edge(found[0], 0) if len(found) else float("nan")
+        return max(self._edge(found[0], 0), self.extremes[0]) if len(found) else float("nan")
 
     @property
     def max(self) -> float:
         """The longest latency in ms, up to 0.8 % too long; nan without answered requests."""
         found = np.flatnonzero(self.latency)
-        return self._edge(found[-1], 1) if len(found) else float("nan")
+        return min(self._edge(found[-1], 1), self.extremes[1]) if len(found) else float("nan")
 
     def _edge(self, bucket: int, side: int) -> float:
         return float(bucket_edges(bucket, buckets=len(self.latency))[side])
@@ -193,9 +194,28 @@ class Pool:
             merged = merged.merge(part)
         return merged
 
+    @cached_property
+    def kept(self) -> Floats | None:
+        """Latencies in ms of all answered requests, if their runs kept every request in the sample; None if not."""
+        if any(len(run.sample) != run.requests for run in self.runs):
+            return None
+        parts = [run.sample["total_ms"][self._chosen(run)] for run in self.runs]
+        return np.concatenate(parts)
+
+    def _chosen(self, run: PlatformRun) -> Bools:
+        """Return which requests in the sample of a run are answered ones of this pool."""
+        return np.asarray(run.sample["outcome"] == 0)
+
+    @cached_property
+    def extremes(self) -> tuple[float, float]:
+        """The shortest and the longest latency in ms if they are known better than to a bucket; else 0 and infinity."""
+        if self.kept is None or not len(self.kept):
+            return 0.0, math.inf
+        return float(self.kept.min()), float(self.kept.max())
+
     def percentile(self, percent: float) -> Percentile:
         """Return a percentile of the latency with what is known of its error."""
-        return Percentile([pool.latency for pool in self.each], percent)
+        return Percentile([pool.latency for pool in self.each], percent, extremes=self.extremes)
 
     def phase_percentile(self, phase: str, percent: float) -> Percentile:
         """Return a percentile of one phase over all answered requests."""
@@ -211,12 +231,20 @@ class Pool:
         if name == "mean":
             return self._mean()
         if name in ("min", "max"):
-            value = float(getattr(self, name))
-            return Extreme(value, is_max=name == "max", replications=len(self.runs))
+            return self._extreme(is_max=name == "max")
         if name in SHARES:
             counts = [getattr(pool, SHARES[name]) for pool in self.each]
             return Share(*zip(*counts, strict=True))
         return self.spread(lambda pool: float(getattr(pool, name)))
+
+    def _extreme(self, *, is_max: bool) -> Extreme:
+        """Return the extreme, and how far it is at least: what was seen lies within its bucket."""
+        found = np.flatnonzero(self.latency)
+        surely = self.max if is_max else self.min
+        if len(found) and self.kept is None:
+            surely = self._edge(found[-1 if is_max else 0], 0 if is_max else 1)
+        value = self.max if is_max else self.min
+        return Extreme(value, is_max=is_max, replications=len(self.runs), surely=surely)
 
     def spread(self, metric: Metric) -> Spread:
         """Return a number of which each run has its own."""
@@ -277,97 +305,6 @@ class Pool:
     def each(self) -> tuple[Pool, ...]:
         """One pool per run."""
         return tuple(self.of_runs([run]) for run in self.runs)
-
-
-class Restricted(Pool):
-    """A platform's answered requests from some groups alone; phases and failures are not kept by group."""
-
-    def __init__(self, pool: Pool, dimension: str, rows: Sequence[int]) -> None:
-        super().__init__(pool.runs, pool.prices, pool.object_prices, pool.function_bill)
-        self.dimension, self.rows = dimension, tuple(rows)
-
-    @property
-    def countries(self) -> tuple[str, ...]:
-        """The countries of the groups, which are countries."""
-        return tuple(self.runs[0].labels["country"][row] for row in self.rows)
-
-    @cached_property
-    def latency(self) -> Ints:
-        """Histogram of the groups' answered requests."""
-        return self.groups(self.dimension).rows_merged(self.rows)
-
-    @property
-    def mean(self) -> float:
-        """Mean latency in ms from the histogram's buckets, within 0.4 %."""
-        return mean_of(self.latency)
-
-    def _mean(self) -> Measure:
-        each = [pool.latency for pool in self.each]
-        counts = [int(part.sum()) for part in each]
-        sums = [n * mean_of(part) if n else 0.0 for n, part in zip(counts, each, strict=True)]
-        return Mean(sums, counts, mean_slack(self.latency))
-
-    @cached_property
-    def each(self) -> tuple[Pool, ...]:
-        """One pool per run."""
-        parts = [self.of_runs([run]) for run in self.runs]
-        return tuple(Restricted(part, self.dimension, self.rows) for part in parts)
-
-
-class Windowed(Pool):
-    """A platform's requests that began in some bins of the timeline; phases are not kept over time."""
-
-    def __init__(self, pool: Pool, first: int, end: int) -> None:
-        super().__init__(pool.runs, pool.prices, pool.object_prices, pool.function_bill)
-        self.first, self.end = first, end
-
-    @cached_property
-    def latency(self) -> Ints:
-        """Histogram of the bins' answered requests, coarse."""
-        rows = range(self.first, self.end)
-        return np.asarray(sum(run.timeline_hist.rows_merged(rows) for run in self.runs))
-
-    @cached_property
-    def _sums(self) -> dict[str, int]:
-        bins = total_of_runs(run.timeline[self.first : self.end] for run in self.runs)
-        counts = total(bins, axis=0)
-        return {name: int(n) for name, n in zip(TIMELINE_COLUMNS, counts, strict=True)}
-
-    @property
-    def mean(self) -> float:
-        """Mean latency in ms, exact to a µs per request."""
-        return _ratio(self._sums["latency_us"] / 1e3, self.answered)
-
-    def _mean(self) -> Measure:
-        parts = [(pool._sums["latency_us"] / 1e3, pool.answered) for pool in self._each]
-        return Mean.of(parts)
-
-    @property
-    def failed_of(self) -> tuple[int, int]:
-        """Requests of the bins that failed, and all."""
-        return self._sums["failed"], self._sums["requests"]
-
-    @property
-    def cold_of(self) -> tuple[int, int]:
-        """Answered requests of the bins that caused an instance's start, and all answered."""
-        return self._sums["cold"], self.answered
-
-    @property
-    def measured_ms(self) -> float:
-        """Simulated time of the bins after the warm-up in ms, over all replications."""
-        run = self.runs[0]
-        begin = max(self.first * run.timeline_bin_ms, run.warmup_ms)
-        return len(self.runs) * max(self.end * run.timeline_bin_ms - begin, 0.0)
-
-    @cached_property
-    def each(self) -> tuple[Pool, ...]:
-        """One pool per run."""
-        return self._each
-
-    @cached_property
-    def _each(self) -> tuple[Windowed, ...]:
-        parts = [self.of_runs([run]) for run in self.runs]
-        return tuple(Windowed(part, self.first, self.end) for part in parts)
 
 
 def _ratio(total: float, count: float) -> float:

@@ -17,7 +17,8 @@ from popsim.engine.recorder import nanoseconds
 from popsim.engine.sums import CARRY, add, exact, in_units, no_sums, total, total_of_runs
 from popsim.results.kv import KvPool
 from popsim.results.objects import ObjectPool
-from popsim.results.pooled import Pool, Windowed
+from popsim.results.pooled import Pool
+from popsim.results.selected import Windowed
 from popsim.scenario.units import LONGEST_MS
 
 ADDENDS = st.one_of(

@@ -7,6 +7,8 @@ import pytest
 from scipy.stats import binomtest
 
 from popsim.engine.outputs import BUCKETS, COARSE, Ints, bucket_edges, bucket_index
+from popsim.results.comparing import after_looks, combined
+from popsim.results.effective import clopper_pearson, effective_tries
 from popsim.results.intervals import (
     Count,
     Extreme,
@@ -15,10 +17,6 @@ from popsim.results.intervals import (
     Percentile,
     Share,
     Spread,
-    after_looks,
-    clopper_pearson,
-    combined,
-    effective_tries,
     mean_slack,
 )
 from popsim.results.statistics import quantile
