@@ -1,6 +1,6 @@
 """Baselines: what a scenario yielded once, kept as a small JSON, and what has changed since.
 
-A change counts if it is significant (95 %, corrected for how many statistics of a platform are looked at)
+A change counts if it is significant (95 %, corrected for how many statistics of all platforms are looked at)
 and larger than a tolerance.
 """
 
@@ -68,7 +68,10 @@ class PlatformBaseline(BaseModel):
 
 
 class Baseline(BaseModel):
-    """A scenario's baseline; ``users`` names who asks and when, so that equal ones can be paired."""
+    """A scenario's baseline; ``users`` names who asks and when, so that equal ones can be paired.
+
+    ``one_draw`` names what one draw of the seed decided for all replications.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -79,6 +82,7 @@ class Baseline(BaseModel):
     engine: str
     seed: int
     users: str
+    one_draw: list[str] = []
     platforms: dict[str, PlatformBaseline]
 
 
@@ -148,6 +152,7 @@ def _baseline(result: Result) -> Baseline:
         engine=result.engine,
         seed=result.scenario.seed,
         users=users_id(result.scenario),
+        one_draw=list(result.one_draw_decides),
         platforms={name: _platform(pool) for name, pool in result.pools.items()},
     )
 
@@ -264,12 +269,25 @@ def compare_baselines(before: Baseline, after: Baseline, tolerance: float = TOLE
     """Say what has changed from one baseline to another, as :func:`compare` does."""
     method: Method = "paired" if before.users == after.users else "ranks"
     notes = _notes(before, after, method)
+    names = [name for name in after.platforms if name in before.platforms]
+    pairs = {name: (before.platforms[name], after.platforms[name]) for name in names}
+    found = {name: _differences(*pair, method) for name, pair in pairs.items()}
+    looked = sum(map(len, found.values()))
+    for name, pair in pairs.items():
+        notes += _platform_notes(name, *pair, method, looked)
+    is_known = before.seed == after.seed or not (before.one_draw or after.one_draw)
+    # Corrected for all that is looked at: without a change one comparison in twenty finds one, however many platforms
+    adjusted = iter(holm([each.p_value for part in found.values() for each in part.values()]))
     platforms = []
-    for name in after.platforms:
-        if name in before.platforms:
-            was, now = before.platforms[name], after.platforms[name]
-            platforms.append(_compare_platform(name, was, now, method, tolerance))
-            notes += _platform_notes(name, was, now, method)
+    for name, part in found.items():
+        p_values = [next(adjusted) if is_known else 1.0 for _ in part]
+        changes = (
+            Change(
+                statistic, difference, p_value, _outcome(statistic, difference, p_value, tolerance)
+            )
+            for (statistic, difference), p_value in zip(part.items(), p_values, strict=True)
+        )
+        platforms.append(PlatformReport(name, tuple(changes), _moves(*pairs[name])))
     return Report(after.scenario, method, tolerance, tuple(notes), tuple(platforms))
 
 
@@ -284,6 +302,11 @@ def _notes(before: Baseline, after: Baseline, method: Method) -> list[str]:
         notes.append(f"the baseline is of scenario id {before.id}, this one is {after.id}; {how}")
     if before.popsim != after.popsim:
         notes.append(f"the baseline is of popsim {before.popsim}, this is {after.popsim}")
+    if before.seed != after.seed and (before.one_draw or after.one_draw):
+        shared = " and ".join(dict.fromkeys((*before.one_draw, *after.one_draw)))
+        notes.append(
+            f"one draw of each seed decides {shared}: what differs may be that alone, so nothing can be told"
+        )
     for one, other, place in ((after, before, "in the baseline"), (before, after, "here any more")):
         for name in one.platforms:
             if name not in other.platforms:
@@ -292,27 +315,30 @@ def _notes(before: Baseline, after: Baseline, method: Method) -> list[str]:
 
 
 def _platform_notes(
-    name: str, before: PlatformBaseline, after: PlatformBaseline, method: Method
+    name: str, before: PlatformBaseline, after: PlatformBaseline, method: Method, looked: int
 ) -> list[str]:
-    """Say which statistics there are only once, and whether replications are too few to tell anything."""
+    """Say which statistics there are only once, and whether replications are too few to tell anything.
+
+    ``looked`` is how many statistics of all platforms are compared.
+    """
     once = before.statistics.keys() ^ after.statistics.keys()
     notes = [f"{name}: {statistic} is only on one side" for statistic in sorted(once)]
-    common = len(before.statistics.keys() & after.statistics.keys())
     if method == "paired":
         pairs = len(set(before.replications) & set(after.replications))
         is_blind, counts = pairs < 2, f"{pairs} in common"
     else:
         many = (len(before.replications), len(after.replications))
-        is_blind = least_rank_p(*many) * common > 1.0 - CONFIDENCE
+        is_blind = least_rank_p(*many) * looked > 1.0 - CONFIDENCE
         counts = f"{many[0]} and {many[1]}"
     if is_blind:
         notes.append(f"{name}: too few replications to tell a change from chance ({counts})")
     return notes
 
 
-def _compare_platform(
-    name: str, before: PlatformBaseline, after: PlatformBaseline, method: Method, tolerance: float
-) -> PlatformReport:
+def _differences(
+    before: PlatformBaseline, after: PlatformBaseline, method: Method
+) -> dict[str, Difference]:
+    """Compare the statistics that both sides have."""
     found = {}
     for statistic, now in after.statistics.items():
         if statistic in before.statistics:
@@ -322,12 +348,7 @@ def _compare_platform(
                 if method == "paired"
                 else ranks(_numbers(was), _numbers(now))
             )
-    adjusted = holm([difference.p_value for difference in found.values()])
-    changes = tuple(
-        Change(statistic, difference, p_value, _outcome(statistic, difference, p_value, tolerance))
-        for (statistic, difference), p_value in zip(found.items(), adjusted, strict=True)
-    )
-    return PlatformReport(name, changes, _moves(before, after))
+    return found
 
 
 def _outcome(

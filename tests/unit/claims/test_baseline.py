@@ -192,3 +192,46 @@ def test_a_real_result(small_result: Result) -> None:
     mean = np.mean(one["statistics"]["mean_ms"])
     phases = sum(np.mean(column) for column in one["phases_ms"].values())
     assert phases == pytest.approx(mean, rel=1e-3)
+
+
+def by_chance(rng: np.random.Generator, seed: int, platforms: int = 3, count: int = 10) -> Baseline:
+    """Return what a seed may yield: columns that correlate within a replication, and no true difference."""
+    names = ("requests", "failed_ratio", "p50_ms", "p95_ms", "p99_ms", "mean_ms")
+    made_up = {}
+    for number in range(platforms):
+        common = rng.normal(0.0, 5.0, count)
+        columns = {name: list(100.0 + common + rng.normal(0.0, 5.0, count)) for name in names}
+        made_up[f"p{number}"] = {
+            "replications": list(range(count)),
+            "statistics": columns,
+            "phases_ms": {},
+        }
+    return Baseline(
+        scenario="x", id="x", popsim="x", engine="x", seed=seed, users=str(seed), platforms=made_up
+    )
+
+
+def test_without_a_change_one_comparison_in_twenty_finds_one() -> None:
+    """With another seed, and with several platforms, too: 300 comparisons, and 3.3 standard errors more."""
+    rng = np.random.default_rng(12)
+    found = [
+        compare_baselines(by_chance(rng, 1), by_chance(rng, 2), 0.0).outcome for _ in range(300)
+    ]
+    share = sum(outcome != "same" for outcome in found) / len(found)
+    assert share <= 0.05 + 3.3 * np.sqrt(0.05 * 0.95 / 300)
+    assert share > 0.0
+
+
+def test_what_one_draw_of_a_seed_decides_is_no_change() -> None:
+    """One planet per seed: 40 ms in one and 30 in the other are both right."""
+
+    def fixed(network_ms: float, seed: int) -> Result:
+        found = result(network=network_ms, seed=seed)
+        scenario = found.scenario.changed(network={"residual": "fixed"})
+        return Result(scenario, found.runs)
+
+    report = compare(fixed(30.0, 3), save(fixed(40.0, 4)))
+    assert (report.method, report.outcome) == ("ranks", "same")
+    assert any("one draw of each seed decides the lasting detours" in note for note in report.notes)
+    assert compare(fixed(30.0, 3), save(fixed(40.0, 3))).outcome == "better"
+    assert compare(result(), save(result(network=40.0, seed=4))).outcome == "better"
