@@ -30,24 +30,23 @@ PHASE_OFFSET = 9
 CONVERGENCE = 10
 KEY = 11  # (request, key space * 256 + which of a bulk); + KEY_LOCALITY for whose popularity counts
 KEY_VALUE = 12  # (key, 0): size of its value, whether it has one from the start
-KV_SERVICE = 13  # (request, step << 20 | part << 16 | store)
+KV_SERVICE = 13  # (request, position << DETAIL_BITS | part << 16 | store)
 KV_LAG = 14  # (write, node that hears of it)
 TRACE_CLIENT = 15  # (client of a trace, 0): where it lives
 KEY_SHIFT = 16  # (key space, country): where its own order of popularity begins
-MEMBER = 17  # (object, 0): spread, where its first participant lives; (object, 1 + member): where that one lives, its line
+MEMBER = 17  # (object, 0): spread, where its first participant lives; then two per member: where it lives, its line, route
 MESSAGE = 18  # (request, 0): which participant sends it, what kind it is
 PLACE = 19  # (object, generation): its home
-CONFIRM = 20  # (entity of a call, step << 20 | level << 16 | follower): when a follower has a write
-ACTIVATION = 21  # (entity of a call, level of the call)
-STORED = 22  # (entity of a call, level of the call): when an object that is left alone is evicted
-TAKEOVER = 23  # (object, generation): how long until a new home takes over, or until a move is done
-HEARD = (
-    24  # (entity of a call, step << 16 | member): a participant's line when a message gets there
-)
+CONFIRM = 20  # (task, position << DETAIL_BITS | follower): when a follower has a write
+ACTIVATION = 21  # (task, turn of the call)
+STORED = 22  # (task, turn of the call): when an object that is left alone is evicted
+TAKEOVER = 23  # (object, generation): how long until a new home takes over
+HEARD = 24  # (task, position << 16 | member): a participant's line when a message gets there
 CONNECT = 25  # (object, member << 32 | attempt): how long a session waits before it connects again
 LAG = 26  # (object, version << 6 | replica)
 CACHE_PHASE = 27  # (key, cache): where in its life a cache's first copy is
 RESOLVER_PHASE = 28  # (client, 0): where in its life a resolver's first answer is
+MOVE = 29  # (task, turn of the call): how long until a move is done
 
 # Indices within USER, each yielding two words: (first word, second word)
 USER_CLIENT_FUNCTION = 0
@@ -61,17 +60,26 @@ KEY_LOCALITY = 128
 
 # Parts of KV_SERVICE
 AT_EDGE, AT_REGION, AT_STORE, WRITING, LISTING = 0, 1 << 16, 2 << 16, 3 << 16, 4 << 16
-STEP_SHIFT = 20
+DETAIL_BITS = 20
 
-# A write is named (request << 8) + step, or, if the control plane wrote, from CONTROL_WRITE on;
-# a cache's own read (request << 9) + (step << 1) + (0 edge, 1 regional tier)
-WRITE_SHIFT = 8
-REFRESH_SHIFT = 9
+# A position is turn << PC_BITS | step. A step may run again, in another call of the same task: the turn says which.
+# Of a request, it counts the calls of objects that it made before; of an alarm, how often one was set; of a session
+# that connects again, how often it has tried. A request's own program has turn 0, as its first call: steps differ.
+PC_BITS = 8  # a program has at most 256 steps
+TURN_BITS = (
+    16  # of a request; those of an alarm or a session have no more behind them, and may take 36
+)
+
+# A write is named request << WRITE_SHIFT | position, or, if the control plane wrote, from CONTROL_WRITE on;
+# a cache's own read request << REFRESH_SHIFT | position << 1 | (0 edge, 1 regional tier)
+WRITE_SHIFT = TURN_BITS + PC_BITS
+REFRESH_SHIFT = WRITE_SHIFT + 1
 CONTROL_WRITE = 1 << 62
 
-# Who acts without a request has entities of its own: an object's alarm, a session that connects again
+# A task is a request, or who acts without one: an object's alarm (ALARM_ENTITY + object), a session that connects again
+# (CONNECT_ENTITY + (object << MEMBER_BITS) + member)
 ALARM_ENTITY, CONNECT_ENTITY = 1 << 62, 1 << 61
-TURN_BITS = 20  # (object's number << 20 | turn); (object's number << 20 | member)
+MEMBER_BITS = 10
 
 
 class WordSource(Protocol):
@@ -96,6 +104,11 @@ def words(key: int, stream: int, entity: int, index: int) -> tuple[int, int]:
             x0 = (x0 + ks[injection % 3]) & MASK64
             x1 = (x1 + ks[(injection + 1) % 3] + injection) & MASK64
     return x0, x1
+
+
+def position(turn: int, step: int) -> int:
+    """Return where a task is: a step of its program, in which turn."""
+    return turn << PC_BITS | step
 
 
 def run_key(seed: int, replication: int) -> int:

@@ -16,8 +16,8 @@ from popsim.engine.kv_layout import TRACE_DTYPE, KvInputs
 from popsim.engine.object_layout import ObjectInputs
 
 # Event keys (rule 1): key = rank * RANK + request number. SimPy's own priorities 0 and 1 come before all.
-# The largest number is that of a cache's own read, 512 times a request's; ``limits`` keeps that below 2^40.
-RANK = 1 << 52
+# The largest number is that of a cache's own read, a request's << draws.REFRESH_SHIFT; ``limits`` keeps that below a rank.
+RANK = 1 << 59
 DEAD, WAKE, ORDINARY, ENTER, NEW = 1, 2, 3, 4, 5
 
 REFRESH = 6  # a read that a cache does for itself, before its copy expires
@@ -28,7 +28,7 @@ CPU, SLEEP, FETCH, END, CHOOSE, JUMP = 0, 1, 2, 3, 4, 5
 KV_GET, KV_PUT, KV_DELETE, KV_LIST, KV_TRACE = 6, 7, 8, 9, 10
 # Steps about objects: the call; then what only an object's own program has. The last three take no time and no event.
 OBJECT_CALL, STORAGE_GET, TRANSACTION, STORAGE_PUT, SET_ALARM, BROADCAST = 11, 12, 13, 14, 15, 16
-MAX_STEPS = 256  # a program counter fits a byte of a write's name
+MAX_STEPS = 256  # a program counter fits a byte of a position, see draws.py
 
 # Arrival processes
 POISSON, PERIODIC, TRACE, MESSAGES = 0, 1, 2, 3

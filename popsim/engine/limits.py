@@ -24,9 +24,10 @@ from popsim.scenario.steps import nested
 from popsim.scenario.units import format_duration
 from popsim.scenario.workload import KeySpaceSpec
 
-# Candidates of arrivals are numbered; 512 times a number, and a little, is a key below layout.RANK.
-MOST_REQUESTS = 1 << 40
-# Keys and objects have one numbering; a copy is named by its cache << 40 | key, an alarm by an object's number << 20.
+# Candidates of arrivals are numbered; a number << draws.REFRESH_SHIFT, and a little, is a key below layout.RANK. Twice as many
+# have room, as chance may bring more than are expected.
+MOST_REQUESTS = 1 << 33
+# Keys and objects have one numbering; a copy is named by its cache << 40 | key, a session by an object's number << 10.
 MOST_KEYS = 1 << 40
 MOST_SITES = 1 << 16  # who calls an object is noted as its number << 16 | site
 MOST_SURGE = 1_000_000.0  # a candidate is thinned with 53 bits, and all of them are drawn

@@ -101,6 +101,23 @@ def levels(
     return found
 
 
+def most_calls(workload: WorkloadSpec) -> int:
+    """Return how many calls a request makes at most, those within calls included. Calls must not go in circles."""
+    known: dict[Handler, int] = {}
+
+    def made_by(calls: list[Call]) -> int:
+        return sum(1 + inside(callee) for _, callee in calls)
+
+    def inside(handler: Handler) -> int:
+        if handler not in known:
+            known[handler] = made_by(calls_of(workload, handler))
+        return known[handler]
+
+    if workload.arrivals.messages is None:
+        return made_by(roots(workload))
+    return max((made_by([call]) for call in roots(workload)), default=0)
+
+
 def depth(workload: WorkloadSpec) -> int:
     """Return how many calls lie in each other at most; 0 if there are none. Calls must not go in circles."""
     handlers = sum(len(kind.handlers) for kind in workload.objects.values())

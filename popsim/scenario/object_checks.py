@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from popsim.scenario.calls import circle, levels, reachable
+from popsim.scenario.calls import circle, levels, most_calls, reachable, roots
 from popsim.scenario.document import Document, Key
 from popsim.scenario.errors import Problem, did_you_mean
 from popsim.scenario.objects import (
     MAX_ALARMS,
+    MAX_CALLS,
     MAX_CALLS_DEEP,
     MAX_PAYLOAD_BYTES,
     MAX_STORED_BYTES,
@@ -200,6 +201,11 @@ class _ObjectChecks:
             path, way = next(iter(found[-1].values()))
             message = f"expected at most {MAX_CALLS_DEEP} calls within each other, got {_way(way)}"
             self.add(path, message)
+            return
+        made = most_calls(self.workload)
+        if made > MAX_CALLS:
+            message = f"a request makes up to {made} calls of objects, expected at most {MAX_CALLS}"
+            self.add(roots(self.workload)[0][0], message, "those within calls are counted, too")
 
     def _idle_handlers(self) -> None:
         """Refuse handlers that nothing runs."""

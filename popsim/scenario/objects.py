@@ -30,6 +30,7 @@ MAX_PARTICIPANTS = 1_000
 MAX_STORED_BYTES = 2_000_000
 MAX_OBJECTS = 1_000_000_000
 MAX_CALLS_DEEP = 4  # calls within calls
+MAX_CALLS = 1 << 16  # of a request, with those within calls
 MAX_ALARMS = 4  # steps of a handler that set the alarm
 # Arguments and result of a call by RPC: https://developers.cloudflare.com/workers/runtime-apis/rpc/, 2026
 MAX_PAYLOAD_BYTES = 32 * 2**20

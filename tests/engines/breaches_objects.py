@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from popsim.engine.layout import OK, STORAGE_PUT
+from popsim.engine.layout import ALARM, OK, STORAGE_PUT
 from popsim.engine.object_layout import O_PAYLOAD_BYTES
 from popsim.engine.specification import sessions as sessions_module
-from popsim.engine.specification.actors import FOREVER, NEVER
+from popsim.engine.specification.actors import FOREVER, NEVER, Job
 from popsim.engine.specification.plane import SpecificationPlane
 
 
@@ -23,6 +23,54 @@ class ObjectBreach(SpecificationPlane):
 
     def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
         raise NotImplementedError
+
+
+class SameInEachCall(ObjectBreach):
+    """Rule 8: a step draws what it drew when the request ran it before, in another call."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        visit = calls.visit
+        calls.visit = lambda task, actor, site, level, turn, *more: visit(
+            task, actor, site, level, turn if isinstance(task, Job) else 0, *more
+        )
+
+
+class SameByLevel(ObjectBreach):
+    """Rule 8: what a call makes an object do is drawn by how deep the call lies in others."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        visit = calls.visit
+        calls.visit = lambda task, actor, site, level, turn, *more: visit(
+            task, actor, site, level, turn if isinstance(task, Job) else level, *more
+        )
+
+
+class SameAfterEachCut(ObjectBreach):
+    """Rule 8: a session that is cut again waits as long as the last time."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        cut = sessions._cut
+
+        def forgetful(actor: Any, number: int) -> None:
+            if actor.members[number].since != FOREVER:
+                actor.members[number].attempts = 0
+            cut(actor, number)
+
+        sessions._cut = forgetful
+
+
+class SameInEachAlarm(ObjectBreach):
+    """Rule 8: each of an object's alarms draws the same."""
+
+    def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
+        begin = threads.begin
+
+        def first(call: Any) -> Any:
+            if isinstance(call.task, Job) and call.task.rank == ALARM:
+                call.turn = 0
+            return begin(call)
+
+        threads.begin = first
 
 
 class HomeByTheRequest(ObjectBreach):
@@ -511,6 +559,10 @@ class SessionsSurviveTheSite(ObjectBreach):
 
 
 OBJECT_BREACHES: dict[str, type[SpecificationPlane]] = {
+    "8 same in each call": SameInEachCall,
+    "8 same by level": SameByLevel,
+    "8 same after each cut": SameAfterEachCut,
+    "8 same in each alarm": SameInEachAlarm,
     "39 same home again": HomeByTheRequest,
     "39 nobody takes over": NobodyTakesOver,
     "39 nobody is needed": NobodyIsNeeded,

@@ -7,7 +7,7 @@ from itertools import accumulate
 from typing import Any
 
 import numpy as np
-from generate_kv import COUNTRIES, DURATION, Laws, Verb
+from generate_kv import COUNTRIES, DURATION, KINDS, Laws, Verb
 
 from popsim.engine import kv_layout as kvl
 from popsim.engine import layout as lay
@@ -30,18 +30,19 @@ def with_objects(
     rng: np.random.Generator, law: Laws, inputs: Inputs, tables: list[QuantileTable]
 ) -> tuple[Inputs, list[Verb]]:
     """Add classes of objects to half of the runs, and what the control plane does to them."""
-    if rng.random() < 0.5 or inputs.rules.arrivals == lay.TRACE:
+    if rng.random() < 0.5:
         return inputs, []
     count = int(rng.integers(1, 4))
     participants = [int(rng.choice([0, 1, 3])) for _ in range(count)]
-    inputs, classes, first_space = _spaces(rng, inputs, count)
+    inputs, classes, first_space = _spaces(rng, inputs, participants)
     program = _Program(rng, law, tables, inputs, participants)
     program.main()
     handlers = program.handlers()
     messages = records(obl.MESSAGE_DTYPE, 1)
     message_class = -1
     talkative = [row for row in range(count) if participants[row] > 0]
-    if talkative and rng.random() < 0.5:
+    is_trace = inputs.rules.arrivals == lay.TRACE
+    if talkative and not is_trace and rng.random() < 0.5:
         message_class = int(rng.choice(talkative))
         messages = program.messages(handlers[message_class])
         inputs = replace(inputs, rules=replace(inputs.rules, arrivals=lay.MESSAGES))
@@ -63,7 +64,10 @@ def with_objects(
         message_names=("one", "two") if message_class >= 0 else (),
         scalars=replace(objects.scalars, message_class=message_class),
     )
-    inputs = replace(inputs, steps=program.steps(), objects=objects)
+    branches = records(lay.BRANCH_DTYPE, len(program.branches))
+    for row, branch in enumerate(program.branches):
+        branches[row] = branch
+    inputs = replace(inputs, steps=program.steps(), branches=branches, objects=objects)
     verbs = [
         Verb(law.number(DURATION), "restart", int(rng.integers(count)))
         for _ in range(int(rng.integers(0, 3)))
@@ -90,9 +94,11 @@ def _add(tables: list[QuantileTable], law: Laws) -> Any:
     return add
 
 
-def _spaces(rng: np.random.Generator, inputs: Inputs, count: int) -> tuple[Inputs, Records, int]:
-    """Number the objects behind the keys."""
-    kv = inputs.kv
+def _spaces(
+    rng: np.random.Generator, inputs: Inputs, participants: list[int]
+) -> tuple[Inputs, Records, int]:
+    """Number the objects behind the keys; some classes are of countries, or have an order of popularity in each."""
+    kv, count = inputs.kv, len(participants)
     old = kv.spaces if kv.is_used else kv.spaces[:0]
     first_space, first_cell = len(old), len(kv.cells) if kv.is_used else 0
     first = int((old.first + 40).max(initial=0))
@@ -102,19 +108,25 @@ def _spaces(rng: np.random.Generator, inputs: Inputs, count: int) -> tuple[Input
         objects = int(rng.integers(2, 5))
         spaces[row].first, spaces[row]["count"] = first, objects
         spaces[row].first_cell, spaces[row].cells = first_cell + 2 * row, 2
-        spaces[row].locality = 0.0
+        spaces[row].locality = rng.choice([0.0, 0.6])
         own = cells[2 * row : 2 * row + 2]
         own.threshold, own.alias = alias_table(rng.uniform(0.1, 1.0, 2))
         own.first, own.width = [0, 1], [1, objects - 1]
         first += 2 * objects
-    nothing = np.zeros(count * COUNTRIES, np.int64)
+    partitions, shifts = (rng.integers(0, 2, (count, COUNTRIES)) for _ in range(2))
+    partitions[rng.random(count) < 0.5] = 0
+    for table in (
+        partitions,
+        shifts,
+    ):  # participants of all objects send messages: theirs are of the world
+        table[np.array(participants) > 0] = 0
     kept = first_space * COUNTRIES
     kv = replace(
         kv,
         spaces=np.concatenate([old, spaces]).view(np.recarray),
         cells=np.concatenate([kv.cells[:first_cell], cells]).view(np.recarray),
-        partitions=np.concatenate([kv.partitions[:kept], nothing]),
-        shifts=np.concatenate([kv.shifts[:kept], nothing]),
+        partitions=np.concatenate([kv.partitions[:kept], partitions.reshape(-1)]),
+        shifts=np.concatenate([kv.shifts[:kept], shifts.reshape(-1)]),
     )
     return replace(inputs, kv=kv), records(obl.CLASS_DTYPE, count), first_space
 
@@ -135,6 +147,8 @@ class _Program:
         self.rows = [inputs.steps[row].copy() for row in range(len(inputs.steps))]
         self.calls: list[tuple[int, int]] = []  # (row, class), entries follow
         self.entries: list[list[int]] = [[] for _ in participants]
+        self.branches = [tuple(row) for row in inputs.branches.tolist()]
+        self.has_trace = inputs.rules.arrivals == lay.TRACE
         self.reads: dict[int, bool] = {}
         self.own: list[tuple[int, int]] = []
 
@@ -159,9 +173,25 @@ class _Program:
         step.origin = self.rng.integers(self.inputs.origin_count)
         step.round_trips, step.handshakes = self.rng.integers(0, 3, 2)
         step.idle_timeout = self.rng.choice([0.0, np.inf])
-        step.expiry_row, step.is_tolerant = -1, self.rng.integers(2)
-        step.target, step["count"] = len(self.rows) + 1, 1
+        step.expiry_row, step.is_tolerant = self.rng.choice([-1, 0]), self.rng.integers(2)
+        step.target, step["count"] = len(self.rows) + 1, self.rng.choice([1, 1, 3])
+        if self.inputs.kv.is_used:
+            own_spaces = len(self.inputs.kv.spaces) - len(self.participants)
+            step.space = self.rng.integers(own_spaces)
+            step.lifetime = self.rng.choice([0.0, 5.0, 30.0])
         self.rows.append(step)
+
+    def jump(self, kind: int, end: int) -> None:
+        """Append a jump or a choice that leads on, at most to an end."""
+        self.step(kind)
+        step, here = self.rows[-1], len(self.rows)
+        step.target = self.rng.integers(here, end + 1)
+        if kind == lay.CHOOSE:
+            step.target, step["count"] = len(self.branches), 2
+            for _ in range(KINDS):
+                share = float(self.rng.choice([0.0, 0.5, 1.0]))
+                targets = self.rng.integers(here, end + 1, 2).tolist()
+                self.branches += [(share, targets[0]), (1.0, targets[1])]
 
     def handlers(self) -> list[list[int]]:
         """Append the classes' programs; return where each begins, by class."""
@@ -178,26 +208,33 @@ class _Program:
         return self.entries
 
     def program(self, object_class: int, *, with_requests: bool) -> int:
-        entry, kinds = len(self.rows), list(ALONE)
+        entry, kinds = len(self.rows), [*ALONE, lay.CHOOSE, lay.JUMP]
         kinds += [lay.SET_ALARM] * 2 if self.rng.random() < 0.7 else []
         if self.participants[object_class] > 0:
             kinds += [lay.BROADCAST] * 3
         if with_requests and self.inputs.kv.is_used:
-            kinds += [lay.KV_GET, lay.KV_PUT]
+            kinds += [lay.KV_GET, lay.KV_PUT, lay.KV_GET, lay.KV_DELETE, lay.KV_LIST]
+            kinds += [lay.KV_TRACE] * 2 if self.has_trace else []
         deeper = object_class + 1 < len(self.participants) and with_requests
         kinds += [lay.OBJECT_CALL] * 2 if deeper else []
         if with_requests and self.rng.random() < 0.3:
-            kinds = [lay.CPU, lay.STORAGE_GET, lay.SLEEP]  # a reader
-        chosen = [int(kind) for kind in self.rng.choice(kinds, int(self.rng.integers(0, 5)))]
-        alarms = 0
+            kinds = [lay.CPU, lay.STORAGE_GET, lay.SLEEP, lay.CHOOSE]  # a reader
+        chosen = [int(kind) for kind in self.rng.choice(kinds, int(self.rng.integers(0, 6)))]
+        alarms = chosen.count(lay.SET_ALARM)
+        chosen = [kind for kind in chosen if kind != lay.SET_ALARM or alarms <= 4]
+        end = entry + len(chosen)
         for kind in chosen:
-            alarms += kind == lay.SET_ALARM
+            if kind in (lay.CHOOSE, lay.JUMP):
+                self.jump(kind, end)
+                continue
             if kind == lay.OBJECT_CALL:
                 self.call(int(self.rng.integers(object_class + 1, len(self.participants))))
-            elif kind != lay.SET_ALARM or alarms <= 4:
+            else:
                 self.step(kind)
+                if kind in (lay.KV_GET, lay.KV_TRACE):
+                    self.rows[-1].target = self.rng.integers(len(self.rows), end + 1)
         self.step(lay.END)
-        kv_writes = (lay.KV_PUT,)
+        kv_writes = (lay.KV_PUT, lay.KV_DELETE, lay.KV_TRACE)
         self.reads[entry] = not any(kind in WRITES + kv_writes for kind in chosen)
         return entry
 
@@ -242,7 +279,8 @@ def _member_cells(rng: np.random.Generator, clients: int) -> Records:
 def _places(rng: np.random.Generator, law: Laws, inputs: Inputs, add: Any) -> ObjectInputs:
     sites = inputs.site_count
     hosts = int(rng.integers(1, sites + 1))
-    followers = int(rng.integers(1, sites + 1))
+    is_alone = rng.random() < 0.15  # no followers: the home's own storage confirms
+    followers = 1 if is_alone else int(rng.integers(1, sites + 1))
     width = int(rng.integers(1, hosts + 1))
     choices = records(obl.HOME_CHOICE_DTYPE, sites * width)
     for site in range(sites):
@@ -255,11 +293,14 @@ def _places(rng: np.random.Generator, law: Laws, inputs: Inputs, add: Any) -> Ob
         rows = slice(host * followers, (host + 1) * followers)
         follower_rows.site[rows] = rng.permutation(sites)[:followers]
     follower_rows.rtt = law.values(len(follower_rows), 5.0)
+    host_sites = rng.permutation(sites)[:hosts].astype(np.int64)
+    if is_alone:
+        follower_rows.site, follower_rows.rtt = host_sites, 0.0
     has_replicas = rng.random() < 0.4
     first = int(inputs.kv.spaces.first[-1])
     return ObjectInputs(
         scalars=_scalars(rng, add, followers),
-        host_sites=rng.permutation(sites)[:hosts].astype(np.int64),
+        host_sites=host_sites,
         rtt=law.values(sites * hosts, 8.0),
         distance_km=rng.uniform(0.0, 9e3, sites * hosts),
         site_regions=rng.integers(0, 2, sites),

@@ -14,6 +14,7 @@ from generate_objects import ask
 from popsim.engine.compiled.plane import CompiledPlane, words
 from popsim.engine.control import Control, Process
 from popsim.engine.cosimulation import DataPlane, cosimulate
+from popsim.engine.draws import WordSource
 from popsim.engine.kv_books import KvBooks
 from popsim.engine.layout import Growth
 from popsim.engine.object_books import ObjectBooks
@@ -30,10 +31,11 @@ def run_specification(
     case: Case,
     plane_class: type[SpecificationPlane] = SpecificationPlane,
     control_class: type[Control] = Control,
+    word_source: WordSource = words,
 ) -> Books:
     """Run a case on the SimPy engine, or on a variant of it."""
     env = simpy.Environment()
-    plane = plane_class(env, case.inputs, words, _ask(case))
+    plane = plane_class(env, case.inputs, word_source, _ask(case))
     return _run(case, control_class, env, plane)
 
 

@@ -318,14 +318,16 @@ def with_ends(chosen: Any) -> type[SpecificationPlane]:
 
     class Plane(SpecificationPlane):
         def forward(self, request: Any) -> Any:
-            with patch.object(plane_module, "is_open", of_ends):
-                yield next(generator := super().forward(request))
-            yield from generator
+            yield from begin(super().forward(request))
 
         def run(self, request: Any, pc: int, step: Any) -> Any:
-            with patch.object(plane_module, "is_open", of_ends):
-                yield next(generator := super().run(request, pc, step))
-            return (yield from generator)
+            return (yield from begin(super().run(request, pc, step)))
+
+    def begin(generator: Any) -> Any:
+        with patch.object(plane_module, "is_open", of_ends):  # asked before the first event
+            event = next(generator)
+        yield event
+        return (yield from generator)
 
     def of_ends(used: float, now: float, idle_timeout: float, *ends: Any) -> bool:
         return is_open(used, now, idle_timeout, *chosen(ends))

@@ -6,15 +6,21 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from generate import case
-from run_case import differences, run_compiled, run_specification
+from run_case import TINY, differences, run_compiled, run_specification
 
+from popsim.engine.compiled.plane import CompiledPlane, words
 from popsim.engine.kv_layout import FAILED, TIERS
-from popsim.engine.layout import Growth
+from popsim.engine.layout import BROADCAST, END, KV_GET, KV_PUT, TRACE, Growth
+from popsim.engine.object_layout import KNOWN
 from popsim.engine.recorder import C_ARRIVALS, C_DISCONNECTED, C_NO_ROUTE, C_OK, C_REQUESTS
+from popsim.engine.rehearsal import Planes, rehearse
+from popsim.engine.specification.plane import SpecificationPlane
 
 CASES = int(os.environ.get("POPSIM_EQUALITY_CASES", "300"))
 CHUNK = 25
@@ -26,6 +32,33 @@ def test_engines_agree_bit_for_bit(first: int) -> None:
         one = run_specification(case(seed))
         other = run_compiled(case(seed))
         assert differences(one, other) == [], f"case {seed}"
+
+
+def test_engines_agree_about_rehearsals_and_what_follows_from_them() -> None:
+    """Who calls which object, with every object near its first caller; then a run whose homes were chosen by that."""
+    seen = 0
+    for seed in range(60):
+        generated = case(seed)
+        objects = generated.inputs.objects
+        if not objects.is_used or objects.scalars.mode != KNOWN:
+            continue
+        planes: list[Planes] = [
+            lambda env, inputs: SpecificationPlane(env, inputs, words),
+            lambda env, inputs: CompiledPlane(inputs, TINY),
+        ]
+        one, other = (rehearse(SimpleNamespace(inputs=generated.inputs), make) for make in planes)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(one.numbers, other.numbers)
+        np.testing.assert_array_equal(one.calls.toarray(), other.calls.toarray())
+        if not len(one.numbers):
+            continue
+        seen += 1
+        busiest = one.calls.toarray().argmax(axis=1)
+        rehearsed = replace(
+            objects, known_numbers=one.numbers, known_homes=objects.nearest_host[busiest]
+        )
+        generated = replace(generated, inputs=replace(generated.inputs, objects=rehearsed))
+        assert differences(run_specification(generated), run_compiled(generated)) == [], seed
+    assert seen > 5
 
 
 def test_generator_reaches_every_outcome_and_many_requests() -> None:
@@ -46,6 +79,32 @@ def test_generator_reaches_everything_that_a_store_counts() -> None:
     assert np.all(columns > 0), f"some column never moves: {columns}"
     watched = [each for each in books if len(each.watched)]
     assert sum(int((each.seen >= 0.0).sum()) for each in watched) > 100
+
+
+def test_generator_reaches_what_programs_of_objects_may_have() -> None:
+    """Steps behind the handler's own end, and the corners of objects' inputs."""
+    kinds: set[int] = set()
+    corners: set[str] = set()
+    for seed in range(120):
+        inputs = case(seed).inputs
+        if not inputs.objects.is_used:
+            continue
+        own = inputs.steps[int(np.flatnonzero(inputs.steps.kind == END)[0]) + 1 :]
+        kinds |= set(own.kind.tolist())
+        spaces = inputs.kv.spaces[-len(inputs.objects.classes) :]
+        of_classes = slice(-len(spaces) * inputs.country_count, None)
+        is_own = inputs.objects.followers.rtt == 0.0
+        found = {
+            "bulk": bool((own["count"][own.kind == KV_GET] > 1).any()),
+            "ttl": bool((own.expiry_row[own.kind == KV_PUT] >= 0).any()),
+            "locality": bool((spaces.locality > 0.0).any()),
+            "per": bool((inputs.kv.partitions[of_classes] > 0).any()),
+            "trace": inputs.rules.arrivals == TRACE,
+            "no followers": inputs.objects.scalars.followers == 1 and bool(is_own.all()),
+        }
+        corners |= {name for name, is_there in found.items() if is_there}
+    assert kinds == set(range(BROADCAST + 1))
+    assert corners == set(found)
 
 
 @pytest.mark.parametrize("seed", range(0, 120, 3))

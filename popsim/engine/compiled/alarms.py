@@ -26,8 +26,7 @@ from popsim.engine.object_layout import O_ALARM_RETRIES, O_ALARMS_LOST
 ZERO, ONE = np.int64(0), np.int64(1)
 UNAVAILABLE = np.int64(OBJECT_UNAVAILABLE)
 C_RETRIES, C_ALARMS_LOST = np.int64(O_ALARM_RETRIES), np.int64(O_ALARMS_LOST)
-ALARM_ENTITY, TURN_BITS = np.int64(draws.ALARM_ENTITY), np.int64(draws.TURN_BITS)
-TURN_MASK = np.int64((1 << draws.TURN_BITS) - 1)
+ALARM_ENTITY = np.int64(draws.ALARM_ENTITY)
 
 
 @helper
@@ -35,7 +34,7 @@ def ring(st, slot):
     """An alarm goes off, unless another has taken its place (rule 47)."""
     request = st.slots[slot]
     actor = st.actors[request.actor]
-    if actor.alarm_turn != request.attempt:
+    if actor.alarm_turn != request.turn:
         return ENDED
     request.number += 1  # it does not ring any more, it runs
     if actor.alarm_runs != 0:
@@ -70,7 +69,7 @@ def stop_ringing(st, slot, time, outcome):
     if actor.alarm_is_late != 0:
         actor.alarm_is_late = ZERO
         request.tries = ZERO
-    elif outcome == OK or actor.alarm_turn != request.attempt:
+    elif outcome == OK or actor.alarm_turn != request.turn:
         return ENDED
     elif request.tries >= st.object_ints[ALARM_RETRIES]:
         count_object(st, slot, actor.object_class, C_ALARMS_LOST)
@@ -89,8 +88,8 @@ def name_alarm(st, slot, row, time):
     """Let an alarm go off at a time, in this slot."""
     actor, job = st.actors[row], st.slots[slot]
     actor.alarm_turn += 1
-    job.attempt = actor.alarm_turn
+    job.turn = actor.alarm_turn
     job.number = (actor.number - st.object_ints[BASE]) << 1
-    job.entity = ALARM_ENTITY + (actor.number << TURN_BITS) + (actor.alarm_turn & TURN_MASK)
+    job.entity = ALARM_ENTITY + actor.number
     job.start = time
     job.stage = S_ALARM

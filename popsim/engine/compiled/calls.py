@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from popsim.engine.compiled.alarms import stop_ringing
-from popsim.engine.compiled.draw import STEP, quantile, two_words
+from popsim.engine.compiled.draw import STEP, position_of, quantile, two_words
 from popsim.engine.compiled.homes import (
     distance,
     find_actor,
@@ -116,6 +116,7 @@ def set_out(st, slot, time):
     number = current(st, slot)
     call = st.calls[number]
     call.actor, call.site, call.epoch, call.pc = row, request.compute, request.epoch, request.pc
+    call.caller_turn, call.turn = request.turn, request.turn
     call.began, call.mark = time, time
     call.version, call.gate = ZERO, -np.inf
     call.is_dirty, call.is_answer, call.has_begun, call.has_thread = ZERO, ZERO, ZERO, ZERO
@@ -126,6 +127,8 @@ def set_out(st, slot, time):
     request.makes, request.is_placed = ZERO, ZERO
     out, call.home = 0.0, 0.0
     if request.job == 0:
+        call.turn = request.calls
+        request.calls += 1
         call.entry = st.steps[request.pc].entry
         tally(st, actor.number, call.site)
         if actor.home < 0:
@@ -133,7 +136,7 @@ def set_out(st, slot, time):
             request.stage = S_OBJECT_BACK
             request.due = time
             return MOVE
-        word = two_words(st, STEP, request.entity, request.pc)[0]
+        word = two_words(st, STEP, request.entity, position_of(request))[0]
         sent = quantile(st, st.steps[request.pc].table, word)
         count_payload(st, slot, actor.object_class, sent)
     call.host, call.generation = actor.home, actor.generation
@@ -183,6 +186,7 @@ def at_caller(st, slot, time):
     record_call(st, slot, number, time)
     step = st.steps[call.pc]
     request.compute, request.epoch, request.pc = call.site, call.epoch, call.pc
+    request.turn = call.caller_turn
     outcome = call.outcome
     if outcome == OK or step.is_tolerant != 0:
         outcome = FINE

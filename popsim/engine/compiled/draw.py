@@ -15,6 +15,7 @@ NODES = np.int64(draws.NODES)
 FIRST_NODE = np.int64((1023 - 54) << 6)  # exponent and six mantissa bits of 2**-54
 FRACTION_MASK = np.int64((1 << 46) - 1)
 FRACTION_UNIT = 2.0**-46
+PC_BITS = np.int64(draws.PC_BITS)
 HALF_53, UNIT_53 = 2.0**-53, 2.0**-53
 ONE_VALUE = 1.0  # in the last column of a table: all draws are alike
 COUNT_BITS, COUNT_MASK = np.int64(draws.COUNT_BITS), np.int64((1 << draws.COUNT_BITS) - 1)
@@ -71,6 +72,12 @@ def two_words(st, stream, number, index):
     """Return the two words of (stream, number, index) of this run; ``index`` int64."""
     key = np.uint64(st.integers[I_KEY])
     return threefry(key, stream, np.uint64(number), np.uint64(index))
+
+
+@helper
+def position_of(request):
+    """Return where a task is, as popsim.engine.draws.position."""
+    return (request.turn << PC_BITS) | request.pc
 
 
 @helper

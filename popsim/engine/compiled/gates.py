@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from popsim.engine import draws
 from popsim.engine.compiled.calls import current
+from popsim.engine.compiled.draw import position_of
 from popsim.engine.compiled.homes import confirmation, history
 from popsim.engine.compiled.jit import helper
 from popsim.engine.compiled.object_record import record_commit
@@ -12,6 +14,7 @@ from popsim.engine.compiled.object_state import IS_SERIAL, N_REPLICAS
 from popsim.engine.compiled.stages import LOST_CALL, RUN
 from popsim.engine.object_layout import GATE
 
+DETAIL_BITS = np.int64(draws.DETAIL_BITS)
 ZERO = np.int64(0)
 
 
@@ -29,7 +32,7 @@ def commit_writes(st, slot, time):
     call = st.calls[current(st, slot)]
     call.is_dirty = ZERO
     actor = st.actors[call.actor]
-    place = (request.pc << 20) | ((request.depth - 1) << 16)
+    place = position_of(request) << DETAIL_BITS
     wait = confirmation(st, request.entity, call.host, place)
     if wait == np.inf:
         return False

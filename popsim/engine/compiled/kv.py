@@ -11,6 +11,7 @@ import numpy as np
 from popsim.engine import draws
 from popsim.engine.compiled.ages import cycle_of, is_old, keep_in_memory, since_when, vouches
 from popsim.engine.compiled.caches import REFRESHED, STATE_MASK, find, keep
+from popsim.engine.compiled.draw import position_of
 from popsim.engine.compiled.hashing import come_back, find_fetching, set_out, tag_of
 from popsim.engine.compiled.heap import push
 from popsim.engine.compiled.jit import helper
@@ -62,7 +63,6 @@ from popsim.engine.layout import (
 KEY, SERVICE = np.uint64(draws.KEY), np.uint64(draws.KV_SERVICE)
 AT_EDGE, AT_REGION = np.int64(draws.AT_EDGE), np.int64(draws.AT_REGION)
 AT_STORE, WRITING = np.int64(draws.AT_STORE), np.int64(draws.WRITING)
-LOCALITY, STEP_SHIFT = np.int64(draws.KEY_LOCALITY), np.int64(draws.STEP_SHIFT)
 REFRESH_SHIFT = np.int64(draws.REFRESH_SHIFT)
 KEY_ORDINARY, KEY_WAKE = np.int64(ORDINARY * RANK), np.int64(WAKE * RANK)
 KEY_REFRESH = np.int64(REFRESH * RANK)
@@ -85,7 +85,7 @@ def event_key(st, slot):
     if request.job > REGION_REFRESH:
         return (KEY_ALARM if request.job == AN_ALARM else KEY_RECONNECT) + request.number
     level = request.job - EDGE_REFRESH
-    return KEY_REFRESH + ((request.number << REFRESH_SHIFT) + (request.pc << 1) + level)
+    return KEY_REFRESH + ((request.number << REFRESH_SHIFT) + (position_of(request) << 1) + level)
 
 
 @helper
@@ -379,7 +379,8 @@ def refresh(st, slot, key, time, job):
     own = take_slot(st)
     read = st.slots[own]
     read.job = job
-    read.number, read.pc, read.start = cause.number, cause.pc, cause.start
+    read.number, read.pc, read.turn = cause.number, cause.pc, cause.turn
+    read.start = cause.start
     read.compute, read.epoch, read.space = cause.compute, cause.epoch, cause.space
     read.lifetime, read.count, read.failed = cause.lifetime, ONE, ZERO
     read.edge_waiters, read.region_waiters = NONE, NONE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from popsim.engine import draws
+from popsim.engine.compiled.draw import position_of
 from popsim.engine.compiled.jit import entry, helper
 from popsim.engine.compiled.keys import key_of
 from popsim.engine.compiled.kv_record import record_list, record_write, watch
@@ -45,6 +46,12 @@ WRITING, AT_STORE = np.int64(draws.WRITING), np.int64(draws.AT_STORE)
 LISTING = np.int64(draws.LISTING)
 WRITE_SHIFT = np.int64(draws.WRITE_SHIFT)
 NONE, ZERO, ONE, IN_STORE = np.int64(-1), np.int64(0), np.int64(1), np.int64(STORE)
+
+
+@helper
+def name_of_write(request):
+    """Return what names a request's write (rule 8)."""
+    return (request.number << WRITE_SHIFT) + position_of(request)
 
 
 @helper
@@ -106,7 +113,7 @@ def at_commit(st, slot, time):
     if request.failed != OK:
         return time + request.store_rtt * 0.5
     absent = ONE if request.kind == KV_DELETE else ZERO
-    entity = (request.number << WRITE_SHIFT) + request.pc
+    entity = name_of_write(request)
     row = NONE
     if request.start >= st.floats[F_WARMUP]:
         row = watch(st, request.space, parcel.key, time)
@@ -140,7 +147,7 @@ def end_write(st, slot, time):
     parcel = st.parcels[slot * st.kv_ints[WIDTH]]
     if request.failed == OK:
         version = st.versions[request.version]
-        if version.entity == (request.number << WRITE_SHIFT) + request.pc:
+        if version.entity == name_of_write(request):
             version.acked = time
     size = size_of(st, parcel.key, request.space)
     record_write(st, slot, time, size)

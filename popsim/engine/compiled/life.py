@@ -16,6 +16,7 @@ from popsim.engine.compiled.draw import (
     STEP,
     USER,
     choose,
+    position_of,
     quantile,
     two_words,
     uniform,
@@ -148,6 +149,7 @@ def begin(st, slot, number, client, time):
     request.kv_age, request.kv_stale = 0.0, 0.0
     request.object, request.object_version = NONE, ZERO
     request.entity, request.depth = number, ZERO
+    request.calls, request.turn = ZERO, ZERO
     request.is_placed, request.makes = ZERO, ZERO
     request.seen_object, request.seen_version = NONE, ZERO
     request.addressee, request.member = NONE, NONE
@@ -279,7 +281,7 @@ def branch(st, slot):
         if step.kind == JUMP:
             request.pc = step.target
         elif step.kind == CHOOSE:
-            drawn = uniform(two_words(st, STEP, request.entity, request.pc)[0])
+            drawn = uniform(two_words(st, STEP, request.entity, position_of(request))[0])
             row = step.target + st.clients[request.client].kind * step.count
             while not drawn < st.branches[row].cumulative:
                 row += 1
@@ -294,7 +296,8 @@ def run_step(st, slot, time):
     request = st.slots[slot]
     step = st.steps[request.pc]
     request.stage = S_STEP
-    duration = quantile(st, step.table, two_words(st, STEP, request.entity, request.pc)[0])
+    word = two_words(st, STEP, request.entity, position_of(request))[0]
+    duration = quantile(st, step.table, word)
     if step.kind == CPU:
         started, finished = run_cpu(st, slot, duration, time)
         st.phases[slot, P_EXECUTE] += finished - started

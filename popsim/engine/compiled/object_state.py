@@ -51,6 +51,7 @@ MEMBER_DTYPE = np.dtype(
         ("path", "f8"),
         ("since", "f8"),
         ("actor", "i8"),
+        ("attempts", "i8"),  # to connect again, ever
     ]
 )
 INDEX_DTYPE = np.dtype([("tag", "i8"), ("row", "i8")])  # tag 0 = empty
@@ -60,6 +61,8 @@ CALL_DTYPE = np.dtype(  # [slot * depth + level]
         ("site", "i8"),  # of the caller
         ("epoch", "i8"),  # of the caller's site
         ("pc", "i8"),  # where the caller goes on
+        ("caller_turn", "i8"),
+        ("turn", "i8"),
         ("entry", "i8"),
         ("host", "i8"),
         ("generation", "i8"),

@@ -11,7 +11,16 @@ from popsim.engine.compiled.calls import (
     current,
 )
 from popsim.engine.compiled.connection import pick
-from popsim.engine.compiled.draw import STEP, USER, choose, quantile, two_words, uniform
+from popsim.engine.compiled.draw import (
+    PC_BITS,
+    STEP,
+    USER,
+    choose,
+    position_of,
+    quantile,
+    two_words,
+    uniform,
+)
 from popsim.engine.compiled.gates import gate_of
 from popsim.engine.compiled.heap import push
 from popsim.engine.compiled.homes import distance, find_actor, index_actor
@@ -60,7 +69,6 @@ from popsim.engine.layout import (
     T_JITTER,
 )
 from popsim.engine.object_layout import (
-    MAX_PARTICIPANTS,
     O_CUT,
     O_DELIVERED,
     O_MISSED,
@@ -73,10 +81,11 @@ from popsim.engine.object_layout import (
 MEMBER, MESSAGE = np.uint64(draws.MEMBER), np.uint64(draws.MESSAGE)
 HEARD, CONNECT = np.uint64(draws.HEARD), np.uint64(draws.CONNECT)
 ACCESS_JITTER = np.int64(draws.USER_ACCESS_JITTER)
-CONNECT_ENTITY, TURN_BITS = np.int64(draws.CONNECT_ENTITY), np.int64(draws.TURN_BITS)
+CONNECT_ENTITY, MEMBER_BITS = np.int64(draws.CONNECT_ENTITY), np.int64(draws.MEMBER_BITS)
+HEARD_SHIFT = np.int64(16)  # of what lies behind a position: a participant
 ACCESS, JITTER = np.int64(T_ACCESS), np.int64(T_JITTER)
 KEY_DEAD = np.int64(DEAD * RANK)
-MEMBER_KEYS, MOST_DOUBLINGS = np.int64(MAX_PARTICIPANTS + 24), np.int64(6)
+MEMBER_KEYS, MOST_DOUBLINGS = np.int64(1 << draws.MEMBER_BITS), np.int64(6)
 BITS = np.int64(REPLICA_BITS)
 VISIBLE, SEEN = np.int64(ob.VISIBLE), np.int64(ob.SEEN)
 ACKNOWLEDGED = np.int64(ob.ACKNOWLEDGED)
@@ -138,7 +147,7 @@ def begin_sessions(st, row):
         cell_word, network_word = two_words(st, MEMBER, actor.number, index)
         route_word, _ = two_words(st, MEMBER, actor.number, index + ONE)
         member = st.members[actor.members + number]
-        member.client, member.actor = anchor, row
+        member.client, member.actor, member.attempts = anchor, row, ZERO
         if number > 0:
             place = uniform(cell_word) * np.float64(group.width)
             cell = np.int64(place)
@@ -154,9 +163,9 @@ def begin_sessions(st, row):
 
 
 @helper
-def line(st, entity, index, row):
+def line(st, entity, position, number, row):
     """Draw a participant's RTT to its ingress."""
-    member = st.members[row]
+    member, index = st.members[row], (position << HEARD_SHIFT) | number
     access_word, jitter_word = two_words(st, HEARD, entity, index)
     access = quantile(st, ACCESS + member.network, access_word)
     return (member.path + access) + quantile(st, JITTER, jitter_word)
@@ -211,7 +220,7 @@ def tell(st, slot, time):
     actor = st.actors[call.actor]
     leave = max(time, gate_of(st, number))
     sender = request.member if request.addressee == actor.number else NONE
-    row = actor.object_class
+    row, position = actor.object_class, position_of(request)
     told, missed = ZERO, ZERO
     for place in range(st.classes[row].participants):
         if place == sender:
@@ -220,7 +229,7 @@ def tell(st, slot, time):
         if member.since > leave:
             missed += 1
             continue
-        rtt = line(st, request.entity, (request.pc << 16) | place, actor.members + place)
+        rtt = line(st, request.entity, position, place, actor.members + place)
         way = distance(st, member.ingress, call.host) * 0.5 + rtt * 0.5
         told += 1
         seen = (leave + way) - request.start
@@ -288,12 +297,13 @@ def cut_session(st, row, time):
 def patience(st, slot):
     """Return how long a session waits before it tries to connect again, and name that attempt's draws."""
     job = st.slots[slot]
-    actor = st.actors[job.actor]
+    member, actor = st.members[job.member], st.actors[job.actor]
     place = job.member - actor.members
-    entity = CONNECT_ENTITY + (actor.number << TURN_BITS)
-    job.entity = entity + ((place << 10) | min(job.attempt, np.int64(1023)))
+    job.entity = CONNECT_ENTITY + (actor.number << MEMBER_BITS) + place
+    job.turn = member.attempts
+    member.attempts += 1
     job.stage = S_CONNECT
-    word = two_words(st, CONNECT, actor.number, (place << 32) | job.attempt)[0]
+    word = two_words(st, CONNECT, actor.number, (place << 32) | job.turn)[0]
     wait = quantile(st, st.object_ints[TABLE_RECONNECT], word)
     if job.attempt > 0:
         wait = max(wait, SHORTEST_WAIT_MS) * np.float64(ONE << min(job.attempt, MOST_DOUBLINGS))
@@ -326,7 +336,7 @@ def connect_again(st, slot, time):
             return PLACE
     if actor.home < 0:
         return try_again(st, slot, time)
-    job.rtt = line(st, job.entity, ZERO, job.member)
+    job.rtt = line(st, job.entity, job.turn << PC_BITS, ZERO, job.member)
     return SET_OUT
 
 
@@ -361,9 +371,8 @@ def set_alarm(st, slot, time):
     job.depth, job.makes, job.is_placed, job.member = ZERO, ZERO, ZERO, NONE
     job.tries = ZERO
     job.addressee, job.seen_object, job.ingress = NONE, NONE, NONE
-    after = quantile(
-        st, st.steps[request.pc].table, two_words(st, STEP, request.entity, request.pc)[0]
-    )
+    word = two_words(st, STEP, request.entity, position_of(request))[0]
+    after = quantile(st, st.steps[request.pc].table, word)
     after = max(after, SHORTEST_WAIT_MS)
     name_alarm(st, own, row, time + after)
     push(st, time + after, event_key(st, own), own)

@@ -63,6 +63,8 @@ SLOT_DTYPE = np.dtype(
         ("object", "i8"),  # number of the one that answered last
         ("object_version", "i8"),
         ("entity", "i8"),  # what names its draws
+        ("calls", "i8"),  # of objects, so far
+        ("turn", "i8"),  # of the call that it is in, see draws.py
         ("depth", "i8"),  # calls within calls
         ("due", "f8"),
         ("actor", "i8"),  # whom it is about to call
@@ -76,7 +78,7 @@ SLOT_DTYPE = np.dtype(
         ("addressee", "i8"),  # number of the object whose participant sends this message
         ("member", "i8"),  # which participant
         ("message", "i8"),  # what kind
-        ("attempt", "i8"),  # to connect again; turn of an alarm
+        ("attempt", "i8"),  # to connect again, since the session was cut
         ("tries", "i8"),  # of an alarm that have failed
     ]
 )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from popsim.engine import draws
-from popsim.engine.compiled.draw import quantile, two_words
+from popsim.engine.compiled.draw import position_of, quantile, two_words
 from popsim.engine.compiled.jit import helper
 from popsim.engine.compiled.kv_state import N_CHOICES, READ_MODE, WRITE_MODE
 from popsim.engine.kv_layout import IN_ORDER
 
 SERVICE = np.uint64(draws.KV_SERVICE)
-WRITING, STEP_SHIFT = np.int64(draws.WRITING), np.int64(draws.STEP_SHIFT)
+WRITING, DETAIL_BITS = np.int64(draws.WRITING), np.int64(draws.DETAIL_BITS)
 NONE = np.int64(-1)
 
 
@@ -19,7 +19,7 @@ NONE = np.int64(-1)
 def service(st, slot, table, part):
     """Draw the time that a part of a read's way takes."""
     request = st.slots[slot]
-    index = (request.pc << STEP_SHIFT) + part
+    index = (position_of(request) << DETAIL_BITS) + part
     return quantile(st, table, two_words(st, SERVICE, request.number, index)[0])
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from popsim.engine import draws
 from popsim.engine.compiled.alarms import stop_ringing
 from popsim.engine.compiled.calls import current, way_back
-from popsim.engine.compiled.draw import STEP, quantile, two_words
+from popsim.engine.compiled.draw import STEP, position_of, quantile, two_words
 from popsim.engine.compiled.gates import gate_of
 from popsim.engine.compiled.heap import push
 from popsim.engine.compiled.homes import (
@@ -78,9 +78,8 @@ from popsim.engine.object_layout import (
 
 KEY_WAKE = np.int64(WAKE * RANK)
 ACTIVATION, STORED = np.uint64(draws.ACTIVATION), np.uint64(draws.STORED)
-TAKEOVER = np.uint64(draws.TAKEOVER)
+OF_A_MOVE = np.uint64(draws.MOVE)
 NONE, ZERO, ONE = np.int64(-1), np.int64(0), np.int64(1)
-OF_A_MOVE = np.int64(1 << 32)
 OVERLOADED = np.int64(OBJECT_OVERLOADED)
 C_ACTIVATIONS, C_MOVES, C_ALARMS = np.int64(O_ACTIVATIONS), np.int64(O_MOVES), np.int64(O_ALARMS)
 C_GETS, C_TRANSACTIONS = np.int64(O_GETS), np.int64(O_TRANSACTIONS)
@@ -234,7 +233,7 @@ def has_thread_now(st, slot, time):
         record_lived(st, call.actor, time)
         actor.ready = max(time, actor.available)
         if actor.deadline <= time:
-            word = two_words(st, ACTIVATION, request.entity, request.depth - 1)[0]
+            word = two_words(st, ACTIVATION, request.entity, call.turn)[0]
             actor.ready = actor.ready + quantile(st, st.object_ints[TABLE_ACTIVATION], word)
             count_object(st, slot, actor.object_class, C_ACTIVATIONS)
         actor.active_since, actor.idle_since = time, np.inf
@@ -267,7 +266,7 @@ def enter(st, slot):
         record_spawn(st, slot, number)
     request.compute = st.host_sites[call.host]
     request.epoch = st.sites[request.compute].epoch
-    request.pc = call.entry
+    request.pc, request.turn = call.entry, call.turn
     request.stage = S_OBJECT_STEP
     return RUN
 
@@ -277,9 +276,8 @@ def on_thread(st, slot, time, kind):
     """Do something that nothing else of the object runs beside."""
     request = st.slots[slot]
     number = current(st, slot)
-    drawn = quantile(
-        st, st.steps[request.pc].table, two_words(st, STEP, request.entity, request.pc)[0]
-    )
+    word = two_words(st, STEP, request.entity, position_of(request))[0]
+    drawn = quantile(st, st.steps[request.pc].table, word)
     done = time + drawn
     part = EXECUTE if kind == CPU else STORAGE
     st.parts[number, part] += done - time
@@ -374,19 +372,18 @@ def rest(st, slot, time):
     request = st.slots[slot]
     call = st.calls[current(st, slot)]
     actor = st.actors[call.actor]
-    level = request.depth - 1
     actor.idle_since = actor.leaves
     if st.classes[actor.object_class].hibernates != 0:
         actor.deadline = actor.idle_since + st.object_floats[HIBERNATE_AFTER]
     elif actor.members >= 0:
         actor.deadline = np.inf
     else:
-        word = two_words(st, STORED, request.entity, level)[0]
+        word = two_words(st, STORED, request.entity, call.turn)[0]
         actor.deadline = actor.idle_since + quantile(st, st.object_ints[TABLE_EVICT], word)
     votes = st.object_ints[VOTES]
     is_free = actor.waiting == 0 and (call.has_thread != 0 or actor.busy == 0)
     if is_free and 0 < votes <= actor.votes and is_host_up(st, actor.candidate):
-        word = two_words(st, TAKEOVER, request.entity, OF_A_MOVE | level)[0]
+        word = two_words(st, OF_A_MOVE, request.entity, call.turn)[0]
         record_lived(st, call.actor, time)
         actor.lost_from, actor.home, actor.votes = actor.home, actor.candidate, ZERO
         actor.available = time + quantile(st, st.object_ints[TABLE_MOVE], word)

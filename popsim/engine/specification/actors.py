@@ -24,6 +24,7 @@ class Member:
     ingress: int
     path: float  # RTT in ms to the ingress, without access network and jitter
     since: float  # ms; connected since then, inf = not connected
+    attempts: int = 0  # to connect again, ever
 
 
 @dataclass(eq=False)
@@ -64,6 +65,7 @@ class Job:
     rank: int
     number: int  # with the rank, the key of its events
     entity: int  # of its draws
+    turn: int
     start: float
     client: int
     member: int = -1
@@ -82,6 +84,7 @@ class Call:
     task: Any  # Request or Job
     actor: Actor
     level: int
+    turn: int
     site: int  # of the caller
     host: int
     generation: int

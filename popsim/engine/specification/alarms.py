@@ -33,16 +33,14 @@ class Alarms:
     def set(self, actor: Actor, time: float, tries: int = 0) -> None:
         """Let an object's alarm go off at a time, instead of any other (rule 47)."""
         actor.alarm_turn += 1
-        entity = (
-            draws.ALARM_ENTITY + (actor.number << draws.TURN_BITS) + (actor.alarm_turn & 0xFFFFF)
-        )
+        entity, turn = draws.ALARM_ENTITY + actor.number, actor.alarm_turn
         client = actor.members[0].client if actor.members else 0
-        job = Job(ALARM, (actor.number - self.base) << 1, entity, time, client, tries=tries)
-        self.env.process(self._ring(job, actor, actor.alarm_turn))
+        job = Job(ALARM, (actor.number - self.base) << 1, entity, turn, time, client, tries=tries)
+        self.env.process(self._ring(job, actor))
 
-    def _ring(self, job: Job, actor: Actor, turn: int) -> Life:
+    def _ring(self, job: Job, actor: Actor) -> Life:
         yield from self.threads.pause(job, job.start)
-        if actor.alarm_turn != turn:
+        if actor.alarm_turn != job.turn:
             return  # another took its place
         job.number += 1  # it does not ring any more, it runs
         if actor.alarm_runs:
@@ -54,7 +52,7 @@ class Alarms:
         if actor.alarm_is_late:
             actor.alarm_is_late = False
             self.set(actor, self.env.now)
-        elif outcome != OK and actor.alarm_turn == turn:
+        elif outcome != OK and actor.alarm_turn == job.turn:
             self._try_again(job, actor)
 
     def _try_again(self, job: Job, actor: Actor) -> None:
@@ -71,7 +69,8 @@ class Alarms:
         site = self.homes.host_sites[host]
         if actor.home < 0 and not self.homes.place(job, actor, site, self.env.now):
             return OBJECT_UNAVAILABLE
-        call = new_call(self.homes, self.env.now, job, actor, self.homes.host_sites[actor.home], 0)
+        site = self.homes.host_sites[actor.home]
+        call = new_call(self.homes, self.env.now, job, actor, site, 0, job.turn)
         outcome = yield from self.threads.get(call, -1)
         if outcome == OK:
             outcome = yield from self.threads.begin(call)

@@ -73,6 +73,8 @@ class Calls:
     def call(self, request: Any, pc: int, step: Step, level: int) -> Outcome:
         """Call an object from where the request is, and wait for the answer (rule 38)."""
         site, before = request.compute, list(request.phases)
+        caller, turn = request.turn, request.calls
+        request.calls += 1
         began = self.env.now
         number = request.addressee
         if number < 0 or step.object_class != self.rules.message_class:
@@ -85,10 +87,11 @@ class Calls:
             outcome = OBJECT_UNAVAILABLE
             self.recorder.count(request, step.object_class, O_UNAVAILABLE)
         else:
-            sent = self.threads.lookups.draw(step.table, draws.STEP, request.entity, pc)
+            place = draws.position(caller, pc)
+            sent = self.threads.lookups.draw(step.table, draws.STEP, request.entity, place)
             self.recorder.count(request, step.object_class, O_PAYLOAD_BYTES, int(sent + 0.5))
-            outcome = yield from self.visit(request, actor, site, level, step.entry)
-        request.compute = site
+            outcome = yield from self.visit(request, actor, site, level, turn, step.entry)
+        request.compute, request.turn = site, caller
         if level == 0:
             request.phases[:] = before
             request.phases[P_OBJECT] += self.env.now - began
@@ -110,11 +113,11 @@ class Calls:
         return self.find(actor.number, actor.object_class, replica)
 
     def visit(
-        self, task: Any, actor: Actor, site: int, level: int, entry: int,
+        self, task: Any, actor: Actor, site: int, level: int, turn: int, entry: int,
         out: float = 0.0, home: float = 0.0,
     ) -> Outcome:  # fmt: skip
         """Travel to an actor, run a program there, and travel back; ``out`` and ``home`` ms are more of the way."""
-        call = new_call(self.homes, self.env.now, task, actor, site, level)
+        call = new_call(self.homes, self.env.now, task, actor, site, level, turn)
         call.is_new, task.makes = task.makes and actor.replica == 0, False
         yield from self.threads.pause(task, call.began + (out + call.rtt * 0.5))
         outcome = yield from self._deliver(call)

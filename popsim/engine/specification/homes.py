@@ -144,7 +144,9 @@ class Homes:
         return forgotten
 
 
-def new_call(homes: Homes, now: float, task: Any, actor: Actor, site: int, level: int) -> Call:
+def new_call(
+    homes: Homes, now: float, task: Any, actor: Actor, site: int, level: int, turn: int
+) -> Call:
     """Return a call that sets out from a site now."""
     rtt = homes.distance(site, actor.home)
-    return Call(task, actor, level, site, actor.home, actor.generation, now, rtt, mark=now)
+    return Call(task, actor, level, turn, site, actor.home, actor.generation, now, rtt, mark=now)

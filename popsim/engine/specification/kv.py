@@ -47,7 +47,7 @@ class Read:
     """A read on its way: a request's, or one that a cache does for itself."""
 
     request: int
-    pc: int
+    position: int  # in its program
     rank: int
     number: int  # with the rank, the key of its events
     site: int
@@ -99,11 +99,11 @@ class KeyValue:
         if read.is_complete:
             in_memory = all(found is not None and found.tier == MEMORY for found in read.found)
             table = self.rules.memory_table if in_memory else self.rules.edge_table
-            service = self.stores.service(table, read.request, read.pc, draws.AT_EDGE)
+            service = self.stores.service(table, read.request, read.position, draws.AT_EDGE)
             yield from self._pause(read, began + service)
         else:
             table = self.rules.edge_table
-            service = self.stores.service(table, read.request, read.pc, draws.AT_EDGE)
+            service = self.stores.service(table, read.request, read.position, draws.AT_EDGE)
             yield from self._from_above(read, service)
         if site.epoch != read.epoch:
             return KILLED
@@ -115,7 +115,7 @@ class KeyValue:
         """Return a read of a request, with nothing found yet."""
         return Read(
             request=request.number,
-            pc=pc,
+            position=draws.position(request.turn, pc),
             rank=ORDINARY,
             number=request.number,
             site=request.compute,
@@ -215,7 +215,7 @@ class KeyValue:
                     copy.is_refreshed = True
                     self._refresh(read, each, at_edge=False)
         table = self.rules.region_table
-        service = self.stores.service(table, read.request, read.pc, draws.AT_REGION)
+        service = self.stores.service(table, read.request, read.position, draws.AT_REGION)
         if read.is_complete:
             yield from self._pause(read, now + (service + rtt * 0.5))
             return
@@ -234,7 +234,7 @@ class KeyValue:
 
     def _to_store(self, read: Read, node: int, leave: float) -> Life:
         """Ask a store and come back to the node; what was there when the question arrived counts."""
-        choice = self.stores.to_read(node, read.request, read.pc)
+        choice = self.stores.to_read(node, read.request, read.position)
         if choice is None:
             read.has_failed = True
             yield from self._pause(read, self.env.now + leave)
@@ -320,9 +320,9 @@ class KeyValue:
         level = 0 if at_edge else 1
         read = Read(
             request=cause.request,
-            pc=cause.pc,
+            position=cause.position,
             rank=REFRESH,
-            number=(cause.request << draws.REFRESH_SHIFT) + (cause.pc << 1) + level,
+            number=(cause.request << draws.REFRESH_SHIFT) + (cause.position << 1) + level,
             site=cause.site,
             epoch=cause.epoch,
             space=cause.space,

@@ -28,7 +28,8 @@ class Writes:
         """Write a key, or delete it: to a store and back (rule 32). ``ttl`` is the value's, in ms."""
         began, site = self.env.now, self.sites[request.compute]
         epoch, outcome = site.epoch, OK
-        choice = self.stores.to_write(request.compute, request.number, pc)
+        position = draws.position(request.turn, pc)
+        choice = self.stores.to_write(request.compute, request.number, position)
         version = None
         if choice is None:
             outcome = KV_UNAVAILABLE
@@ -44,7 +45,7 @@ class Writes:
             else:
                 version = self.versions.commit(
                     key, now, until=now + ttl, store=store, site=request.compute,
-                    entity=(request.number << draws.WRITE_SHIFT) + pc, is_absent=is_absent,
+                    entity=(request.number << draws.WRITE_SHIFT) + position, is_absent=is_absent,
                     watch=self.recorder.watch(request, step.space, key, now),
                 )  # fmt: skip
             delay = service + rtt * 0.5 if version is not None else rtt * 0.5
@@ -74,7 +75,8 @@ class Writes:
         """List keys: always asked of a store."""
         began, site = self.env.now, self.sites[request.compute]
         epoch, outcome = site.epoch, OK
-        choice = self.stores.to_read(request.compute, request.number, pc)
+        position = draws.position(request.turn, pc)
+        choice = self.stores.to_read(request.compute, request.number, position)
         if choice is None:
             outcome = KV_UNAVAILABLE
             yield from self._pause(request, began)
@@ -84,7 +86,7 @@ class Writes:
             delay = rtt * 0.5
             if self.stores.is_up[store]:
                 table = self.rules.list_table
-                service = self.stores.service(table, request.number, pc, draws.LISTING)
+                service = self.stores.service(table, request.number, position, draws.LISTING)
                 delay = service + rtt * 0.5
             else:
                 outcome = KV_UNAVAILABLE

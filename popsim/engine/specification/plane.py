@@ -205,7 +205,8 @@ class SpecificationPlane:
             if step.kind == JUMP:
                 pc = step.target
                 continue
-            word, _ = self.lookups.words(draws.STEP, request.entity, pc)
+            place = draws.position(request.turn, pc)
+            word, _ = self.lookups.words(draws.STEP, request.entity, place)
             kind = int(self.inputs.clients[request.client].kind)
             row = step.target + kind * step.count
             while not draws.uniform(word) < self.branches[row][0]:
@@ -259,7 +260,8 @@ class SpecificationPlane:
         if step.kind >= KV_GET:
             return (yield from self.run_kv(request, pc, step))
         now, round_trips, idle_timeout = self.env.now, step.round_trips, step.idle_timeout
-        duration = self.lookups.draw(step.table, draws.STEP, request.entity, pc)
+        place = draws.position(request.turn, pc)
+        duration = self.lookups.draw(step.table, draws.STEP, request.entity, place)
         if step.kind == CPU:
             start, finish = self.instances.run_cpu(request, duration, now)
             request.phases[P_EXECUTE] += finish - start

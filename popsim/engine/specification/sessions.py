@@ -11,7 +11,6 @@ from popsim.engine import draws
 from popsim.engine import object_books as ob
 from popsim.engine.layout import OK, RECONNECT, T_ACCESS, T_JITTER, Inputs
 from popsim.engine.object_layout import (
-    MAX_PARTICIPANTS,
     O_CUT,
     O_DELIVERED,
     O_MISSED,
@@ -26,7 +25,8 @@ from popsim.engine.specification.connection import Connections
 from popsim.engine.specification.state import Request
 
 Life = Generator[simpy.Event, Any, None]
-MEMBER_KEYS = MAX_PARTICIPANTS + 24  # a power of 2
+MEMBER_KEYS = 1 << draws.MEMBER_BITS
+HEARD_SHIFT = 16  # of what lies behind a position: a participant
 MOST_DOUBLINGS = 6
 
 
@@ -86,8 +86,9 @@ class Sessions:
         member.ingress, member.path = self.connections.pick(member.client, member.position)
         return member.ingress >= 0 and self.connections.sites[member.ingress].up
 
-    def _line(self, entity: int, index: int, member: Member) -> float:
+    def _line(self, entity: int, position: int, number: int, member: Member) -> float:
         """Draw a participant's RTT to its ingress."""
+        index = position << HEARD_SHIFT | number
         access_word, jitter_word = self.lookups.words(draws.HEARD, entity, index)
         access = self.lookups.table(T_ACCESS + member.network, access_word)
         return (member.path + access) + self.lookups.table(T_JITTER, jitter_word)
@@ -131,7 +132,7 @@ class Sessions:
             if member.since > leave:
                 self.recorder.count(task, actor.object_class, O_MISSED)
                 continue
-            rtt = self._line(task.entity, (pc << 16) | number, member)
+            rtt = self._line(task.entity, draws.position(call.turn, pc), number, member)
             way = self.homes.distance(member.ingress, call.host) * 0.5 + rtt * 0.5
             self.recorder.count(task, actor.object_class, O_DELIVERED)
             seen = (leave + way) - task.start
@@ -170,22 +171,23 @@ class Sessions:
 
     def _reconnect(self, actor: Actor, number: int, cut: float) -> Life:
         attempt, connected = 0, False
+        member = actor.members[number]
+        key = (actor.number - self.calls.base) * MEMBER_KEYS + number
+        entity = draws.CONNECT_ENTITY + (actor.number << draws.MEMBER_BITS) + number
         while not connected:
-            index = (number << 32) | attempt
+            turn, member.attempts = member.attempts, member.attempts + 1
+            index = (number << 32) | turn
             wait = self.lookups.draw(self.rules.reconnect_table, draws.CONNECT, actor.number, index)
             if attempt > 0:
                 wait = max(wait, SHORTEST_WAIT_MS) * 2.0 ** min(attempt, MOST_DOUBLINGS)
-            key = (actor.number - self.calls.base) * MEMBER_KEYS + number
-            entity = draws.CONNECT_ENTITY + (actor.number << draws.TURN_BITS)
-            entity += (number << 10) | min(attempt, 1023)
-            job = Job(RECONNECT, key, entity, cut, actor.members[number].client)
+            job = Job(RECONNECT, key, entity, turn, cut, member.client)
             yield at(self.env, self.env.now + wait, RECONNECT, key)
             self.calls.plane.count_event()
-            connected = yield from self._try(job, actor, actor.members[number])
+            connected = yield from self._try(job, actor, member)
             if not connected:
                 self.recorder.count(job, actor.object_class, O_RECONNECT_FAILURES)
             attempt += 1
-        actor.members[number].since = self.env.now
+        member.since = self.env.now
         self.recorder.count(job, actor.object_class, O_RECONNECTED)
         if self.recorder.is_measured(job):
             self.recorder.value(actor.object_class, ob.RECONNECT, self.env.now - cut)
@@ -198,9 +200,9 @@ class Sessions:
         epoch = site.epoch
         if actor.home < 0 and not self.homes.place(job, actor, member.ingress, self.env.now):
             return False
-        rtt = self._line(job.entity, 0, member)
+        rtt = self._line(job.entity, draws.position(job.turn, 0), 0, member)
         entry = self.calls.classes[actor.object_class][2]
         outcome = yield from self.calls.visit(
-            job, actor, member.ingress, 0, entry, rtt * 2.0 + rtt * 0.5, rtt * 0.5
+            job, actor, member.ingress, 0, job.turn, entry, rtt * 2.0 + rtt * 0.5, rtt * 0.5
         )
         return outcome == OK and site.epoch == epoch

@@ -65,6 +65,8 @@ class Request:
     entry: int = 0  # where its program begins
     makes: bool = False  # its call gives an object its first home
     bookmark: tuple[int, int] = (-1, 0)  # object and version that it has seen
+    calls: int = 0  # of objects, so far
+    turn: int = 0  # of the call that it is in, see draws.py
     instance: Instance | None = None
     wake: simpy.Event | None = None
     phases: list[float] = field(default_factory=lambda: [0.0] * PHASE_COUNT)

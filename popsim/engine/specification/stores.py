@@ -23,32 +23,32 @@ class Stores:
         self.read_choices = kv.read_choices.tolist()  # (store, rtt)
         self.write_choices = kv.write_choices.tolist()
 
-    def to_read(self, node: int, request: int, pc: int) -> Choice | None:
+    def to_read(self, node: int, request: int, position: int) -> Choice | None:
         """Return the store that a read from a node goes to; None if none is up."""
         choices = self.read_choices[node * self.count : (node + 1) * self.count]
-        return self._choose(choices, self.rules.reads, 0, request, pc, draws.AT_STORE)
+        return self._choose(choices, self.rules.reads, 0, request, position, draws.AT_STORE)
 
-    def to_write(self, site: int, request: int, pc: int) -> Choice | None:
+    def to_write(self, site: int, request: int, position: int) -> Choice | None:
         """Return the store that a site's write goes to; None if none is up."""
         choices = self.write_choices[site * self.count : (site + 1) * self.count]
-        return self._choose(choices, self.rules.writes, 1, request, pc, draws.WRITING)
+        return self._choose(choices, self.rules.writes, 1, request, position, draws.WRITING)
 
     def _choose(
-        self, choices: list[Any], mode: int, column: int, request: int, pc: int, part: int
+        self, choices: list[Any], mode: int, column: int, request: int, position: int, part: int
     ) -> Choice | None:
         """Choose the first that is up, or the fastest (rule 36)."""
         best = None
         for store, rtt in choices:
             if store < 0 or not self.is_up[store]:
                 continue
-            service = self.service(self.tables[store][column], request, pc, part + store)
+            service = self.service(self.tables[store][column], request, position, part + store)
             if mode == IN_ORDER:
                 return store, rtt, service
             if best is None or rtt + service < best[1] + best[2]:
                 best = (store, rtt, service)
         return best
 
-    def service(self, table: int, request: int, pc: int, part: int) -> float:
+    def service(self, table: int, request: int, position: int, part: int) -> float:
         """Draw the time that a part of the way of a read or write takes."""
-        index = (pc << draws.STEP_SHIFT) + part
+        index = (position << draws.DETAIL_BITS) + part
         return self.lookups.draw(table, draws.KV_SERVICE, request, index)

@@ -125,7 +125,7 @@ class Threads:
             actor.ready = max(now, actor.available)
             if actor.deadline <= now:
                 drawn = self.lookups.draw(
-                    self.rules.activation_table, draws.ACTIVATION, call.task.entity, call.level
+                    self.rules.activation_table, draws.ACTIVATION, call.task.entity, call.turn
                 )
                 actor.ready = actor.ready + drawn
                 self.recorder.count(call.task, actor.object_class, O_ACTIVATIONS)
@@ -142,7 +142,7 @@ class Threads:
     def execute(self, call: Call, pc: int) -> Outcome:
         """Run the object's program (rules 43 to 46)."""
         actor, task = call.actor, call.task
-        task.compute = self.homes.host_sites[call.host]
+        task.compute, task.turn = self.homes.host_sites[call.host], call.turn
         has_thread, outcome = True, OK
         while outcome == OK:
             pc = self.plane.branch(task, pc)
@@ -181,7 +181,8 @@ class Threads:
     def _on_thread(self, call: Call, pc: int, step: Step) -> Outcome:
         """Do something that nothing else of the object runs beside."""
         now, actor = self.env.now, call.actor
-        drawn = self.lookups.draw(step.table, draws.STEP, call.task.entity, pc)
+        place = draws.position(call.turn, pc)
+        drawn = self.lookups.draw(step.table, draws.STEP, call.task.entity, place)
         yield from self.pause(call.task, now + drawn)
         call.parts[EXECUTE if step.kind == CPU else STORAGE] += self.env.now - now
         if call.generation != actor.generation:
@@ -200,7 +201,8 @@ class Threads:
             self.recorder.count(task, actor.object_class, O_PUTS)
             call.is_dirty = True
         elif step.kind == SET_ALARM:
-            after = self.lookups.draw(step.table, draws.STEP, task.entity, pc)
+            place = draws.position(call.turn, pc)
+            after = self.lookups.draw(step.table, draws.STEP, task.entity, place)
             self.alarms.set(actor, self.env.now + max(after, SHORTEST_WAIT_MS))
         else:
             if not self.commit(call, pc):
@@ -235,7 +237,7 @@ class Threads:
             return True
         call.is_dirty = False
         actor, now = call.actor, self.env.now
-        place = (pc << 20) | (call.level << 16)
+        place = draws.position(call.turn, pc) << draws.DETAIL_BITS
         wait = self.homes.confirmation(call.task.entity, call.host, place)
         if wait == FOREVER:
             self.restart(actor)
@@ -279,14 +281,14 @@ class Threads:
         if actor.members:
             return FOREVER
         table, entity = self.rules.evict_table, call.task.entity
-        return actor.idle_since + self.lookups.draw(table, draws.STORED, entity, call.level)
+        return actor.idle_since + self.lookups.draw(table, draws.STORED, entity, call.turn)
 
     def _move(self, call: Call) -> None:
         actor, now = call.actor, self.env.now
         if not 0 < self.rules.votes <= actor.votes or not self.homes.is_up(actor.candidate):
             return
-        index = (1 << 32) | call.level
-        drawn = self.lookups.draw(self.rules.move_table, draws.TAKEOVER, call.task.entity, index)
+        entity = call.task.entity
+        drawn = self.lookups.draw(self.rules.move_table, draws.MOVE, entity, call.turn)
         self.recorder.lived(actor, now)
         actor.lost_from, actor.home, actor.votes = actor.home, actor.candidate, 0
         actor.available = now + drawn

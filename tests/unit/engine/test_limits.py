@@ -9,11 +9,17 @@ import pytest
 import popsim
 from popsim.engine import draws
 from popsim.engine.compiled import kv_state
+from popsim.engine.kv_layout import MAX_CHOICES
 from popsim.engine.layout import MAX_STEPS, RANK, RECONNECT
 from popsim.engine.limits import MOST_KEYS, MOST_REQUESTS, MOST_SITES, MOST_SURGE
-from popsim.engine.object_layout import MAX_PARTICIPANTS, REPLICA_BITS
-from popsim.engine.specification.sessions import MEMBER_KEYS
+from popsim.engine.object_layout import (
+    MAX_DEPTH,
+    MAX_PARTICIPANTS,
+    REPLICA_BITS,
+)
+from popsim.engine.specification.sessions import HEARD_SHIFT, MEMBER_KEYS
 from popsim.scenario.errors import InputError
+from popsim.scenario.objects import MAX_CALLS, MAX_CALLS_DEEP
 from popsim.scenario.steps import MAX_BULK_KEYS
 from popsim.scenario.units import LONGEST_MS
 
@@ -26,11 +32,12 @@ SMALL: dict[str, Any] = {
     "workload": {"arrivals": {"rate": "5/s"}, "handler": [{"cpu": "1ms"}]},
     "platforms": {"p": {"preset": "cloudflare-workers"}},
 }
-REQUEST, KEY = MOST_REQUESTS - 1, MOST_KEYS - 1
+REQUEST, KEY = 2 * MOST_REQUESTS - 1, MOST_KEYS - 1  # more may come than are expected
+POSITION = draws.position(MAX_CALLS - 1, MAX_STEPS - 1)
 
 
 def test_keys_of_events_do_not_reach_the_next_rank() -> None:
-    refresh = (REQUEST << draws.REFRESH_SHIFT) + ((MAX_STEPS - 1) << 1) + 1
+    refresh = (REQUEST << draws.REFRESH_SHIFT) + (POSITION << 1) + 1
     alarm, session = (KEY << 1) + 1, KEY * MEMBER_KEYS + MAX_PARTICIPANTS - 1
     for number in (REQUEST, refresh, alarm, session):
         assert number < RANK
@@ -38,14 +45,27 @@ def test_keys_of_events_do_not_reach_the_next_rank() -> None:
 
 
 def test_names_of_draws_do_not_overlap() -> None:
-    write = (REQUEST << draws.WRITE_SHIFT) + MAX_STEPS - 1
-    session = draws.CONNECT_ENTITY + (KEY << draws.TURN_BITS) + (1 << draws.TURN_BITS) - 1
-    alarm = draws.ALARM_ENTITY + (KEY << draws.TURN_BITS) + (1 << draws.TURN_BITS) - 1
-    assert write < draws.CONNECT_ENTITY <= session < draws.ALARM_ENTITY <= alarm < WORD
-    assert ((MAX_PARTICIPANTS - 1) << 10) + 1023 < 1 << draws.TURN_BITS
-    assert write < draws.CONTROL_WRITE
+    session = draws.CONNECT_ENTITY + (KEY << draws.MEMBER_BITS) + MAX_PARTICIPANTS - 1
+    alarm = draws.ALARM_ENTITY + KEY
+    assert REQUEST < draws.CONNECT_ENTITY <= session < draws.ALARM_ENTITY <= alarm < WORD
+    assert (REQUEST << draws.WRITE_SHIFT) + POSITION < draws.CONTROL_WRITE
     assert MAX_BULK_KEYS <= draws.KEY_LOCALITY
     assert draws.KEY_LOCALITY + MAX_BULK_KEYS <= 256
+
+
+def test_parts_of_an_address_do_not_overlap() -> None:
+    """Each has room for its largest value; that of an alarm's turn, or a session's, takes more events than a run can have."""
+    assert MAX_STEPS <= 1 << draws.PC_BITS
+    assert MAX_CALLS <= 1 << draws.TURN_BITS
+    assert 1 << draws.WRITE_SHIFT > POSITION
+    assert MAX_CALLS_DEEP == MAX_DEPTH
+    assert MAX_PARTICIPANTS <= 1 << draws.MEMBER_BITS
+    assert MAX_PARTICIPANTS <= 1 << HEARD_SHIFT
+    assert draws.AT_EDGE < draws.AT_REGION < draws.AT_STORE < draws.WRITING < draws.LISTING
+    assert MAX_CHOICES < draws.AT_REGION  # stores behind a part of the way
+    assert draws.LISTING + draws.AT_REGION <= 1 << draws.DETAIL_BITS
+    turn = (1 << 36) - 1
+    assert draws.position(turn, MAX_STEPS - 1) << draws.DETAIL_BITS < 1 << 64
 
 
 def test_tags_of_copies_and_objects_fit() -> None:
@@ -70,7 +90,7 @@ def test_the_most_requests_are_loaded_and_one_more_refused() -> None:
     most = MOST_REQUESTS / 60.0
     popsim.load(SMALL | workload(arrivals={"rate": f"{most * 0.999!r}/s"}))
     text = refused(**workload(arrivals={"rate": f"{most * 1.001!r}/s"}))
-    assert "workload.arrivals: 1.1e+12 requests would come in 1min" in text
+    assert "workload.arrivals: 8.6e+09 requests would come in 1min" in text
     assert "lower the rate or duration" in text
     assert "requests would come" in refused(**workload(arrivals={"rate": "1e300/s"}))
     assert "requests would come" in refused(**workload(arrivals={"every": "1e-300ms"}))
