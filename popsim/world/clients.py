@@ -12,6 +12,7 @@ from sys import intern
 import numpy as np
 
 from popsim.scenario.errors import InputError, Problem
+from popsim.scenario.laws import MAX_NUMBER
 from popsim.scenario.parts import Where
 from popsim.world.geo import Floats, check_country, countries
 from popsim.world.places import matching
@@ -90,7 +91,7 @@ def _load(path: Path, _changed_ns: int) -> Clients:
         codes.append(intern(check_country(row)))
         numbers.append(row.number("lat", -90.0, 90.0))
         numbers.append(row.number("lon", -180.0, 180.0))
-        numbers.append(row.number("weight", low=0.0))
+        numbers.append(row.number("weight", 0.0, MAX_NUMBER))
         numbers.append(row.number("utc_offset_h", -12.0, 14.0))
     lat, lon, weight, offset = np.array(numbers).reshape(-1, 4).T.copy()
     if weight.sum() <= 0.0:
