@@ -20,7 +20,7 @@ from popsim.engine.limits import check_limits, expected_requests, largest_surge
 from popsim.engine.network import Paths, lay_paths
 from popsim.engine.object_places import ObjectPlaces
 from popsim.engine.objects import message_rate_per_s, object_inputs
-from popsim.engine.tables import alias_table, quantile_table, stacked
+from popsim.engine.tables import alias_table, highest, quantile_table, stacked
 from popsim.engine.traces import KeyTrace, read_trace, trace_rows
 from popsim.models.arrivals import hourly_profile
 from popsim.models.cold_start.rules import PoolRules
@@ -221,7 +221,7 @@ def _jitter(scenario: Scenario) -> Law:
 def _tables(platform: str, laws: list[Law]) -> dict[str, Any]:
     """Return the tables of all laws; raises InputError if a model of one's own has one that reaches too far."""
     tables, pieces = stacked([quantile_table(law) for law in laws])
-    if (most := max(float(tables.max()), float(pieces.low.max()))) >= LONGEST_MS:
+    if (most := max(float(tables.max()), float(highest(pieces).max()))) >= LONGEST_MS:
         message = (
             f"a law of its models has times of {most:.2g} ms, and none may reach {LONGEST_TIME}"
         )

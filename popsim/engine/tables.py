@@ -176,6 +176,12 @@ def stacked(tables: Sequence[QuantileTable]) -> tuple[Floats, Records]:
     return rows, pieces.view(np.recarray)
 
 
+def highest(pieces: Records) -> Floats:
+    """Return the largest value of each piece of a table."""
+    ends = pieces.low + (pieces.end - pieces.start) * pieces.slope
+    return np.asarray(np.maximum(pieces.low, ends))
+
+
 def quantile(table: QuantileTable, word: int) -> float:
     """Look one word up in a table (rule 9)."""
     side, node, fraction = tail(word)

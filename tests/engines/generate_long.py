@@ -11,7 +11,10 @@ from dataclasses import replace
 import numpy as np
 from generate import Case, case
 
+from popsim.engine import draws
 from popsim.engine import layout as lay
+from popsim.engine.arrays import Records
+from popsim.engine.tables import highest
 from popsim.scenario.units import LONGEST_MS
 
 STRETCHES = tuple(range(28, 40))  # powers of 2
@@ -24,14 +27,14 @@ def long_case(seed: int) -> Case:
     while base.inputs.objects.is_used:
         base = case(int(rng.integers(10_000)))
     inputs = base.inputs
-    tables = inputs.tables.copy()
+    tables, pieces = inputs.tables.copy(), inputs.pieces.copy()
     chosen = np.flatnonzero(rng.random(len(tables)) < SHARE)
     for table in chosen[chosen != lay.T_GAP]:
-        _stretch(tables[table], int(rng.choice(STRETCHES)))
+        _stretch(tables[table], pieces, int(rng.choice(STRETCHES)))
     rules = inputs.rules
     if seed % 3 == 0:
         power = int(rng.choice(STRETCHES)) - 5
-        _stretch(tables[lay.T_GAP], power)
+        power = _stretch(tables[lay.T_GAP], pieces, power)
         longer = 2.0**power
         rules = replace(
             rules,
@@ -41,11 +44,22 @@ def long_case(seed: int) -> Case:
             idle_constant=rules.idle_constant * longer,
         )
         inputs = replace(inputs, probe_offset=inputs.probe_offset * longer)
-    return Case(base.seed, replace(inputs, tables=tables, rules=rules), base.verbs)
+    return Case(base.seed, replace(inputs, tables=tables, pieces=pieces, rules=rules), base.verbs)
 
 
-def _stretch(table: np.ndarray, power: int) -> None:
-    """Stretch a table in place, as far as no time is too long."""
-    while power > 0 and table.max() * 2.0**power >= LONGEST_MS:
+def _stretch(table: np.ndarray, pieces: Records, power: int) -> int:
+    """Stretch a table and its pieces in place, as far as no time is too long; return how far."""
+    codes = np.unique(-table[table < 0.0]).astype(np.int64)
+    counts = codes & ((1 << draws.COUNT_BITS) - 1)
+    own = [
+        np.arange(code >> draws.COUNT_BITS, (code >> draws.COUNT_BITS) + count)
+        for code, count in zip(codes.tolist(), counts.tolist(), strict=True)
+    ]
+    rows = np.concatenate([np.zeros(0, np.int64), *own])
+    largest = max(float(table.max()), *(highest(pieces[rows]).tolist() or [0.0]))
+    while power > 0 and largest * 2.0**power >= LONGEST_MS:
         power -= 1
-    table *= 2.0**power
+    table[table > 0.0] *= 2.0**power
+    pieces.low[rows] *= 2.0**power
+    pieces.slope[rows] *= 2.0**power
+    return power

@@ -47,7 +47,7 @@ def test_engines_agree_about_long_times() -> None:
             answers += 1
             carried += int(other.durations[1, D_LATENCY_NS] > 0)
             assert_sums_are_right(other)
-    assert min(answers, refusals, carried) >= CASES // 20, (answers, refusals, carried)
+    assert refusals > 0 and min(answers, carried) >= CASES // 5, (answers, refusals, carried)
 
 
 def assert_sums_are_right(books: Books) -> None:
