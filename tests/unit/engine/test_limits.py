@@ -8,6 +8,7 @@ import pytest
 
 import popsim
 from popsim.engine import draws
+from popsim.engine.build import _tables
 from popsim.engine.compiled import kv_state
 from popsim.engine.kv_layout import MAX_CHOICES
 from popsim.engine.layout import MAX_STEPS, RANK, RECONNECT
@@ -19,6 +20,7 @@ from popsim.engine.object_layout import (
 )
 from popsim.engine.specification.sessions import HEARD_SHIFT, MEMBER_KEYS
 from popsim.scenario.errors import InputError
+from popsim.scenario.laws_step import Constant
 from popsim.scenario.objects import MAX_CALLS, MAX_CALLS_DEEP
 from popsim.scenario.steps import MAX_BULK_KEYS
 from popsim.scenario.units import LONGEST_MS
@@ -151,6 +153,13 @@ def test_laws_end_before_the_longest_time(law: Any, place: Any) -> None:
 def test_laws_that_end_are_taken() -> None:
     law = {"percentiles": {"p50": "1ms", "p99": "1000s", "p100": "50000d"}}
     popsim.load(SMALL | workload(handler=[{"sleep": law}]))
+
+
+def test_laws_of_models_of_ones_own_end_too() -> None:
+    with pytest.raises(
+        InputError, match=r"platforms.p: a law of its models has times of 9.*138 years"
+    ):
+        _tables("p", [Constant(9e12)])
 
 
 def test_cpu_steps_are_stretched_to_a_limit() -> None:
