@@ -16,7 +16,9 @@ from popsim.cli.common import (
     EXIT_FAILS,
     interruptible,
     notify,
+    print_json,
     run_options,
+    say,
     simulate,
     writable,
 )
@@ -69,7 +71,7 @@ def save(scenarios: tuple[str, ...], folder: Path, **options: Any) -> None:
             notify(f"{name}: one replication has no spread; no change can be told from chance")
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(path, to_json(baseline_of(result)).encode())
-        click.echo(f"written: {path}", err=True)
+        say(f"written: {path}")
 
 
 @baseline.command()
@@ -180,9 +182,9 @@ def _write(
     plain = {"schema": 1, "comparisons": {name: report.to_json_dict() for name, report in reports}}
     text = json.dumps(plain, indent=2, ensure_ascii=False) + "\n"
     if json_to == "-":
-        click.echo(text, nl=False)
+        print_json(text)
     elif json_to is not None:
-        write_atomically(Path(json_to), text.encode())
+        write_atomically(Path(json_to), text.encode("utf-8", "backslashreplace"))
     if markdown is not None:
         write_atomically(markdown, reports_markdown(reports).encode())
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):

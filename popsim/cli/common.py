@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from popsim.scenario.text import visible
+
 if TYPE_CHECKING:
     from popsim.results.result import Result
     from popsim.results.verdict import Verdict
@@ -22,9 +24,19 @@ EXIT_UNDECIDED, EXIT_FAILS, EXIT_INPUT, EXIT_RUN, EXIT_INTERRUPTED = 98, 99, 2, 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+def say(text: str) -> None:
+    """Tell the user something beside the results, in one line."""
+    click.echo(visible(text), err=True)
+
+
 def notify(message: str) -> None:
     """Tell the user something that is no error."""
-    click.echo(f"note: {message}", err=True)
+    say(f"note: {message}")
+
+
+def print_json(text: str) -> None:
+    """Print JSON as the standards want it, UTF-8, whatever the terminal takes."""
+    click.echo(text.encode("utf-8", "backslashreplace"), nl=False)  # \\udcff is JSON's own escape
 
 
 def interruptible(command: Command) -> Command:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from popsim.cli.common import interruptible, run_options, simulate, writable
+from popsim.cli.common import interruptible, print_json, run_options, simulate, writable
 from popsim.scenario.text import quoted
 
 if TYPE_CHECKING:
@@ -70,12 +70,12 @@ def _report(sides: tuple[str, str], found: Any, method: Method, json_to: str | N
     data = {"schema": 1, "before": sides[0], "after": sides[1], "method": method, "platforms": plain}  # fmt: skip
     text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
     if json_to == "-":
-        click.echo(text, nl=False)
+        print_json(text)
         return
     names = sides if sides[0] != sides[1] else ("before", "after")
     print_comparison(names, found, method, console_for_output())
     if json_to is not None:
-        write_atomically(Path(json_to), text.encode())
+        write_atomically(Path(json_to), text.encode("utf-8", "backslashreplace"))
 
 
 def _method(one: Scenario, other: Scenario) -> Method:

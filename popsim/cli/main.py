@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +20,43 @@ from popsim.cli.common import (
     extend_option,
     interruptible,
     notify,
+    print_json,
     run_options,
+    say,
     simulate,
     writable,
 )
+from popsim.scenario.text import visible
+
+PLAIN = {"±": "+-", "✓": "+", "✗": "x", "…": "...", "–": "-", "—": "-", "µ": "u"}
 
 
 def main() -> None:
     """Run the command line; exit codes are in ``popsim --help``."""
+    codecs.register_error("plain", _plain)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="plain")
     with _errors():
-        cli(prog_name="popsim")
+        try:
+            cli(prog_name="popsim")
+        finally:
+            sys.stdout.flush()
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """Write what an ASCII terminal or log lacks with what it has."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    found = error.object[error.start : error.end]
+    written = "".join(PLAIN.get(c) or ascii(c)[1:-1] for c in found)
+    return written, error.end
+
+
+def _forget_output() -> None:
+    """Throw away what could not be written, or the interpreter tries again when it ends."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
@@ -39,17 +68,18 @@ def _errors() -> Iterator[None]:
         yield
     except InputError as error:
         for line in error.lines():
-            click.echo(f"error: {line}", err=True)
+            say(f"error: {line}")
         sys.exit(EXIT_INPUT)
     except PopsimError as error:
-        click.echo(f"error: {error}", err=True)
+        say(f"error: {error}")
         sys.exit(error.exit_code)
     except BrokenPipeError:  # `popsim run ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         sys.exit(0)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        click.echo(f"error: {where}{error.strerror or error}", err=True)
+        say(f"error: {where}{error.strerror or error}")
+        _forget_output()
         sys.exit(EXIT_INPUT)
     except MemoryError:
         click.echo("error: out of memory; try --workers 1, or a lower rate or duration", err=True)
@@ -103,7 +133,7 @@ def run(
             writable(target)
     result = simulate(scenario, options)
     if json_to == "-":
-        click.echo(result.to_json(), nl=False)
+        print_json(result.to_json())
     else:
         from popsim.report.terminal import console_for_output, print_summary
 
@@ -113,12 +143,12 @@ def run(
     if html is not None:
         html.parent.mkdir(parents=True, exist_ok=True)
         result.to_html(html)
-        click.echo(f"written: {html}", err=True)
+        say(f"written: {html}")
     if out is not None:
         from popsim.cli.output import write_folder
 
         written = write_folder(result, out, figures=None if figures == "none" else figures)
-        click.echo(f"written: {', '.join(str(path) for path in written)}", err=True)
+        say(f"written: {', '.join(str(path) for path in written)}")
     sys.exit(exit_code(result.verdicts))
 
 
@@ -195,7 +225,7 @@ def validate(scenarios: tuple[str, ...], resolved: bool) -> None:
         if resolved:
             click.echo(("---\n" if len(scenarios) > 1 else "") + dump_resolved(scenario), nl=False)
         else:
-            click.echo(f"{name}: ok, id {scenario.id}")
+            click.echo(visible(f"{name}: ok, id {scenario.id}"))
     if problems:
         raise InputError(problems)
 
@@ -217,7 +247,7 @@ def schema(out: Path | None) -> None:
     writable(out.parent)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out, scenario_schema().encode())
-    click.echo(f"written: {out}", err=True)
+    say(f"written: {out}")
 
 
 @cli.command(name="list")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
+
+from popsim.cli.common import print_json
 from popsim.engine.outputs import write_all_atomically, write_atomically
 from popsim.report.figures import figure_files
-from popsim.report.verdicts import Checked, junit_xml, markdown, verdicts_json
+from popsim.report.verdicts import Checked, checked_markdown, junit_xml, verdicts_json
 from popsim.results.object_frames import DIMENSIONS
 from popsim.results.result import Result
 from popsim.scenario.loading import dump_resolved
+from popsim.scenario.text import csv_cell
 
 
 def write_folder(result: Result, folder: Path, *, figures: str | None) -> list[Path]:
@@ -25,25 +28,25 @@ def write_folder(result: Result, folder: Path, *, figures: str | None) -> list[P
     """
     tables = {
         "summary.json": result.to_json(),
-        "summary.csv": result.summary().to_csv(),
-        "phases.csv": result.phases().to_csv(),
-        "countries.csv": result.by("country").to_csv(index=False),
-        "sites.csv": result.by("site").to_csv(index=False),
-        "requests.csv": result.requests().to_csv(index=False),
-        "timeline.csv": result.timeline().to_csv(index=False),
+        "summary.csv": _csv(result.summary()),
+        "phases.csv": _csv(result.phases()),
+        "countries.csv": _csv(result.by("country"), index=False),
+        "sites.csv": _csv(result.by("site"), index=False),
+        "requests.csv": _csv(result.requests(), index=False),
+        "timeline.csv": _csv(result.timeline(), index=False),
         "scenario.yaml": dump_resolved(result.scenario),
     }
     if len(stores := result.kv()):
-        tables["kv.csv"] = stores.to_csv()
+        tables["kv.csv"] = _csv(stores)
         for dimension in ("space", "site", "country"):
-            tables[f"kv_by_{dimension}.csv"] = result.kv(dimension).to_csv(index=False)
-        tables["kv_visibility.csv"] = result.kv_visibility().to_csv(index=False)
+            tables[f"kv_by_{dimension}.csv"] = _csv(result.kv(dimension), index=False)
+        tables["kv_visibility.csv"] = _csv(result.kv_visibility(), index=False)
     if len(objects := result.objects()):
-        tables["objects.csv"] = objects.to_csv()
+        tables["objects.csv"] = _csv(objects)
         for dimension in DIMENSIONS:
             if len(frame := result.objects(dimension)):
-                tables[f"objects_by_{dimension}.csv"] = frame.to_csv(index=False)
-        tables["object_homes.csv"] = result.object_homes().to_csv(index=False)
+                tables[f"objects_by_{dimension}.csv"] = _csv(frame, index=False)
+        tables["object_homes.csv"] = _csv(result.object_homes(), index=False)
     files = {name: text.encode() for name, text in tables.items()}
     if figures is not None:
         files |= figure_files(result, figures)
@@ -51,6 +54,14 @@ def write_folder(result: Result, folder: Path, *, figures: str | None) -> list[P
     contents = {folder / name: content for name, content in files.items()}
     write_all_atomically(contents)
     return list(contents)
+
+
+def _csv(frame: pd.DataFrame, *, index: bool = True) -> str:
+    """Return a table as CSV whose texts no spreadsheet takes for formulas."""
+    text = frame.map(csv_cell)
+    if index:
+        text.index = text.index.map(csv_cell)
+    return text.to_csv(index=index)
 
 
 def write_verdicts(
@@ -62,13 +73,13 @@ def write_verdicts(
         OSError: one cannot be written.
     """
     if json_to == "-":
-        sys.stdout.write(verdicts_json(checked))
+        print_json(verdicts_json(checked))
     elif json_to is not None:
-        write_atomically(Path(json_to), verdicts_json(checked).encode())
+        write_atomically(Path(json_to), verdicts_json(checked).encode("utf-8", "backslashreplace"))
     if junit is not None:
         write_atomically(junit, junit_xml(checked).encode())
     if markdown_to is not None:
-        write_atomically(markdown_to, markdown(checked).encode())
+        write_atomically(markdown_to, checked_markdown(checked).encode())
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a", encoding="utf-8") as file:
-            file.write(markdown(checked))
+            file.write(checked_markdown(checked))

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from popsim.claims.baseline import PlatformReport, Report
 from popsim.claims.difference import Difference, Method
+from popsim.report.plain import PlainTable
 from popsim.results.statistics import Estimate
+from popsim.scenario.text import markdown, visible
 
 STYLE = {"better": "green", "worse": "red", "changed": "yellow", "same": ""}
 PHASES_SHOWN = 3  # the phases that moved most; the rest is in the JSON
@@ -65,11 +66,11 @@ def verdict_line(report: Report) -> str:
 
 def print_report(report: Report, name: str, console: Console) -> None:
     """Print what has changed since a baseline."""
-    console.print(Text(f"{name}: {report.scenario}", style="bold"))
+    console.print(Text(visible(f"{name}: {report.scenario}"), style="bold"), soft_wrap=True)
     if rows := change_rows(report):
         print_rows(rows, HEAD, console)
         for line in phase_lines(report):
-            console.print(Text(f"mean of the phases, {line}"))
+            console.print(Text(visible(f"mean of the phases, {line}")))
     console.print(Text(verdict_line(report), style=STYLE[report.outcome]))
     console.print()
 
@@ -94,13 +95,15 @@ def print_comparison(
 
 def print_rows(rows: Sequence[Row], head: Sequence[str], console: Console) -> None:
     """Print a table; what is worse is red."""
-    table = Table(box=None, pad_edge=False)
+    table = PlainTable(box=None, pad_edge=False)
     for title in head:
         table.add_column(
             title, justify="left" if title in ("platform", "statistic", "") else "right"
         )
     for row in rows:
-        table.add_row(*(Text(cell, style=STYLE.get(row.outcome, "")) for cell in row.cells))
+        table.add_row(
+            *(Text(visible(cell), style=STYLE.get(row.outcome, "")) for cell in row.cells)
+        )
     console.print(table)
 
 
@@ -108,13 +111,13 @@ def reports_markdown(reports: Sequence[tuple[str, Report]]) -> str:
     """Return reports as Markdown, for a comment on a change."""
     parts = ["# Compared with the baselines\n"]
     for name, report in reports:
-        parts.append(f"## {_escaped(name)}: {report.outcome}\n")
+        parts.append(f"## {markdown(name)}: {report.outcome}\n")
         if rows := change_rows(report):
             parts.append(_markdown_table(rows, HEAD))
             parts += [f"- mean of the phases, {_escaped(line)}" for line in phase_lines(report)]
             parts.append("")
         parts.append(f"{verdict_line(report)}\n")
-        parts += [f"> {_escaped(note)}\n" for note in report.notes]
+        parts += [f"> {markdown(note)}\n" for note in report.notes]
     return "\n".join(parts)
 
 
@@ -124,7 +127,8 @@ def _markdown_table(rows: Sequence[Row], head: Sequence[str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("|", r"\|").replace("<", "&lt;").replace("_", r"\_")
+    """Return a cell: names are those of platforms, letters and digits, and the rest is ours."""
+    return visible(text).replace("|", r"\|").replace("<", "&lt;").replace("_", r"\_")
 
 
 def _moves(platform: PlatformReport) -> str:

@@ -15,6 +15,8 @@ from matplotlib.textpath import TextPath
 from matplotlib.ticker import FuncFormatter
 from matplotlib.transforms import offset_copy
 
+from popsim.scenario.text import visible
+
 # Okabe and Ito's colours, told apart by most colour-blind readers (https://jfly.uni-koeln.de/color/, 2008)
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6BB1")
 STYLES = ("-", (0, (4.0, 1.2)), (0, (1.2, 0.8)), (0, (6.0, 1.2, 1.2, 1.2)))
@@ -56,7 +58,9 @@ class Chart(Figure):
         width_pt = PT_PER_INCH * self.get_figwidth() - 12.0
         lines = list(_fitted(finding, width_pt, HEADLINE_PT))
         # The last, empty line keeps room for the subtitle; the layout knows nothing but the headline.
-        self.suptitle("\n".join([*lines, ""]), x=0.01, ha="left", fontsize=HEADLINE_PT)
+        self.suptitle(
+            "\n".join([*lines, ""]), x=0.01, ha="left", fontsize=HEADLINE_PT, parse_math=False
+        )
         self.subtitle = next(_fitted(subtitle, width_pt, SUBTITLE_PT, most=1), "")
         below_pt = LINE_HEIGHT * HEADLINE_PT * len(lines) + 4.0
         place = offset_copy(self.transFigure, self, y=-below_pt, units="points")
@@ -90,7 +94,7 @@ class Chart(Figure):
 
 def _fitted(text: str, width_pt: float, size_pt: float, most: int = 3) -> Iterator[str]:
     """Yield the lines of a text broken between words, at most so many; what is too long is cut."""
-    words, line, count = " ".join(text.split()).split(" "), "", 1
+    words, line, count = visible(" ".join(text.split())).split(" "), "", 1
     for word in words:
         longer = f"{line} {word}".strip()
         if _width(longer, size_pt) <= width_pt:

@@ -12,6 +12,7 @@ from rich.text import Text
 from popsim.engine.kv_layout import TIERS
 from popsim.engine.object_layout import PARTS, SPREADS
 from popsim.engine.outputs import PHASES
+from popsim.report.plain import PlainTable
 from popsim.report.verdicts import STYLES, observed_text
 from popsim.results import object_measures as om
 from popsim.results.functions import KINDS
@@ -22,6 +23,7 @@ from popsim.results.pooled import Pool
 from popsim.results.result import Result
 from popsim.results.statistics import Estimate
 from popsim.results.verdict import Expectation, Verdict
+from popsim.scenario.text import visible
 
 PIPE_WIDTH = 132
 
@@ -38,7 +40,7 @@ def print_summary(result: Result, console: Console) -> None:
     """Print latencies, phases, continents, and what was concluded about the claims."""
     scenario = result.scenario
     many = f"{result.replications} replication{'s' if result.replications != 1 else ''}"
-    console.print(Text(scenario.name, style="bold"))
+    console.print(Text(visible(scenario.name), style="bold"), soft_wrap=True)
     console.print(f"id {scenario.id}, {result.engine} engine, {many}, {result.elapsed_s:.1f} s\n")
     tables = (_latencies(result), _phases(result), _continents(result))
     for table in (*tables, *_stores(result), *_objects(result), _costs(result)):
@@ -59,7 +61,7 @@ def print_verdicts(verdicts: Sequence[Verdict], console: Console) -> None:
             table.add_row(
                 verdict.id if row == 0 else "",
                 verdict.says if row == 0 else "",
-                Text(expectation.expect),
+                expectation.expect,
                 observed_text(expectation),
                 _verdict(expectation),
             )
@@ -74,7 +76,7 @@ def _verdict(expectation: Expectation) -> Text:
 def _print_table(table: Table, console: Console) -> None:
     """Print a table under its title, which rich would break at the table's width."""
     title, table.title = table.title, None
-    console.print(Text(str(title), style="bold"))
+    console.print(Text(visible(title), style="bold"))
     console.print(table)
     console.print()
 
@@ -320,7 +322,7 @@ def _seconds(ms: float) -> str:
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, box=None, pad_edge=False)
+    table = PlainTable(title=title, box=None, pad_edge=False)
     for column in columns:
         table.add_column(
             column, justify="left" if column in ("platform", "at", "message") else "right"

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from popsim.results.verdict import Expectation, Outcome, Verdict
+from popsim.scenario.text import markdown, markdown_code, markdown_link, visible
 
 SCHEMA = 1
 LARGER_UNITS = (
@@ -91,10 +92,11 @@ def _four_digits(value: float) -> str:
 
 def print_checked(checked: Checked, console: Console) -> None:
     """Print a block per scenario: a mark and the sentence of each claim, then what was expected and observed."""
-    console.print(Text(f"{checked.source}: {checked.name}", style="bold"))
+    title = visible(f"{checked.source}: {checked.name}")
+    console.print(Text(title, style="bold"), soft_wrap=True)
     for verdict in checked.verdicts:
         line = Text("  ").append(MARKS[verdict.verdict], style=STYLES[verdict.verdict])
-        line.append(f" {verdict.id}", style="bold").append(f"  {verdict.says}")
+        line.append(f" {visible(verdict.id)}", style="bold").append(f"  {visible(verdict.says)}")
         if verdict.severity == "warn":
             line.append("  (a warning only)", style="dim")
         console.print(line, soft_wrap=True)
@@ -107,7 +109,7 @@ def print_checked(checked: Checked, console: Console) -> None:
 
 def _line(expectation: Expectation) -> Text:
     line = Text("    ").append(MARKS[expectation.verdict], style=STYLES[expectation.verdict])
-    line.append(f" {expectation.expect}: ")
+    line.append(f" {visible(expectation.expect)}: ")
     line.append(observed_text(expectation))
     if expectation.verdict == "undecided" or expectation.reason:
         line.append(f"; {_verdict_text(expectation)}", style=STYLES[expectation.verdict])
@@ -121,14 +123,22 @@ def _verdict_text(expectation: Expectation) -> str:
 
 def _source(verdict: Verdict) -> str:
     parts = (verdict.source.get(key, "") for key in ("url", "date", "scope"))
-    return ", ".join(part for part in parts if part)
+    return visible(", ".join(part for part in parts if part))
 
 
 def counts_text(checked: Sequence[Checked]) -> str:
-    """Return how many claims hold, fail and are undecided: ``4 hold, 1 fails, 0 undecided``."""
-    found = Counter(verdict.verdict for each in checked for verdict in each.verdicts)
+    """Return how many claims hold, fail and are undecided: ``4 hold, 1 fails, 0 undecided``.
+
+    Those of severity warn that do not hold are counted apart, since the exit code does not follow them.
+    """
+    verdicts = [verdict for each in checked for verdict in each.verdicts]
+    warnings = sum(v.severity == "warn" and v.verdict != "holds" for v in verdicts)
+    found = Counter(v.verdict for v in verdicts if v.severity == "error" or v.verdict == "holds")
     verbs = [f"{found[verb]} {verb if found[verb] == 1 else verb[:-1]}" for verb in VERBS]
-    return ", ".join([*verbs, f"{found['undecided']} undecided"])
+    told = [*verbs, f"{found['undecided']} undecided"]
+    if warnings:
+        told.append(f"{warnings} warning{'s' if warnings != 1 else ''}")
+    return ", ".join(told)
 
 
 # --- for programs -------------------------------------------------------------------------------------------
@@ -156,16 +166,19 @@ def junit_xml(checked: Sequence[Checked]) -> str:
     """Return a JUnit report: a suite per scenario, a test case per claim; undecided ones are errors, warnings skipped."""
     root = ElementTree.Element("testsuites", name="popsim")
     for each in checked:
-        suite = ElementTree.SubElement(root, "testsuite", name=each.name)
+        suite = ElementTree.SubElement(root, "testsuite", name=visible(each.name))
         wrong = dict.fromkeys(("failures", "errors", "skipped"), 0)
         for verdict in each.verdicts:
             case = ElementTree.SubElement(
-                suite, "testcase", classname=each.source, name=f"{verdict.id}: {verdict.says}"
+                suite,
+                "testcase",
+                classname=visible(each.source),
+                name=visible(f"{verdict.id}: {verdict.says}"),
             )
             kind = _junit_kind(verdict)
             if kind is not None:
                 wrong[kind] += 1
-                message = f"{verdict.verdict}: {verdict.deciding.expect}"
+                message = visible(f"{verdict.verdict}: {verdict.deciding.expect}")
                 tag = {"failures": "failure", "errors": "error", "skipped": "skipped"}[kind]
                 ElementTree.SubElement(case, tag, message=message).text = _details(verdict)
         suite.set("tests", str(len(each.verdicts)))
@@ -185,7 +198,8 @@ def _junit_kind(verdict: Verdict) -> str | None:
 
 def _details(verdict: Verdict) -> str:
     lines = [
-        f"{_verdict_text(e)}: {e.expect}; observed {observed_text(e)}" for e in verdict.expectations
+        visible(f"{_verdict_text(e)}: {e.expect}; observed {observed_text(e)}")
+        for e in verdict.expectations
     ]
     return "\n".join(lines + ([_source(verdict)] if verdict.source else []))
 
@@ -193,14 +207,14 @@ def _details(verdict: Verdict) -> str:
 # --- for pull requests --------------------------------------------------------------------------------------
 
 
-def markdown(checked: Sequence[Checked]) -> str:
+def checked_markdown(checked: Sequence[Checked]) -> str:
     """Return a table of all claims, scenario by scenario."""
     lines = [f"## popsim: {counts_text(checked)}", ""]
     for each in checked:
         lines += [
-            f"### {_cell(each.name)}",
+            f"### {markdown(each.name)}",
             "",
-            f"`{each.source}`, {each.replications} replications",
+            f"{markdown_code(each.source)}, {each.replications} replications",
             "",
         ]
         lines += ["| | claim | expected | observed (interval) |", "|---|---|---|---|"]
@@ -211,19 +225,17 @@ def markdown(checked: Sequence[Checked]) -> str:
                 if expectation.verdict == "undecided" or expectation.reason:
                     observed += f"; {_verdict_text(expectation)}"
                 mark = MARKS[expectation.verdict]
-                lines.append(f"| {mark} | {says} | `{_cell(expectation.expect)}` | {observed} |")
+                lines.append(
+                    f"| {mark} | {says} | {markdown_code(expectation.expect)} | {observed} |"
+                )
         lines.append("")
     return "\n".join(lines)
 
 
 def _says(verdict: Verdict) -> str:
-    says = f"**{_cell(verdict.id)}** {_cell(verdict.says)}"
+    says = f"**{markdown(verdict.id)}** {markdown(verdict.says)}"
     if verdict.severity == "warn":
         says += " (a warning only)"
     if verdict.source:
-        says += f" ([{_cell(verdict.source.get('date', 'source'))}]({verdict.source['url']}))"
+        says += f" ({markdown_link(verdict.source.get('date', 'source'), verdict.source['url'])})"
     return says
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")

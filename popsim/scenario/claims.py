@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
 from popsim.scenario.fields import Share
 from popsim.scenario.parts import Spec, Where
-from popsim.scenario.text import quoted
+from popsim.scenario.text import is_address, quoted
+
+
+def _address(text: str) -> str:
+    if not is_address(text):
+        raise ValueError(f"expected an address such as https://example.org, got {quoted(text)}")
+    return text
 
 
 class SourceSpec(Spec):
     """Where and when a claim was published, and about what: users, percentile, region, conditions."""
 
-    url: str = Field(pattern=r"^https?://\S+$")
+    url: Annotated[str, AfterValidator(_address)] = Field(
+        json_schema_extra={"pattern": r"^https?://\S+$"}
+    )
     """Where the claim was published."""
     date: str = Field(pattern=r"^\d{4}(-\d{2}){0,2}$")
     """When: a year, a month or a day, such as 2026-01-31."""

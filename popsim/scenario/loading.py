@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from popsim.scenario.bundled import bundled_file, bundled_names, is_there
 from popsim.scenario.document import (
     GONE,
+    MAX_BYTES,
     Document,
     Key,
     Left,
@@ -28,7 +29,7 @@ from popsim.scenario.errors import InputError, Problem, did_you_mean
 from popsim.scenario.merge import common, merged
 from popsim.scenario.object_checks import object_inconsistencies
 from popsim.scenario.schema import Scenario
-from popsim.scenario.text import quoted
+from popsim.scenario.text import quoted, visible
 
 KV_STEPS = ("kv.get", "kv.put", "kv.delete", "kv.list", "kv.trace")
 MOST_PLATFORMS = 200  # all of them run, and each is checked as thoroughly as one alone
@@ -164,9 +165,16 @@ def _remove(data: Any, path: Key) -> None:
 
 def dump_resolved(scenario: Scenario) -> str:
     """Write a scenario as YAML with every default and preset value filled in."""
-    return yaml.dump(
-        scenario.resolved(), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100
-    )
+
+    def dumped(*, allow_unicode: bool) -> str:
+        return yaml.dump(
+            scenario.resolved(), Dumper=_Dumper, sort_keys=False, width=MAX_BYTES,
+            allow_unicode=allow_unicode,
+        )  # fmt: skip
+
+    text = dumped(allow_unicode=True)
+    is_visible = all(visible(line, len(line)) == line for line in text.splitlines())
+    return text if is_visible else dumped(allow_unicode=False)
 
 
 class _Dumper(yaml.SafeDumper):

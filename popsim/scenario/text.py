@@ -10,7 +10,6 @@ popsim's, no ``::command`` or ``##[command]`` is taken for one by a CI system.
 | a message about a value | ``quoted`` | the same; 80 characters are enough to recognise it |
 | Markdown | ``markdown``, ``markdown_code``, ``markdown_link`` | HTML, links, code, tables, @mentions |
 | a cell of a CSV file | ``csv_cell`` | formulas of spreadsheets |
-| a figure | ``figure_text`` | mathematics between dollars |
 
 JSON has rules of its own, which the json module keeps; HTML pages are escaped where they are made.
 """
@@ -134,7 +133,7 @@ def markdown(text: object) -> str:
     for written, entity in _ENTITIES.items():
         escaped = escaped.replace(written, entity)
     escaped = re.sub(r"(\\[#!])(?=\d)", r"\1&#8203;", escaped)
-    return re.sub(r"^( *\d*)(?=[-=]|(?<=\d)[.)])", r"\1\\", escaped)  # no list, no heading
+    return re.sub(r"^( *)(?=[-=])|^( *\d+)(?=[.)])", r"\g<0>\\", escaped)  # no list, no heading
 
 
 def markdown_code(text: object) -> str:
@@ -157,7 +156,7 @@ def markdown_link(text: object, address: str) -> str:
     return f"[{markdown(text)}]({safe})"
 
 
-# --- tables and figures -------------------------------------------------------------------------------------
+# --- tables of numbers --------------------------------------------------------------------------------------
 
 
 def csv_cell(value: Any) -> Any:
@@ -173,11 +172,6 @@ def csv_cell(value: Any) -> Any:
     shown = visible(value)
     is_formula = value.startswith(_FORMULA) or value.lstrip().startswith(_FORMULA)
     return f"'{shown}" if is_formula and not _NUMBER.fullmatch(value) else shown
-
-
-def figure_text(text: object) -> str:
-    """Return text that matplotlib draws as it is: a dollar begins no mathematics."""
-    return visible(text).replace("$", r"\$")
 
 
 # --- addresses ----------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
@@ -116,7 +117,8 @@ def _begin_work(job: Job, folder: Path) -> None:
 
 
 def _work(task: Task) -> str:
-    name = f"{task.platform}-{task.replication}.npz"
+    # a platform's name may be longer than a file's
+    name = f"{sha256(task.platform.encode()).hexdigest()[:16]}-{task.replication}.npz"
     _job.run(task).save(_folder / name)
     return name
 

@@ -42,6 +42,8 @@ class Store:
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            if not (ignore := self.folder / ".gitignore").exists():
+                ignore.write_text("*\n", encoding="utf-8")  # nobody wants to commit kept runs
             if file is None:
                 run.save(self._path(key))
             else:

@@ -11,7 +11,7 @@ import popsim
 from popsim.engine.build import build
 from popsim.report.html.data import page_data
 from popsim.report.notebook.result import result_html
-from popsim.report.verdicts import Checked, markdown
+from popsim.report.verdicts import Checked, checked_markdown
 from popsim.results import Result
 from popsim.scenario.schema import Scenario
 
@@ -87,7 +87,9 @@ def test_what_one_draw_decides_is_never_certain(fixed: Result) -> None:
     reasons = [verdict.deciding.reason for verdict in fixed.verdicts]
     assert all((reason is not None) == (found == "undecided") for reason, found in zip(reasons, verdicts(fixed), strict=True))  # fmt: skip
     assert "network.residual: fixed" in str(reasons[0])
-    assert "network.residual: fixed" in markdown([Checked("x", "x", "x", 3, fixed.verdicts)])
+    assert "network.residual: fixed" in checked_markdown(
+        [Checked("x", "x", "x", 3, fixed.verdicts)]
+    )
 
 
 def test_a_note_names_what_one_draw_decides(fixed: Result) -> None:

@@ -6,7 +6,6 @@ import pytest
 
 from popsim.scenario.text import (
     csv_cell,
-    figure_text,
     is_address,
     markdown,
     markdown_code,
@@ -109,7 +108,3 @@ def test_numbers_and_names_stay() -> None:
     assert [csv_cell(x) for x in (-1.5, 3, "-1.5", "+2e3", "Köln", "'s-Gravenhage", None)] == [
         -1.5, 3, "-1.5", "+2e3", "Köln", "'s-Gravenhage", None,
     ]  # fmt: skip
-
-
-def test_figures_have_no_mathematics() -> None:
-    assert figure_text("$x^{$\n") == "\\$x^{\\$\\n"
