@@ -9,9 +9,7 @@ from collections.abc import Mapping
 from popsim.scenario.text import LARGEST_INT_BITS, quoted
 
 # No part gives back what it took (`++`), so that text of any length is read or refused in one pass.
-_NUMBER = re.compile(
-    r"\s*+([-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?+)\s*+(\S*+)\s*+", re.ASCII
-)
+_NUMBER = re.compile(r"\s*+([-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?+)\s*+(\S*+)\s*+")
 LONGEST = 400  # characters of a quantity; the largest floats have 309 digits
 
 DURATIONS_MS = {
