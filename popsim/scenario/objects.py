@@ -176,7 +176,7 @@ class ObjectsSpec(Spec):
     followers: int = Field(default=0, ge=0, le=15)
     """How many other sites, the nearest to the home, get each write; 0: the home alone confirms."""
     follower_sites: FollowerSitesSpec = FollowerSitesSpec()
-    """Which sites of the topology can be followers, and count when read replicas are placed; any, if left out, whether or not users enter or code runs there."""
+    """Which sites of the topology can be followers, and count for read replicas; any, if left out."""
     quorum: int = Field(default=0, ge=0, le=15)
     """How many followers must confirm a write; 0 without followers."""
     hibernate_after: DurationMs = 10_000.0

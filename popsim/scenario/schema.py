@@ -176,7 +176,7 @@ class PlatformSpec(Spec):
     topology: str
     """The sites: a bundled list, or a CSV file."""
     regions: Names | None = None
-    """Ids of sites where code runs, instead of ``compute.sites``; with ``compute.at: ingress`` only these accept clients."""
+    """Ids of sites where code runs, instead of ``compute.sites``; at the ingress, only these accept clients."""
     ingress: IngressSpec = IngressSpec()
     """Which sites accept clients, and how clients find them."""
     compute: ComputeSpec = ComputeSpec()

@@ -73,7 +73,7 @@ class KvGetStep(Spec):
     count: int = Field(default=1, ge=1, le=MAX_BULK_KEYS)
     """Keys of a bulk read; each is drawn alone."""
     cache_ttl: PositiveMs | None = None
-    """How old a copy may be that answers this read, and how long the site keeps it; the model's ``ttl`` if left out."""
+    """How old a copy may be that answers this read, and how long it is kept; the model's ``ttl`` if left out."""
     on_miss: tuple[StepSpec, ...] = ()
     """Steps that are done if the key, or one of several, has no value."""
     on_error: Literal["fail", "miss"] = "fail"

@@ -33,7 +33,7 @@ class GlobalTable(KvModel):
     """
 
     replicas: Names | None = None
-    """Ids of the topology's sites with a replica; if left out, those where code runs. The first is the primary of ``write`` events."""
+    """Ids of the topology's sites with a replica; where code runs, if left out. The first takes ``write`` events."""
     read: LawField = NO_TIME
     """Time of a read in the replica."""
     write: LawField = NO_TIME
