@@ -411,6 +411,7 @@ SHOWS_LATE = {
     "32 remembers all": 50,
     "33 older overwrites": 60,
     "34 joins the dead": 1_150,
+    "34 joins what may be older": 150,
     "49 forgets its writes": 50,
     "49 forgotten is missing": 50,
     "49 replica knows at once": 50,
