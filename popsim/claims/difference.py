@@ -19,6 +19,7 @@ import numpy as np
 from popsim.engine.outputs import Floats
 from popsim.results.pooled import Metric, Pool
 from popsim.results.statistics import CONFIDENCE, Estimate, finite
+from popsim.scenario.own_files import own_files
 from popsim.scenario.schema import Scenario
 
 Method = Literal["paired", "welch", "ranks"]
@@ -161,7 +162,7 @@ def users_id(scenario: Scenario) -> str:
     named = {key: content.get(key) for key in ("seed", "start", "duration", "warmup", "clients")}
     named |= {key: workload.get(key) for key in ("arrivals", "functions")}
     named["surges"] = [event for event in content.get("events", ()) if "surge" in event]
-    named["files"] = scenario.own_files(scenario.clients.topology)
+    named["files"] = own_files([named["clients"], named["arrivals"]])
     return sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:12]
 
 

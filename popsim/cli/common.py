@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -20,6 +23,10 @@ if TYPE_CHECKING:
     from popsim.scenario.schema import Scenario
 
 EXIT_UNDECIDED, EXIT_FAILS, EXIT_INPUT, EXIT_RUN, EXIT_INTERRUPTED = 98, 99, 2, 3, 130
+ENDING_SIGNALS = (
+    "SIGTERM",
+    "SIGHUP",
+)  # what CI, Slurm and Kubernetes send; a terminal that is closed
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -39,20 +46,43 @@ def print_json(text: str) -> None:
     click.echo(text.encode("utf-8", "backslashreplace"), nl=False)  # \\udcff is JSON's own escape
 
 
+class Terminated(KeyboardInterrupt):
+    """A signal asked the command to end; whatever heeds Ctrl-C heeds it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+def _terminate(number: int, _frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_IGN)  # the next one must not interrupt the clearing up
+    raise Terminated(number)
+
+
 def interruptible(command: Command) -> Command:
-    """Let a command end at once when it is interrupted, with a word on what is kept."""
+    """Let a command end at once when it is interrupted or terminated, with a word on what is kept."""
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
+        for name in ENDING_SIGNALS:
+            if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) == signal.SIG_DFL:
+                signal.signal(getattr(signal, name), _terminate)
         try:
             return command(*args, **kwargs)
+        except Terminated as error:
+            _end("terminated", 128 + error.number)
         except KeyboardInterrupt:
-            click.echo("interrupted; finished runs are kept, the same command goes on", err=True)
-            # Workers are ended already; what else holds the interpreter must not delay the exit.
-            sys.stdout.flush()
-            os._exit(EXIT_INTERRUPTED)
+            _end("interrupted", EXIT_INTERRUPTED)
 
     return wrapped  # type: ignore[return-value]
+
+
+def _end(how: str, code: int) -> None:
+    """End the process at once: workers are ended already, what else holds the interpreter must not delay the exit."""
+    with suppress(OSError):  # the terminal may be gone
+        click.echo(f"{how}; finished runs are kept, the same command goes on", err=True)
+        sys.stdout.flush()
+    os._exit(code)
 
 
 def run_options(command: Command) -> Command:
@@ -73,6 +103,10 @@ def run_options(command: Command) -> Command:
         click.option(
             "--fresh", is_flag=True, help="Neither use nor keep finished runs (.popsim/)."
         ),
+        click.option(
+            "--force", is_flag=True, help="Run what would take days, or more memory than there is."
+        ),
+        click.option("--quiet", is_flag=True, help="Show no progress."),
     ]
     for option in reversed(options):
         command = option(command)
@@ -84,6 +118,19 @@ extend_option = click.option(
     type=click.IntRange(1, 10_000),
     help="Run this many replications more than are finished and kept (.popsim/).",
 )
+
+
+def changes_of(options: dict[str, Any]) -> dict[str, Any]:
+    """Return what the options of ``run_options`` change in a scenario."""
+    keys = ("engine", "replications", "seed")
+    return {key: options[key] for key in keys if options[key] is not None}
+
+
+def load(source: Source | Scenario, options: dict[str, Any]) -> Scenario:
+    """Load and check a scenario with the options of ``run_options``; raises InputError."""
+    from popsim.sweeps import load as load_scenario
+
+    return load_scenario(source, force=options["force"], **changes_of(options))
 
 
 def simulate(source: Source | Scenario, options: dict[str, Any]) -> Result:
@@ -101,16 +148,24 @@ def simulate(source: Source | Scenario, options: dict[str, Any]) -> Result:
     for other in ("replications", "fresh"):
         if extend and options[other]:
             raise click.UsageError(f"--extend does not go with --{other}: it counts on from what is kept")  # fmt: skip
-    changes = {
-        key: options[key] for key in ("engine", "replications", "seed") if options[key] is not None
-    }
+    changes = changes_of(options)
     store = None if options["fresh"] else FOLDER
     result = run_scenario(
-        source, workers=options["workers"], notify=notify, store=store, extend=extend, **changes
-    )
+        source, workers=options["workers"], notify=notify, store=store, extend=extend,
+        progress=not options["quiet"], force=options["force"], **changes,
+    )  # fmt: skip
     for note in result.notes:
         notify(note)
     return result
+
+
+@contextmanager
+def stage(text: str, options: dict[str, Any]) -> Iterator[None]:
+    """Show that something takes time that is no run, unless nobody wants to know."""
+    from popsim.sweeps.progress import progress_bar
+
+    with progress_bar(shown=not options["quiet"]) as bar, bar.stage(text):
+        yield
 
 
 def writable(folder: Path) -> None:

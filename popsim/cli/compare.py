@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from popsim.cli.common import interruptible, print_json, run_options, simulate, writable
+from popsim.cli.common import (
+    interruptible,
+    load,
+    print_json,
+    run_options,
+    simulate,
+    writable,
+)
 from popsim.scenario.text import quoted
 
 if TYPE_CHECKING:
@@ -43,12 +50,11 @@ def compare(
     Platforms of the same name are compared, or the only one of each scenario; or those of --platforms.
     """
     from popsim.claims.difference import between
-    from popsim.sweeps import load
 
     if json_to not in (None, "-"):
         writable(Path(json_to or "").parent)
-    one = load(first)
-    other = one if second is None else load(second)
+    one = load(first, options)
+    other = one if second is None else load(second, options)
     pairs = _pairs(one, other, platforms)
     before = simulate(one, options)
     after = before if second is None else simulate(other, options)

@@ -19,11 +19,13 @@ from popsim.cli.common import (
     exit_code,
     extend_option,
     interruptible,
+    load,
     notify,
     print_json,
     run_options,
     say,
     simulate,
+    stage,
     writable,
 )
 from popsim.scenario.text import visible
@@ -88,7 +90,7 @@ def _errors() -> Iterator[None]:
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 all claims hold, 99 one fails, 98 one is undecided, 2 bad input, 3 a run failed, 130 interrupted.",
+    epilog="Exit codes: 0 all claims hold, 99 one fails, 98 one is undecided, 2 bad input, 3 a run failed, 130 interrupted, 143 terminated.",
 )
 @click.version_option(package_name="popsim")
 def cli() -> None:
@@ -142,12 +144,14 @@ def run(
             result.to_json(json_to)
     if html is not None:
         html.parent.mkdir(parents=True, exist_ok=True)
-        result.to_html(html)
+        with stage("making the page", options):
+            result.to_html(html)
         say(f"written: {html}")
     if out is not None:
         from popsim.cli.output import write_folder
 
-        written = write_folder(result, out, figures=None if figures == "none" else figures)
+        with stage("making tables and figures", options):
+            written = write_folder(result, out, figures=None if figures == "none" else figures)
         say(f"written: {', '.join(str(path) for path in written)}")
     sys.exit(exit_code(result.verdicts))
 
@@ -181,12 +185,13 @@ def check(
     from popsim.cli.output import write_verdicts
     from popsim.report.terminal import console_for_output
     from popsim.report.verdicts import Checked, counts_text, print_checked
-    from popsim.sweeps import load
 
     for target in (junit, markdown, Path(json_to) if json_to not in (None, "-") else None):
         if target is not None:
             writable(target.parent)
-    loaded = [load(scenario) for scenario in scenarios]  # all files are checked before one is run
+    loaded = [
+        load(scenario, options) for scenario in scenarios
+    ]  # all files are checked before one is run
     checked = []
     for name, scenario in zip(scenarios, loaded, strict=True):
         if not scenario.claims:
@@ -213,12 +218,14 @@ def validate(scenarios: tuple[str, ...], resolved: bool) -> None:
     """Check SCENARIOs without running them; report every mistake with file, line and column."""
     from popsim.scenario.errors import InputError, Problem
     from popsim.scenario.loading import dump_resolved
-    from popsim.sweeps import load
+    from popsim.sweeps import load as load_scenario
+    from popsim.sweeps.forecast import forecast
+    from popsim.sweeps.machine import core_count
 
     problems: list[Problem] = []
     for name in scenarios:
         try:
-            scenario = load(name)
+            scenario = load_scenario(name)
         except InputError as error:
             problems += error.problems
             continue
@@ -226,6 +233,8 @@ def validate(scenarios: tuple[str, ...], resolved: bool) -> None:
             click.echo(("---\n" if len(scenarios) > 1 else "") + dump_resolved(scenario), nl=False)
         else:
             click.echo(visible(f"{name}: ok, id {scenario.id}"))
+        if (expected := forecast(scenario, core_count())).is_worth_telling():
+            notify(f"{name} takes {expected.text}")
     if problems:
         raise InputError(problems)
 

@@ -220,12 +220,19 @@ class Control:
 
 
 def writes(
-    control: Control, keys: str, rank: int, at_ms: float, every_ms: float | None, *, delete: bool
+    control: Control,
+    keys: str,
+    rank: int,
+    at_ms: float,
+    every_ms: float | None,
+    end_ms: float,
+    *,
+    delete: bool,
 ) -> Process:
-    """Write a key at a time, and every so often from then on."""
+    """Write a key at a time, and every so often from then on, while requests still come."""
     yield control.env.timeout(at_ms)
     control.write(keys, rank, delete=delete)
-    while every_ms is not None:
+    while every_ms is not None and control.now + every_ms < end_ms:
         yield control.env.timeout(every_ms)
         control.write(keys, rank, delete=delete)
 

@@ -4,6 +4,7 @@ runs every request event in between.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import simpy
@@ -12,9 +13,13 @@ from popsim.engine.arrays import Floats
 from popsim.engine.recorder import Books, refuse_too_long, too_long
 from popsim.scenario.units import LONGEST_MS
 
+Tell = Callable[[float], None]  # hears the simulated time in ms now and then
+
 
 class DataPlane(Protocol):
     """What both engines offer: time moves on, and the control plane's verbs."""
+
+    tell: Tell | None
 
     @property
     def is_drained(self) -> bool:

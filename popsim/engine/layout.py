@@ -182,6 +182,8 @@ class Growth:
 
     slots: int = 4096
     instances: int = 4096
+    pools: int = 1 << 14  # a power of 2
+    pools_apart: int = 1 << 19  # so many can have a place each
     sample: int = 8192
     copies: int = 1 << 16  # cached copies of keys, a power of 2
     fetching: int = 1 << 12  # reads on their way, a power of 2

@@ -21,6 +21,7 @@ from popsim.models.kv_replication.contract import KvModel
 from popsim.models.registry import resolve
 from popsim.models.routing.table import check_table
 from popsim.scenario.errors import InputError, Problem
+from popsim.scenario.own_files import own_files
 from popsim.scenario.schema import PlatformSpec, Scenario
 from popsim.scenario.text import quoted
 from popsim.world.clients import Clients, load_clients
@@ -128,7 +129,9 @@ def lay_paths(scenario: Scenario, spec: PlatformSpec, world_seed: int) -> Paths:
         spec.objects if scenario.workload.uses_objects else None,
         _placement_class(scenario, spec),
     )
-    key = (repr(parts), repr(scenario.origins), world_seed, *map(id, files))
+    origins = [origin.model_dump() for origin in scenario.origins.values()]
+    named = own_files([origins, spec.kv])  # the topologies of origins and stores
+    key = (repr(parts), repr(scenario.origins), repr(named), world_seed, *map(id, files))
     if key not in _laid:
         while len(_laid) >= KEPT_PATHS:
             del _laid[next(iter(_laid))]

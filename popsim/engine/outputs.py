@@ -60,6 +60,8 @@ REASONS = (
     "disconnected",
 )
 COLD_PHASES = ("placement", "code_fetch", "init")
+MOSTLY_ZERO = ("latency", "phase_hist", "phase_sum_ns")  # of a run: four buckets in five
+TEMPORARY = ".popsim-"  # begins the names of files that are being written
 TIMELINE_COLUMNS = ("requests", "failed", "cold", "latency_us")
 
 
@@ -197,19 +199,46 @@ class PlatformRun:
     site_positions: Floats  # [site, 2] latitude, longitude
     log: list[tuple[float, str, str]]  # (ms, verb, detail) of the control plane
 
+    def packed(self, like: PlatformRun | None = None) -> PlatformRun:
+        """Return the same run in little memory: arrays that are mostly zeros unfold when somebody looks.
+
+        Names and places of rows are shared with ``like``, another run of the platform.
+        """
+        run, folded = object.__new__(PlatformRun), {}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name in MOSTLY_ZERO:
+            array = values.pop(name)
+            places = np.flatnonzero(array).astype(np.int32)
+            folded[name] = (array.shape, places, array.reshape(-1)[places])
+        if like is not None and like.labels == self.labels:
+            values |= {"labels": like.labels, "site_positions": like.site_positions}
+        run.__dict__.update(values, _folded=folded)
+        return run
+
+    def __getattr__(self, name: str) -> Any:
+        """Unfold an array of a packed run."""
+        folded = self.__dict__.get("_folded", {})
+        if name not in folded:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        shape, places, values = folded[name]
+        array = np.zeros(shape, values.dtype)
+        array.reshape(-1)[places] = values
+        return array
+
     @property
     def measured_ms(self) -> float:
         """Simulated time after the warm-up, in ms."""
         return self.timeline_bin_ms * len(self.timeline) - self.warmup_ms
 
-    def save(self, path: Path) -> None:
-        """Write to ``path`` (.npz) at once or not at all.
+    def save(self, path: Path, key: str | None = None) -> None:
+        """Write to ``path`` (.npz) at once or not at all, with the key that names what determines the run.
 
         Raises:
             OSError: the file cannot be written; nothing is left behind.
         """
         arrays: dict[str, Any] = {}
         scalars: dict[str, Any] = {"by": list(self.by), "labels": self.labels, "log": self.log}
+        scalars["key"] = key
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, np.ndarray) and value.dtype == object:
@@ -228,14 +257,17 @@ class PlatformRun:
         write_atomically(path, buffer.getvalue())
 
     @classmethod
-    def load(cls, path: Path) -> PlatformRun:
-        """Read what :meth:`save` wrote.
+    def load(cls, path: Path, key: str | None = None) -> PlatformRun:
+        """Read what :meth:`save` wrote; with ``key``, only the run of that key.
 
         Raises:
-            OSError, ValueError, KeyError: the file is missing or damaged.
+            OSError, ValueError, KeyError: the file is missing or damaged, or holds another run.
         """
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             scalars = json.loads(bytes(archive["scalars"]))
+            found = scalars.pop("key")
+            if key is not None and found != key:
+                raise ValueError(f"{path} holds another run, {found}")
             values: dict[str, Any] = dict(scalars)
             values["by"] = {name: _read_hist(archive, f"by.{name}") for name in scalars["by"]}
             values["labels"] = {name: tuple(rows) for name, rows in scalars["labels"].items()}
@@ -268,7 +300,7 @@ def write_all_atomically(contents: Mapping[Path, bytes]) -> None:
     staged: dict[Path, Path] = {}
     try:
         for path, content in contents.items():
-            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY)
             staged[path] = Path(temporary)
             with os.fdopen(handle, "wb") as file:
                 file.write(content)

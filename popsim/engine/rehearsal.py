@@ -54,10 +54,15 @@ def asking(places: ObjectPlaces | None, classes: tuple[str, ...]) -> Ask | None:
     return ask
 
 
+def needs_rehearsal(built: Built) -> bool:
+    """Tell whether a model chooses the objects' homes that knows who will call them."""
+    return built.objects is not None and built.inputs.objects.scalars.mode == KNOWN
+
+
 def with_known_homes(built: Built, make_plane: Planes) -> Built:
     """Return a run whose objects' homes a model has chosen that knows who will call them."""
     places, objects = built.objects, built.inputs.objects
-    if places is None or objects.scalars.mode != KNOWN:
+    if places is None or not needs_rehearsal(built):
         return built
     assert isinstance(places.model, KnowingPlacement)
     callers = rehearse(built, make_plane)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -29,7 +29,7 @@ from popsim.engine.object_books import ObjectBooks
 from popsim.engine.outages import Watch, outage, store_outage
 from popsim.engine.outputs import PlatformRun, SparseHist
 from popsim.engine.recorder import Books, HistogramRows
-from popsim.engine.rehearsal import Ask, asking, with_known_homes
+from popsim.engine.rehearsal import Ask, asking, needs_rehearsal, with_known_homes
 from popsim.engine.sums import exact
 from popsim.engine.tables import QuantileTable, quantile, quantile_table
 from popsim.scenario.errors import RunError
@@ -88,10 +88,12 @@ def simulate(
     replication: int,
     engine: str | None = None,
     processes: Sequence[ControlProcess] = (),
+    tell: Callable[[float], None] | None = None,
 ) -> PlatformRun:
     """Run one replication of one platform.
 
-    ``engine`` overrides the scenario's; ``processes`` are control processes besides the scenario's events.
+    ``engine`` overrides the scenario's; ``processes`` are control processes besides the scenario's events; ``tell`` hears
+    now and then which share of the simulated time is over.
 
     Raises:
         InputError: the scenario names something that does not exist.
@@ -100,9 +102,12 @@ def simulate(
     engine = engine or scenario.engine
     built = build(scenario, platform, replication)
     env = simpy.Environment()
-    built = with_known_homes(built, lambda env, inputs: data_plane(env, inputs, engine))
+    telling = Telling(tell, scenario.duration, 2 if needs_rehearsal(built) else 1)
+    built = with_known_homes(
+        built, lambda env, inputs: telling.next(data_plane(env, inputs, engine))
+    )
     ask = asking(built.objects, built.inputs.objects.class_names)
-    plane = data_plane(env, built.inputs, engine, ask)
+    plane = telling.next(data_plane(env, built.inputs, engine, ask))
     clients = len(built.clients.ids)
     kv = built.inputs.kv
     ranges = zip(kv.spaces.first.tolist(), kv.spaces["count"].tolist(), strict=True)
@@ -119,6 +124,26 @@ def simulate(
         env.process(start(control))
     books = cosimulate(env, plane)
     return _platform_run(platform, replication, engine, built, books, control)
+
+
+class Telling:
+    """Tell which share of a run is over, which takes one pass over its simulated time or, with a rehearsal, two."""
+
+    def __init__(
+        self, tell: Callable[[float], None] | None, duration_ms: float, passes: int
+    ) -> None:
+        self.tell, self.duration_ms, self.passes = tell, duration_ms, passes
+        self.done = 0  # passes
+
+    def next(self, plane: DataPlane) -> DataPlane:
+        """Watch the plane of the next pass."""
+        if self.tell is not None:
+            plane.tell = partial(self._tell, self.tell, self.done)
+        self.done += 1
+        return plane
+
+    def _tell(self, tell: Callable[[float], None], before: int, now_ms: float) -> None:
+        tell((before + min(now_ms / self.duration_ms, 1.0)) / self.passes)
 
 
 def data_plane(
@@ -161,8 +186,9 @@ def _event_processes(
     if event.write is not None:
         write = event.write
         process = writes(
-            control, write.keys, write.rank, event.at, write.every, delete=write.delete
-        )
+            control, write.keys, write.rank, event.at, write.every, scenario.duration,
+            delete=write.delete,
+        )  # fmt: skip
         return [process] if built.inputs.kv.is_used else []
     if event.restart is not None:
         if event.restart.object_class not in control.object_classes:

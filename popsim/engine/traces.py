@@ -26,6 +26,7 @@ from popsim.engine.tables import choose
 from popsim.scenario.errors import InputError, Problem
 from popsim.scenario.files import open_regular
 from popsim.scenario.foreign import HEAD, recognised
+from popsim.scenario.own_files import FileVersion, file_version
 from popsim.scenario.text import quoted
 from popsim.scenario.workload import MAX_KEY_BYTES, MAX_VALUE_BYTES
 
@@ -55,12 +56,12 @@ def read_trace(path: Path) -> KeyTrace:
         InputError: it is not there, or lines of it are wrong, with file and line.
     """
     try:
-        status = path.stat()
+        version = file_version(path)
     except OSError:
         raise _refusal(f"there is no trace file {quoted(str(path))}") from None
     if path.is_dir():
         raise _refusal("the trace is a folder", "expected a CSV file")
-    return _read(path, status.st_mtime_ns)
+    return _read(path, version)
 
 
 def _refusal(message: str, hint: str | None = None) -> InputError:
@@ -68,7 +69,7 @@ def _refusal(message: str, hint: str | None = None) -> InputError:
 
 
 @lru_cache(maxsize=4)
-def _read(path: Path, _changed_ns: int) -> KeyTrace:
+def _read(path: Path, _version: FileVersion) -> KeyTrace:
     reading = _Reading(path)
     try:
         with open_regular(path, MAX_BYTES, "a CSV file") as file:

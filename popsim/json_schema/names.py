@@ -39,7 +39,7 @@ def named_values() -> dict[tuple[str, str], Schema]:
 
 
 def _topology(kind: str) -> Schema:
-    own_file = {"type": "string", "pattern": r"\.csv$", "examples": ["mine.csv"]}
+    own_file = {"type": "string", "pattern": r"[./\\]", "examples": ["mine.csv"]}
     return {"anyOf": [{"enum": bundled_names(f"topologies/{kind}")}, own_file]}
 
 

@@ -248,12 +248,18 @@ class Result:
         return plots
 
     def widest_interval(self) -> float:
-        """Return the largest relative half-width among p50 and p95 of all platforms, for ``precision``."""
-        return max(
+        """Return the largest relative half-width among p50 and p95, for ``precision``.
+
+        It is of the platforms that answered anything: more replications narrow nothing where nothing is answered. 0
+        if none did.
+        """
+        widths = [
             self.latency(name, percent).relative_half_width
             for name in self.platforms
+            if self.pools[name].answered
             for percent in (50.0, 95.0)
-        )
+        ]
+        return max(widths, default=0.0)
 
     @property
     def one_draw_decides(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Read the user's own files: regular ones of a bounded size, as text; and name their contents.
+"""Read the user's own files: regular ones of a bounded size, as text.
 
 A file that a stranger names may be anything. What never ends (a device), waits for ever (a pipe), or is made up by the kernel
 is refused before a byte of it is read.
@@ -9,15 +9,12 @@ from __future__ import annotations
 import re
 import stat
 from codecs import BOM_UTF8
-from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
 from popsim.scenario.errors import InputError, Problem
 from popsim.scenario.text import quoted
 
-CHUNK = 1 << 20
 # Whatever no text has, and YAML and CSV do not allow. A tab and line ends are text.
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 
@@ -78,25 +75,3 @@ def _refusal(
     file: str, message: str, hint: str | None = None, line: int | None = None
 ) -> InputError:
     return InputError([Problem(file, line, None, (), message, hint)])
-
-
-def content_hash(name: str) -> str | None:
-    """Return the SHA-256 of a file's content in hex; None if there is no such file."""
-    path = Path(name)
-    try:
-        status = path.stat()
-        return _hash(path.resolve(), status.st_mtime_ns, status.st_size)
-    except (OSError, ValueError):
-        return None
-
-
-@lru_cache(maxsize=64)
-def _hash(path: Path, _changed_ns: int, size: int) -> str | None:
-    if not path.is_file():
-        return None
-    digest = sha256()
-    with path.open("rb") as file:
-        while size > 0 and (chunk := file.read(min(CHUNK, size))):
-            digest.update(chunk)
-            size -= len(chunk)
-    return digest.hexdigest()

@@ -28,6 +28,7 @@ from popsim.scenario.document import (
 from popsim.scenario.errors import InputError, Problem, did_you_mean
 from popsim.scenario.merge import common, merged
 from popsim.scenario.object_checks import object_inconsistencies
+from popsim.scenario.own_files import is_file_name
 from popsim.scenario.schema import Scenario
 from popsim.scenario.text import quoted, visible
 
@@ -84,28 +85,30 @@ def read_what_is_right(source: Source) -> tuple[Scenario | None, Document, list[
 
 
 def _beside(document: Document, data: dict[str, Any]) -> dict[str, Any]:
-    """Look for topologies and a trace beside the scenario's file, rather than where the command was typed."""
+    """Look for the user's topologies and trace beside the scenario's file, rather than where the command was typed."""
     if document.file is None:
         return data
     folder = Path(document.file).parent
 
-    def found(part: Any, key: str = "topology") -> Any:
-        name = part.get(key) if isinstance(part, dict) else None
-        if not isinstance(name, str) or not (key == "trace" or name.endswith(".csv")):
+    def found(part: Any) -> Any:
+        if isinstance(part, list):
+            return [found(item) for item in part]
+        if not isinstance(part, dict):
             return part
-        if is_there(folder / name):
-            return {**part, key: str(folder / name)}
-        return part
+        return {
+            key: str(folder / value)
+            if is_file_name(key, value) and is_there(folder / value)
+            else found(value)
+            for key, value in part.items()
+        }
 
+    data = data | {
+        key: found(data[key]) for key in ("clients", "platforms", "origins") if key in data
+    }
     workload = data.get("workload")
     if isinstance(workload, dict) and "arrivals" in workload:
-        arrivals = found(workload["arrivals"], "trace")
-        data = {**data, "workload": {**workload, "arrivals": arrivals}}
-
-    platforms = data.get("platforms")
-    if isinstance(platforms, dict):
-        data = {**data, "platforms": {name: found(part) for name, part in platforms.items()}}
-    return {**data, "clients": found(data["clients"])} if "clients" in data else data
+        data["workload"] = {**workload, "arrivals": found(workload["arrivals"])}
+    return data
 
 
 def in_order(problems: list[Problem]) -> list[Problem]:

@@ -25,9 +25,9 @@ from popsim.scenario.fields import (
     Share,
     Weight,
 )
-from popsim.scenario.files import content_hash
 from popsim.scenario.laws import parse_law
 from popsim.scenario.objects import ObjectsSpec
+from popsim.scenario.own_files import own_files
 from popsim.scenario.parts import (
     IdleTimeout,
     Jitter,
@@ -323,18 +323,9 @@ class Scenario(Spec):
     def id(self) -> str:
         """12 hex digits that name what this scenario runs: not its name, prose, claims, length or prices of functions."""
         content = self.content()
-        platforms = self.platforms.values()
-        names = [self.clients.topology, *(platform.topology for platform in platforms)]
-        if files := self.own_files(*names):
+        if files := own_files(content):
             content["files"] = files
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
-
-    def own_files(self, *topologies: str) -> dict[str, str | None]:
-        """Return what the trace and those of some topologies that are the user's own hold, as hashes by name."""
-        names = {name for name in topologies if name.endswith(".csv")}
-        if self.workload.arrivals.trace is not None:
-            names.add(self.workload.arrivals.trace)
-        return {name: content_hash(name) for name in sorted(names)}
 
     def content(self) -> dict[str, Any]:
         """Return the part of the resolved form that determines the runs, whatever their number."""

@@ -17,6 +17,8 @@ from popsim.scenario.loading import Source, in_order, read_what_is_right
 from popsim.scenario.parts import Where
 from popsim.scenario.schema import PlatformSpec, Scenario
 from popsim.scenario.text import quoted
+from popsim.sweeps.forecast import forecast
+from popsim.sweeps.machine import core_count
 from popsim.sweeps.prepare_claims import ClaimCheck
 from popsim.sweeps.prepare_kv import KvCheck
 from popsim.sweeps.prepare_objects import ObjectCheck
@@ -29,10 +31,11 @@ from popsim.world.places import matching, matching_names
 from popsim.world.sites import Sites, load_sites
 
 
-def load(source: Source | Scenario, **changes: Any) -> Scenario:
+def load(source: Source | Scenario, *, force: bool = False, **changes: Any) -> Scenario:
     """Load a scenario from a file, by the name of a bundled one, or from a mapping; check all of it.
 
-    ``changes`` are laid over it, as by ``scenario.changed(...)``.
+    ``changes`` are laid over it, as by ``scenario.changed(...)``. With ``force`` it may take longer, and more memory, than
+    there is any hope for.
 
     Raises:
         InputError: with every mistake found, each with file, line and column where there is a file.
@@ -41,10 +44,10 @@ def load(source: Source | Scenario, **changes: Any) -> Scenario:
     'cloudflare'
     """
     with few_suggestions():
-        return _load(source, changes)
+        return _load(source, changes, force=force)
 
 
-def _load(source: Source | Scenario, changes: dict[str, Any]) -> Scenario:
+def _load(source: Source | Scenario, changes: dict[str, Any], *, force: bool) -> Scenario:
     problems: list[Problem] = []
     if isinstance(source, Scenario):
         scenario, document = source, Document(None, source.resolved())
@@ -57,6 +60,8 @@ def _load(source: Source | Scenario, changes: dict[str, Any]) -> Scenario:
     if changes:
         scenario = scenario.changed(**changes)
         _Check(scenario, Document(None, scenario.resolved()), []).run()
+    if not force and (hopeless := forecast(scenario, core_count()).problem()) is not None:
+        raise InputError([document.problem(*hopeless)])
     return scenario
 
 

@@ -16,6 +16,7 @@ from popsim.engine.outputs import PlatformRun, write_atomically
 from popsim.models.registry import get
 from popsim.results.provenance import code_hash, data_hash
 from popsim.results.statistics import MOST_REPLICATIONS
+from popsim.scenario.own_files import own_files
 from popsim.scenario.schema import Scenario
 
 FOLDER = Path(".popsim") / "runs"
@@ -30,9 +31,9 @@ class Store:
         self._is_writable = True
 
     def load(self, key: str) -> PlatformRun | None:
-        """Return a finished run, or None; a damaged file counts as none."""
+        """Return a finished run, or None; a file that is damaged, or holds another run, counts as none."""
         try:
-            return PlatformRun.load(self._path(key))
+            return PlatformRun.load(self._path(key), key)
         except Exception:  # whatever a damaged archive raises: the run is made anew
             return None
 
@@ -45,7 +46,7 @@ class Store:
             if not (ignore := self.folder / ".gitignore").exists():
                 ignore.write_text("*\n", encoding="utf-8")  # nobody wants to commit kept runs
             if file is None:
-                run.save(self._path(key))
+                run.save(self._path(key), key)
             else:
                 write_atomically(self._path(key), file.read_bytes())
         except OSError as error:
@@ -81,7 +82,7 @@ def run_key(scenario: Scenario, platform: str, replication: int, engine: str) ->
     content["platforms"] = {platform: content["platforms"][platform]}
     named: dict[str, Any] = {
         "content": content,
-        "files": scenario.own_files(scenario.clients.topology, spec.topology),
+        "files": own_files(content),
         "replication": replication,
         "engine": engine,
         "code": code_hash(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,14 @@ from popsim.scenario.errors import RunError
 from popsim.scenario.loading import Source
 from popsim.scenario.schema import Scenario
 from popsim.scenario.text import quoted
-from popsim.sweeps.pool import Job, Task, core_count, run_tasks
+from popsim.sweeps.forecast import forecast
+from popsim.sweeps.machine import core_count
+from popsim.sweeps.pool import Job, Task, run_tasks
 from popsim.sweeps.prepare import load
 from popsim.sweeps.progress import Bar, progress_bar
 from popsim.sweeps.store import FOLDER, Notify, Store, finished_replications, run_key
 
+SAMPLED_REPLICATIONS = 250  # of which whole requests are kept: up to a million of each platform
 SMALL_REQUESTS = 400_000  # a sweep of fewer is faster in one process than in several
 
 
@@ -34,6 +38,7 @@ def run(
     notify: Notify | None = None,
     store: Path | None = FOLDER,
     extend: int | None = None,
+    force: bool = False,
     **changes: Any,
 ) -> Result:
     """Run a scenario and return its result.
@@ -41,13 +46,14 @@ def run(
     ``changes`` are laid over it: ``run("cold_starts", replications=3, platforms={"lambda": {"memory": "1GB"}})``. Results do not
     depend on ``workers``, all cores by default. ``processes`` are control processes of your own, generator functions
     ``process(control)``. Finished runs are kept in ``store`` and used again; None keeps nothing. ``extend`` asks for so
-    many replications more than are finished and kept, whatever the scenario says.
+    many replications more than are finished and kept, whatever the scenario says. A run that would take more memory than
+    there is, or days, is refused unless ``force`` is set.
 
     Raises:
         InputError: the scenario is wrong; every mistake is listed.
         RunError: a run could not be finished, or there is nothing to extend.
     """
-    scenario = load(source, **changes)
+    scenario = load(source, force=force, **changes)
     planned = scenario.replications
     if extend is not None:
         finished = 0 if store is None or processes else finished_replications(scenario, store)
@@ -57,7 +63,11 @@ def run(
                 "by this version of popsim; run it first, without extend"
             )
         scenario = scenario.changed(replications=finished + extend)
-    sweep = _Sweep(scenario, workers, tuple(processes), notify or _warn, store)
+    expected = forecast(scenario, workers or core_count())
+    notify = notify or _warn
+    if expected.is_worth_telling():
+        notify(f"this takes {expected.text}")
+    sweep = _Sweep(scenario, workers, tuple(processes), notify, store)
     began = time.perf_counter()
     with progress_bar(shown=progress) as bar:
         sweep.until_precise(bar)
@@ -117,36 +127,45 @@ class _Sweep:
         tasks, keys = [], {}
         for replication in numbers:
             for platform in self.runs:
-                key = (
-                    run_key(self.scenario, platform, replication, self.engine)
-                    if self.store
-                    else None
-                )
+                key = self._key(Task(platform, replication)) if self.store else None
                 kept = self.store.load(key) if self.store and key else None
                 if kept is not None:
-                    self.runs[platform].append(kept)
-                    bar.finished()
+                    self._take(kept)
+                    bar.finished(kept=True)
                     continue
                 keys[Task(platform, replication)] = key
                 tasks.append(Task(platform, replication))
         if not tasks:
             return
-        self._make_ready()
+        self._make_ready(bar)
 
         def finished(task: Task, run: PlatformRun, file: Path | None) -> None:
             key = keys[task]
-            if self.store is not None and key is not None:
-                self.store.save(key, run, file)
-            self.runs[task.platform].append(run)
+            if self.store is not None and key is not None and key == self._key(task):
+                self.store.save(key, run, file)  # else a file has changed since the start
+            self._take(run)
             bar.finished()
 
         if self.processes:  # generator functions of a notebook cannot be sent to another process
             for task in tasks:
-                run = simulate(self.scenario, *task, self.engine, self.processes)
+                run = simulate(
+                    self.scenario, *task, self.engine, self.processes, tell=bar.under_way
+                )
                 finished(task, run, None)
             return
         workers = 1 if self._is_small(len(tasks)) else self.workers
-        run_tasks(Job(self.scenario, self.engine), tasks, workers, finished)
+        job = Job(self.scenario, self.engine)
+        run_tasks(job, tasks, workers, finished, bar.under_way, list(keys.values()))
+
+    def _take(self, run: PlatformRun) -> None:
+        """Keep a run for the result in little memory; a sample of whole requests is enough of the first ones."""
+        runs = self.runs[run.platform]
+        if run.replication >= SAMPLED_REPLICATIONS:
+            run = replace(run, sample=run.sample[:0], sample_phases=run.sample_phases[:0])
+        runs.append(run.packed(like=runs[0] if runs else None))
+
+    def _key(self, task: Task) -> str | None:
+        return run_key(self.scenario, *task, self.engine)
 
     def _is_small(self, runs: int) -> bool:
         rate = self.scenario.workload.arrivals.rate
@@ -154,7 +173,7 @@ class _Sweep:
             return False
         return rate * self.scenario.duration / 1e3 * runs < SMALL_REQUESTS
 
-    def _make_ready(self) -> None:
+    def _make_ready(self, bar: Bar) -> None:
         """Compile the kernel once, before there are workers."""
         if self.is_ready or self.engine != "compiled":
             return
@@ -162,7 +181,8 @@ class _Sweep:
             self.notify(
                 "compiling the engine, once on this machine: up to a minute (popsim warmup does it ahead)"
             )
-        warmup()
+        with bar.stage("compiling the engine"):
+            warmup()
         self.is_ready = True
 
     def sorted_runs(self) -> dict[str, list[PlatformRun]]:

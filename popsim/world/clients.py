@@ -13,6 +13,7 @@ import numpy as np
 
 from popsim.scenario.errors import InputError, Problem
 from popsim.scenario.laws import MAX_NUMBER
+from popsim.scenario.own_files import FileVersion, file_version
 from popsim.scenario.parts import Where
 from popsim.world.geo import Floats, check_country, countries
 from popsim.world.places import matching
@@ -78,11 +79,11 @@ def load_clients(name: str) -> Clients:
     Clients(3000 places in 243 countries)
     """
     path = find_table("clients", name)
-    return _load(path, path.stat().st_mtime_ns)
+    return _load(path, file_version(path))
 
 
 @lru_cache(maxsize=32)
-def _load(path: Path, _changed_ns: int) -> Clients:
+def _load(path: Path, _version: FileVersion) -> Clients:
     ids, cities, codes = list[str](), list[str](), list[str]()
     numbers = array("d")
     for row in Table(path, COLUMNS):

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from popsim.scenario.errors import InputError, Problem, did_you_mean
+from popsim.scenario.own_files import FileVersion, file_version
 from popsim.scenario.parts import Where
 from popsim.scenario.text import quoted
 from popsim.world.geo import Floats, check_country, countries
@@ -137,11 +138,11 @@ def load_sites(name: str) -> Sites:
     Sites(146 sites: 126 pop, 20 region)
     """
     path = find_table("sites", name)
-    return _load(path, path.stat().st_mtime_ns)
+    return _load(path, file_version(path))
 
 
 @lru_cache(maxsize=32)
-def _load(path: Path, _changed_ns: int) -> Sites:
+def _load(path: Path, _version: FileVersion) -> Sites:
     places = [
         (
             Place(

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from popsim.scenario.bundled import bundled_file
-from popsim.scenario.errors import InputError, Problem
+from popsim.scenario.bundled import NAMES, bundled_file, bundled_names, is_there
+from popsim.scenario.errors import InputError, Problem, did_you_mean
 from popsim.scenario.files import read_text
 from popsim.scenario.foreign import HEAD, recognised
 from popsim.scenario.text import quoted
@@ -140,14 +140,18 @@ class Table:
 
 
 def find_table(kind: str, name: str) -> Path:
-    """Return the path of a table: a file that ends in .csv, else a bundled one of ``topologies/<kind>``.
+    """Return the path of a table: a bundled one of ``topologies/<kind>``, else a file of the user's.
 
     Raises:
         InputError: there is none.
     """
-    if not name.endswith(".csv"):
+    known = bundled_names(f"topologies/{kind}")
+    if name in known:
         return bundled_file(f"topologies/{kind}", name)
     path = Path(name)
-    if not path.exists():
+    if name.endswith(".csv") and not path.exists():
         raise InputError([Problem(None, None, None, (), f"there is no file {quoted(name)}")])
+    if not is_there(path):
+        what = f"there is no {NAMES[f'topologies/{kind}']} {quoted(name)}"
+        raise InputError([Problem(None, None, None, (), what, did_you_mean(name, known))])
     return path

@@ -12,7 +12,6 @@ from popsim.engine.compiled.state import (
     F_WARMUP,
     I_CONCURRENCY,
     I_CPU_SERIAL,
-    I_FUNCTIONS,
     I_HAS_COLD,
     I_IDLE_KIND,
     I_IN_ORDER,
@@ -211,7 +210,7 @@ def bind(st, slot, time):
     request = st.slots[slot]
     site = request.compute
     sweep(st, site, time)
-    pool = site * st.integers[I_FUNCTIONS] + request.function
+    pool = request.pool
     instance = st.pools[pool].partly_used
     if instance < 0:
         instance = newest_idle(st, pool, time)
@@ -270,7 +269,7 @@ def release(st, slot, time):
         retire(st, instance, request.compute, request.number, time)
     elif item.active == concurrency - 1:
         link_partly_used(st, instance)
-    pool = st.pools[request.compute * st.integers[I_FUNCTIONS] + request.function]
+    pool = st.pools[request.pool]
     heir = pool.wait_head
     if heir < 0:
         pool.active -= 1

@@ -104,6 +104,8 @@ from popsim.engine.compiled.state import (
     I_INSTANCE_TOP,
     I_NEXT_CLIENT,
     I_NEXT_NUMBER,
+    I_POOL_ROOM,
+    I_POOLS,
     I_SAMPLED,
     I_SLOT_FREE,
     I_SLOT_TOP,
@@ -127,6 +129,7 @@ from popsim.engine.recorder import C_EVENTS
 REACHED, DRAINED, NEED_SLOTS, NEED_INSTANCES, NEED_SAMPLE = 0, 1, 2, 3, 4
 NEED_COPIES, NEED_FETCHING, NEED_WRITTEN, NEED_VERSIONS = 5, 6, 7, 8
 NEED_ACTORS, NEED_MEMBERS, NEED_INDEX, NEED_TALLY = 9, 10, 11, 12
+NEED_POOLS, SPENT = 13, 14
 
 KEY_ENTER = np.int64(ENTER * RANK)
 KEY_NEW = np.int64(NEW * RANK)
@@ -144,6 +147,8 @@ def shortage(st):
         return NEED_INSTANCES
     if integers[I_SAMPLED] >= st.sample.shape[0]:
         return NEED_SAMPLE
+    if integers[I_POOLS] >= integers[I_POOL_ROOM]:
+        return NEED_POOLS
     if st.object_ints[DEPTH] > 0:
         lacking = object_shortage(st)
         if lacking != REACHED:
@@ -293,11 +298,11 @@ def happen_in_kv(st, slot, time, stage):
 
 
 @entry
-def advance(st, until):
-    """Run every event before ``until``; return why it stopped."""
+def advance(st, until, most):
+    """Run every event before ``until``, up to so many; return why it stopped."""
     if st.integers[I_NEXT_NUMBER] < 0:
         next_candidate(st)
-    while True:
+    for _ in range(most):
         lacking = shortage(st)
         if lacking != REACHED:
             return lacking
@@ -323,3 +328,4 @@ def advance(st, until):
             settle(st, slot, time, what)
         if st.integers[I_DONE] != 0 and st.integers[I_IN_FLIGHT] == 0:
             return DRAINED
+    return SPENT

@@ -23,6 +23,7 @@ from popsim.engine.compiled.draw import (
 )
 from popsim.engine.compiled.instances import run_cpu
 from popsim.engine.compiled.jit import helper
+from popsim.engine.compiled.pools import pool_of
 from popsim.engine.compiled.stages import (
     ACQUIRE,
     BIND,
@@ -231,7 +232,8 @@ def after_front_door(st, slot, time):
 def acquire(st, slot, time):
     """Take a place under the limit, wait for one, or be refused (rule 16)."""
     request = st.slots[slot]
-    pool = st.pools[request.compute * st.integers[I_FUNCTIONS] + request.function]
+    request.pool = pool_of(st, request.compute, request.function)
+    pool = st.pools[request.pool]
     limit = st.integers[I_REQUEST_LIMIT]
     if limit == 0 or pool.active < limit:
         pool.active += 1

@@ -6,27 +6,47 @@ import ctypes
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from time import perf_counter
 
 import numpy as np
 
 from popsim.engine.arrays import Floats, Records, records
-from popsim.engine.compiled import caches, draw, kernel, kv_state, kv_write, object_state, verbs
+from popsim.engine.compiled import (
+    caches,
+    draw,
+    kernel,
+    kv_state,
+    kv_write,
+    object_state,
+    pools,
+    verbs,
+)
 from popsim.engine.compiled.jit import ASKED_FROM_KERNELS, IS_COMPILED, Boxed
+from popsim.engine.compiled.pool_state import pool_places
 from popsim.engine.compiled.state import (
+    F_NOW,
     I_DONE,
     I_IN_FLIGHT,
     I_NEXT_NUMBER,
+    I_POOL_ROOM,
+    I_POOL_SHIFT,
     I_SAMPLED,
     I_SLOT_TOP,
     State,
     initial_state,
 )
+from popsim.engine.cosimulation import Tell
 from popsim.engine.kv_books import KvBooks
 from popsim.engine.layout import Growth, Inputs
 from popsim.engine.object_books import ObjectBooks
 from popsim.engine.recorder import COUNTER_COUNT, Books
 
 SHIFTS = {"fetching": kv_state.FETCHING_SHIFT, "written": kv_state.WRITTEN_SHIFT}
+POOLS_ROOM = 3  # places in the table of pools for each that is in use, at least
+WALK = 8  # instances and slots that are walked for each place of the new table, at most
+TURN_S = 0.2  # for one call of the kernel, about
+TELL_S = 0.2  # between two reports on how far the run is
+FEW_EVENTS, MOST_EVENTS = 1_000, 1 << 40
 COPIES_ROOM = 3  # places in the table of copies for each living one, at least
 
 Ask = Callable[[int, int, int, float], int]  # (object, class, site, ms) -> host
@@ -38,13 +58,16 @@ class CompiledPlane:
     def __init__(
         self, inputs: Inputs, growth: Growth | None = None, ask: Ask | None = None
     ) -> None:
-        self.state = initial_state(inputs, growth or Growth())
+        self.inputs, self.growth = inputs, growth or Growth()
+        self.state = initial_state(inputs, self.growth)
         self.error: BaseException | None = None  # of what Python was asked
         self.tallied: dict[tuple[int, int], int] | None = None
         if ask is not None:
             self._answer = ASKED_FROM_KERNELS(partial(self._ask, ask))
             address = ctypes.cast(self._answer, ctypes.c_void_p).value
             self.state.object_ints[object_state.ASK_ADDRESS] = address
+        self.tell: Tell | None = None
+        self._most, self._told = FEW_EVENTS, 0.0
         self.chunks: list[tuple[Records, Floats]] = []  # filled pages of the sample
         self.advance(-np.inf)  # finds the first arrival
 
@@ -70,13 +93,17 @@ class CompiledPlane:
         """Run every event before ``until`` (ms), or until no request is left (rule 5)."""
         with _quiet():
             while True:
-                reason = kernel.advance(self.boxed, np.float64(until))
+                reason = self._turn(until)
                 if self.error is not None:
                     raise self.error
+                if reason == kernel.SPENT:
+                    continue
                 if reason == kernel.NEED_SLOTS:
                     self._grow_slots()
                 elif reason == kernel.NEED_INSTANCES:
-                    self._grow("instances")
+                    self._make_room_for_instances()
+                elif reason == kernel.NEED_POOLS:
+                    self._make_room_for_pools()
                 elif reason == kernel.NEED_SAMPLE:
                     self._turn_page()
                 elif reason == kernel.NEED_COPIES:
@@ -97,6 +124,43 @@ class CompiledPlane:
                     self._read_tally()
                 else:
                     return
+
+    def _turn(self, until: float) -> int:
+        """Let the kernel run for a moment: while it does, Python hears no signal and no thread."""
+        began = perf_counter()
+        reason = int(kernel.advance(self.boxed, np.float64(until), np.int64(self._most)))
+        ended = perf_counter()
+        if ended - began > TURN_S:
+            self._most = max(1, self._most // 2)
+        elif reason == kernel.SPENT and ended - began < TURN_S / 2:
+            self._most = min(2 * self._most, MOST_EVENTS)
+        if self.tell is not None and ended - self._told > TELL_S:
+            self._told = ended
+            self.tell(self.now)
+        return reason
+
+    @property
+    def now(self) -> float:
+        """The time in ms of the latest event."""
+        return float(self.state.floats[F_NOW])
+
+    def _make_room_for_instances(self) -> None:
+        """Forget instances that have expired; double the room unless that frees half of it."""
+        pools.drop_expired(self.boxed, np.float64(self.now))
+        if 2 * int(np.count_nonzero(self.state.instances.site >= 0)) > len(self.state.instances):
+            self._grow("instances")
+
+    def _make_room_for_pools(self) -> None:
+        """Forget pools that nothing is in; take as much room as the others need, and as much again."""
+        pools.drop_expired(self.boxed, np.float64(self.now))
+        old = self.state.pools
+        needed = POOLS_ROOM * (int(pools.pools_in_use(self.boxed)) + 1)
+        needed = max(needed, (len(self.state.instances) + len(self.state.slots)) // WALK)
+        length = 1 << needed.bit_length()
+        places = pool_places(self.inputs, length, self.growth)
+        self.state = self.state._replace(pools=records(old.dtype, length))
+        self.state.integers[I_POOL_SHIFT], self.state.integers[I_POOL_ROOM] = places
+        pools.move_pools(self.boxed, old)
 
     def _ask(self, ask: Ask, number: int, object_class: int, site: int, time: float) -> int:
         """Answer a kernel; an error waits until the kernel is left."""
@@ -286,7 +350,8 @@ def warmup() -> None:
     from popsim.engine.example import tiny_inputs
 
     words(0, 0, 0, 0)
-    plane = CompiledPlane(tiny_inputs())
+    plane = CompiledPlane(tiny_inputs(), Growth(pools=2, pools_apart=0))
     plane.advance(np.inf)
+    plane._make_room_for_pools()
     plane.fail_site(0, 0.0)
     plane.close()

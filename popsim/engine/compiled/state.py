@@ -13,6 +13,7 @@ import numpy as np
 from popsim.engine.arrays import Floats, Ints, Records, records
 from popsim.engine.compiled.kv_state import kv_arrays
 from popsim.engine.compiled.object_state import object_arrays
+from popsim.engine.compiled.pool_state import pool_places, pool_table
 from popsim.engine.draws import NODES
 from popsim.engine.layout import PHASE_COUNT, Growth, Inputs
 from popsim.engine.recorder import COUNTER_COUNT, SAMPLE_DTYPE, Books, HistogramRows
@@ -30,6 +31,7 @@ SLOT_DTYPE = np.dtype(
         ("compute", "i8"),
         ("upstream", "i8"),
         ("epoch", "i8"),
+        ("pool", "i8"),
         ("instance", "i8"),
         ("pc", "i8"),
         ("cold", "i8"),
@@ -96,16 +98,6 @@ INSTANCE_DTYPE = np.dtype(
         ("older", "i8"),
         ("lru_older", "i8"),  # neighbours in the site's list of idle instances
         ("lru_newer", "i8"),
-    ]
-)
-POOL_DTYPE = np.dtype(
-    [
-        ("active", "i8"),
-        ("partly_used", "i8"),  # newest, -1 = none
-        ("idle", "i8"),
-        ("wait_head", "i8"),
-        ("wait_tail", "i8"),
-        ("waiting", "i8"),
     ]
 )
 SITE_DTYPE = np.dtype(
@@ -175,8 +167,11 @@ LINK_DTYPE = np.dtype([("site", "i8"), ("rtt", "f8"), ("used", "f8")])
     I_ROW_NETWORK,
     I_ROW_PHASE,
     I_KEY,
-) = range(COUNTER_COUNT, COUNTER_COUNT + 40)
-INTEGER_COUNT = COUNTER_COUNT + 40
+    I_POOLS,
+    I_POOL_ROOM,
+    I_POOL_SHIFT,
+) = range(COUNTER_COUNT, COUNTER_COUNT + 43)
+INTEGER_COUNT = COUNTER_COUNT + 43
 
 (
     F_NOW,
@@ -210,7 +205,7 @@ class State(NamedTuple):
     slots: Records
     phases: Floats  # [slot, phase]
     instances: Records
-    pools: Records  # [site * functions + function]
+    pools: Records  # see pools.py
     sites: Records
     clients: Records
     routes: Records  # [client * R + candidate]
@@ -295,7 +290,6 @@ class State(NamedTuple):
 
 def initial_state(inputs: Inputs, growth: Growth) -> State:
     """Build the state of a run at time 0."""
-    rules = inputs.rules
     books = Books.empty(inputs)
     clients = records(CLIENT_STATE_DTYPE, len(inputs.clients))
     for name in inputs.clients.dtype.names or ():
@@ -306,8 +300,8 @@ def initial_state(inputs: Inputs, growth: Growth) -> State:
     upstreams.used = -np.inf
     fetches = records(LINK_DTYPE, len(inputs.origin_rtt))
     fetches.rtt, fetches.used = inputs.origin_rtt, -np.inf
-    pools = records(POOL_DTYPE, inputs.site_count * rules.function_count)
-    pools.partly_used, pools.idle, pools.wait_head, pools.wait_tail = -1, -1, -1, -1
+    integers, pools = _integers(inputs), pool_table(inputs, growth)
+    integers[I_POOL_SHIFT], integers[I_POOL_ROOM] = pool_places(inputs, len(pools), growth)
     sites = records(SITE_DTYPE, inputs.site_count)
     sites.up, sites.up_since, sites.lru_oldest, sites.lru_newest = 1, -np.inf, -1, -1
     instances = records(INSTANCE_DTYPE, growth.instances)
@@ -316,7 +310,7 @@ def initial_state(inputs: Inputs, growth: Growth) -> State:
     tables[:, :-1] = inputs.tables
     tables[:, -1] = inputs.tables.min(axis=1) == inputs.tables.max(axis=1)
     return State(
-        integers=_integers(inputs),
+        integers=integers,
         durations=books.durations,
         floats=_floats(inputs),
         heap=records(HEAP_DTYPE, growth.slots),

@@ -51,8 +51,10 @@ def fail_site(st, index, time):
     site.up = 0
     site.epoch += 1
     functions = st.integers[I_FUNCTIONS]
-    for number in range(index * functions, (index + 1) * functions):
+    for number in range(st.pools.shape[0]):
         pool = st.pools[number]
+        if pool.tag == 0 or (pool.tag - 1) // functions != index:
+            continue
         waiter = pool.wait_head
         while waiter >= 0:
             st.slots[waiter].stage = S_DEAD

@@ -14,6 +14,7 @@ import simpy
 
 from popsim.engine import draws
 from popsim.engine.arrays import Floats
+from popsim.engine.cosimulation import Tell
 from popsim.engine.draws import WordSource
 from popsim.engine.layout import (
     CHOOSE,
@@ -63,6 +64,7 @@ from popsim.engine.specification.sessions import Sessions
 from popsim.engine.specification.state import NEVER, Pool, Request, Site, Step
 from popsim.engine.specification.threads import Threads
 
+STEPS_PER_REPORT = 5_000
 Life = Generator[simpy.Event, Any, None]
 
 
@@ -104,6 +106,8 @@ class SpecificationPlane:
         self.upstream_used = [NEVER] * len(inputs.upstreams)
         self.fetch_used = [NEVER] * len(inputs.origin_rtt)
         self.origin_rtt: list[float] = inputs.origin_rtt.tolist()
+        self.tell: Tell | None = None
+        self.steps_made = 0
         self.in_flight = 0
         self.arrivals_done = False
         env.process(self.arrivals())
@@ -114,6 +118,9 @@ class SpecificationPlane:
         """Run every event before ``until`` (ms), or until no request is left (rule 5)."""
         while self.env.peek() < until and not self.is_drained:
             self.env.step()
+            self.steps_made += 1
+            if self.tell is not None and self.steps_made % STEPS_PER_REPORT == 0:
+                self.tell(self.env.now)
 
     @property
     def is_drained(self) -> bool:

@@ -16,6 +16,7 @@ from popsim.results import object_frames
 from popsim.results.pooled import Pool
 from popsim.results.statistics import finite
 from popsim.scenario.loading import dump_resolved
+from popsim.scenario.own_files import own_files
 from popsim.world.geo import CONTINENTS, countries
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def page_data(result: Result) -> dict[str, Any]:
         "map": map_data(result),
         "tables": tables(result),
         "scenario_yaml": dump_resolved(scenario),
-        "own_files": sorted(_own_files(scenario)),
+        "own_files": sorted(own_files(scenario.content())),
         "names": {
             "country": {code: countries()[code].name for code in sorted(used)},
             "continent": CONTINENTS,
@@ -188,8 +189,3 @@ def _column(values: pd.Series[Any]) -> list[Any]:
     if pd.api.types.is_float_dtype(values):
         return [finite(value) for value in values]
     return [value if isinstance(value, str) else int(value) for value in values]
-
-
-def _own_files(scenario: Scenario) -> dict[str, str | None]:
-    platforms = scenario.platforms.values()
-    return scenario.own_files(scenario.clients.topology, *(p.topology for p in platforms))

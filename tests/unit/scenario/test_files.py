@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 import popsim
-from popsim.scenario.files import content_hash, open_regular, read_text
+from popsim.scenario.files import open_regular, read_text
+from popsim.scenario.own_files import content_hash
 from popsim.world.clients import load_clients
 from popsim.world.sites import load_sites
 from popsim.world.table import Table

@@ -1,13 +1,21 @@
 from __future__ import annotations
 
+import contextlib
 import io
+import os
+import re
+import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import nbformat
 import pytest
+import yaml
 from nbclient import NotebookClient
 
 from popsim.sweeps import progress
@@ -131,13 +139,87 @@ def test_a_terminal_shows_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "1/3" in written(monkeypatch, is_terminal=True)
 
 
-@pytest.mark.parametrize("environment", [{}, {"FORCE_COLOR": "1"}, {"TTY_COMPATIBLE": "1"}])
-def test_logs_get_nothing(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
+NOT_FOR_PEOPLE = [{}, {"FORCE_COLOR": "1"}, {"TTY_COMPATIBLE": "1"}]
+
+
+@pytest.mark.parametrize("environment", NOT_FOR_PEOPLE)
+def test_logs_get_nothing_of_a_short_sweep(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
+) -> None:
     assert written(monkeypatch, is_terminal=False, **environment) == ""
 
 
-def test_dumb_terminals_get_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dumb_terminals_are_logs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert written(monkeypatch, is_terminal=True, TERM="dumb") == ""
+
+
+def test_logs_get_a_plain_line_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, clock: Callable[[float], None]
+) -> None:
+    stream = Stream(is_terminal=False)
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setitem(sys.modules, "IPython", None)
+    with progress_bar(shown=True) as bar:
+        bar.total(4)
+        bar.finished(kept=True)  # took no time, and says nothing about the others
+        for second in range(1, 41):
+            clock(float(second))
+            bar.under_way(second / 20 % 1.0)
+            if second % 20 == 0:
+                bar.finished()
+    assert stream.getvalue().splitlines() == [
+        "popsim: 1 of 4 runs, 43.8% in all, 0:00:15 elapsed, about 0:00:45 left",
+        "popsim: 2 of 4 runs, 62.5% in all, 0:00:30 elapsed, about 0:00:30 left",
+    ]
+
+
+def test_something_else_than_runs_moves_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And no thread is left, which a worker would inherit."""
+    stream = Stream(is_terminal=False)
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setitem(sys.modules, "IPython", None)
+    monkeypatch.setattr(progress, "LOG_S", 0.1)
+    monkeypatch.setattr(progress, "TICK_S", 0.02)
+    with progress_bar(shown=True) as bar, bar.stage("making the page"):
+        time.sleep(1.0)
+    assert "popsim: making the page, 0:00:01 elapsed\n" in stream.getvalue()
+    assert threading.active_count() == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_the_clock_moves_while_one_run_goes_on(tmp_path: Path) -> None:
+    """On a terminal, with one run in the main process: the clock, the bar and the time left move within it."""
+    import pty
+
+    (tmp_path / "it.yaml").write_text(yaml.safe_dump(ONE_RUN), encoding="utf-8")
+    parent, child = pty.openpty()
+    command = [sys.executable, "-m", "popsim", "run", "it.yaml", "--fresh", "--json", "-"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=os.environ | {"TERM": "xterm", "COLUMNS": "100"},
+        stdout=subprocess.DEVNULL, stderr=child,
+    )  # fmt: skip
+    os.close(child)
+    shown = b""
+    with contextlib.suppress(OSError):  # the other end is closed
+        while more := os.read(parent, 65_536):
+            shown += more
+    os.close(parent)
+    assert process.wait() == 0
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
+    clocks = set(re.findall(r"0/1 (0:\d\d:\d\d)", text))
+    left = re.findall(r"0/1 0:\d\d:\d\d left (0:\d\d:\d\d)", text)
+    assert len(clocks) >= 3, text
+    assert len(set(left)) >= 2, text
+
+
+ONE_RUN: dict[str, Any] = {
+    "name": "one run",
+    "duration": "60h",
+    "replications": 1,
+    "clients": {"topology": "cities"},
+    "workload": {"arrivals": {"rate": "50/s"}},
+    "platforms": {"workers": {"preset": "cloudflare-workers"}},
+}
 
 
 def test_a_real_kernel_shows_and_clears_the_bar() -> None:

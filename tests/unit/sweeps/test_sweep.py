@@ -19,6 +19,7 @@ from popsim.scenario.errors import RunError
 from popsim.scenario.schema import Scenario
 from popsim.sweeps import pool as pool_module
 from popsim.sweeps import store as store_module
+from popsim.sweeps.machine import core_count
 from popsim.sweeps.pool import Job, Task, run_tasks
 from popsim.sweeps.store import run_key
 
@@ -106,7 +107,9 @@ def test_dead_workers_are_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     mark = tmp_path / "died"
     simulate = pool_module.simulate
 
-    def dies_once(scenario: Scenario, platform: str, replication: int, engine: str) -> PlatformRun:
+    def dies_once(
+        scenario: Scenario, platform: str, replication: int, engine: str, **_: Any
+    ) -> PlatformRun:
         if replication == 1 and not mark.exists():
             mark.touch()
             os.kill(os.getpid(), signal.SIGKILL)
@@ -119,7 +122,9 @@ def test_dead_workers_are_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_workers_that_always_die_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool_module, "simulate", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    monkeypatch.setattr(
+        pool_module, "simulate", lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+    )
     with pytest.raises(RunError, match="worker processes died 3 times"):
         collected(popsim.load(BASE), workers=2)
 
@@ -216,7 +221,7 @@ def test_control_processes_of_ones_own() -> None:
 
 
 def test_pool_uses_the_cores_it_may() -> None:
-    assert 1 <= pool_module.core_count() <= (os.cpu_count() or 1)
+    assert 1 <= core_count() <= (os.cpu_count() or 1)
 
 
 def kept(folder: Path) -> dict[str, int]:
