@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from dataclasses import dataclass, field
 from types import FrameType
 
@@ -20,15 +19,21 @@ Address = tuple[int, int, int]  # stream, entity, index
 
 @dataclass
 class Recording:
-    """Words as any other source gives them; ``uses`` counts what each address was asked for."""
+    """Words as any other source gives them; notes which streams are drawn from, and addresses that are asked for twice."""
 
-    uses: dict[Address, Counter[str]] = field(default_factory=dict)
+    streams: set[int] = field(default_factory=set)
+    first: dict[Address, str] = field(default_factory=dict)  # what for
+    again: dict[Address, set[str]] = field(default_factory=dict)  # what for, the first use included
 
     def __call__(self, key: int, stream: int, entity: int, index: int) -> tuple[int, int]:
         assert 0 <= entity < 1 << 64, (stream, entity, index)
         assert 0 <= index < 1 << 64, (stream, entity, index)
-        purposes = self.uses.setdefault((stream, entity, index), Counter())
-        purposes[self._purpose(sys._getframe(1))] += 1
+        self.streams.add(stream)
+        address, purpose = (stream, entity, index), self._purpose(sys._getframe(1))
+        if address in self.first:
+            self.again.setdefault(address, {self.first[address]}).add(purpose)
+        else:
+            self.first[address] = sys.intern(purpose)
         return words(key, stream, entity, index)
 
     @staticmethod
