@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Literal
@@ -17,6 +17,8 @@ from typing import Any, Literal
 import numpy as np
 
 from popsim.engine.outputs import Floats
+from popsim.results.comparing import combined, independent
+from popsim.results.intervals import Measure
 from popsim.results.pooled import Metric, Pool
 from popsim.results.statistics import CONFIDENCE, Estimate, finite
 from popsim.scenario.own_files import own_files
@@ -27,6 +29,10 @@ NORMAL_Z = 1.959964  # quantile of the standard normal distribution at 0.975
 LATENCIES: dict[str, Metric] = {
     **{f"p{p:g}_ms": lambda pool, p=p: pool.p(p) for p in (50.0, 95.0, 99.0)},  # type: ignore[misc]
     "mean_ms": lambda pool: pool.mean,
+}
+MEASURES: dict[str, Callable[[Pool], Measure]] = {
+    **{f"p{p:g}_ms": lambda pool, p=p: pool.percentile(p) for p in (50.0, 95.0, 99.0)},  # type: ignore[misc]
+    "mean_ms": lambda pool: pool.measure("mean"),
 }
 NOTHING = Estimate(math.nan, math.nan, math.nan)
 
@@ -179,9 +185,26 @@ def between(before: Pool, after: Pool, method: Method) -> dict[str, Difference]:
         values = metric(before), metric(after)
         if method == "ranks":
             found[name] = ranks(one, other)
-        else:
-            found[name] = (paired if method == "paired" else welch)(one, other, values)
+            continue
+        plain = (paired if method == "paired" else welch)(one, other, values)
+        sides = [MEASURES[name](pool) for pool in (before, after)]
+        found[name] = _measured(plain, sides, is_paired=method == "paired")
     return found
+
+
+def _measured(plain: Difference, sides: Sequence[Measure], *, is_paired: bool) -> Difference:
+    """Put the intervals of measures into a difference; its p-value is that of Student's t, where that is valid."""
+    ends = combined if is_paired else independent
+    absolute = ends(lambda values: values[1] - values[0], sides, CONFIDENCE)
+    ratio = ends(lambda values: _over(values[1], values[0]), sides, CONFIDENCE)
+    is_valid = all(side.is_regular for side in sides)
+    return Difference(
+        plain.before,
+        plain.after,
+        Estimate(plain.absolute.value, *absolute),
+        Estimate(plain.ratio.value, *ratio),
+        plain.p_value if is_valid else math.nan,
+    )
 
 
 def _in_common(pool: Pool, other: Pool) -> Pool:

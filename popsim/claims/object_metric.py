@@ -12,9 +12,10 @@ from popsim.claims.unit import Unit
 from popsim.engine.object_layout import PARTS
 from popsim.engine.outputs import Ints
 from popsim.results import object_measures as om
-from popsim.results import objects as obj
 from popsim.results.intervals import Count, Measure, Spread
-from popsim.results.objects import COUNTS, ERRORS, MEMORY, ObjectPool
+from popsim.results.object_counts import ANY_ERROR, COUNTS, ERRORS, MEMORY
+from popsim.results.object_counts import RATIOS as COUNTED_RATIOS
+from popsim.results.objects import ObjectPool
 from popsim.results.pooled import Pool
 
 # What has percentiles, and what else each of them has
@@ -70,7 +71,7 @@ class ObjectMetric:
             return Spread(math.nan, [])
         if self.name in QUANTITIES:
             return self._p(objects) if self.statistic == "p" else self._mean_or_max(objects)
-        if self.name in obj.RATIOS:
+        if self.name in COUNTED_RATIOS:
             return om.share(objects, self.name)
         if self.name in COUNTS:
             return Count([each.count(self.name) for each in objects.each])
@@ -120,9 +121,7 @@ class ObjectMetric:
             return None
         pool = pools[pool_key(self.platform, self.selector)]
         objects = self._objects(pool)
-        ratios = [pool.failed_ratio] + (
-            [] if objects is None else [objects.error_ratio(obj.ANY_ERROR)]
-        )
+        ratios = [pool.failed_ratio] + ([] if objects is None else [objects.error_ratio(ANY_ERROR)])
         return max((ratio for ratio in ratios if math.isfinite(ratio)), default=math.nan)
 
     def can_select(self, kinds: tuple[str, ...]) -> bool:

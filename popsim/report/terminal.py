@@ -17,8 +17,9 @@ from popsim.report.verdicts import STYLES, observed_text
 from popsim.results import object_measures as om
 from popsim.results.functions import KINDS
 from popsim.results.groups import continent_name, group_frame
+from popsim.results.object_counts import ERRORS
 from popsim.results.object_frames import kinds_of_messages
-from popsim.results.objects import ERRORS, ObjectPool
+from popsim.results.objects import ObjectPool
 from popsim.results.pooled import Pool
 from popsim.results.result import Result
 from popsim.results.statistics import Estimate

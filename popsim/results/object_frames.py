@@ -13,7 +13,8 @@ from popsim.engine.object_books import FIRST_PART
 from popsim.engine.object_layout import PARTS, SPREADS
 from popsim.engine.outputs import Ints
 from popsim.results import object_measures as om
-from popsim.results.objects import COUNTS, ERRORS, FREE_OBJECTS, MEMORY, OTHER, ObjectPool
+from popsim.results.object_counts import COUNTS, ERRORS, MEMORY
+from popsim.results.objects import FREE_OBJECTS, OTHER, ObjectPool
 from popsim.results.pooled import Pool
 from popsim.results.statistics import finite
 from popsim.scenario.objects import ObjectPrices

@@ -13,54 +13,13 @@ from popsim.engine import object_layout as obl
 from popsim.engine.object_layout import PARTS, SPREADS
 from popsim.engine.outputs import Ints, PlatformRun, SparseHist, bucket_edges
 from popsim.engine.sums import Sums, in_units, total, total_of_runs
+from popsim.results.object_counts import ANY_ERROR, COUNTS, ERRORS
 from popsim.results.statistics import mean_of, mean_with_zeros, quantile, quantile_with_zeros
 from popsim.scenario.objects import ObjectPrices
 from popsim.scenario.text import quoted
 
 FREE_OBJECTS = ObjectPrices()  # the price list of a platform that has none
-ERRORS = {
-    "lost": obl.O_LOST,
-    "overloaded": obl.O_OVERLOADED,
-    "unavailable": obl.O_UNAVAILABLE,
-    "failed": obl.O_FAILED,
-}
-COUNTS = {
-    "calls": obl.O_CALLS,
-    **ERRORS,
-    "created": obl.O_CREATED,
-    "activations": obl.O_ACTIVATIONS,
-    "failovers": obl.O_FAILOVERS,
-    "moves": obl.O_MOVES,
-    "restarts": obl.O_RESTARTS,
-    "gets": obl.O_GETS,
-    "puts": obl.O_PUTS,
-    "transactions": obl.O_TRANSACTIONS,
-    "commits": obl.O_COMMITS,
-    "broadcasts": obl.O_BROADCASTS,
-    "delivered": obl.O_DELIVERED,
-    "missed": obl.O_MISSED,
-    "alarms": obl.O_ALARMS,
-    "cut": obl.O_CUT,
-    "reconnected": obl.O_RECONNECTED,
-    "reconnect_failures": obl.O_RECONNECT_FAILURES,
-    "replica_reads": obl.O_REPLICA_READS,
-    "stale": obl.O_STALE,
-    "truncated": obl.O_TRUNCATED,
-    "alarm_retries": obl.O_ALARM_RETRIES,
-    "alarms_lost": obl.O_ALARMS_LOST,
-    "payload_bytes": obl.O_PAYLOAD_BYTES,
-}
-ANY_ERROR = "error_ratio"
-RATIOS = (
-    *(f"{error}_ratio" for error in ERRORS),
-    "in_region_ratio",
-    "stale_ratio",
-    "truncated_ratio",
-    "missed_ratio",
-    ANY_ERROR,
-)
 BYTES_PER_GB = 1e9
-MEMORY = ("active", "idle", "memory", "hibernated")  # shares of the time since objects were made
 OTHER = "(other)"  # what no participant's message caused: an alarm, a request
 
 

@@ -29,7 +29,8 @@ from popsim.engine import object_books as ob
 from popsim.engine.object_layout import PARTS
 from popsim.engine.outputs import PlatformRun, SparseHist
 from popsim.results import Result
-from popsim.results.objects import COUNTS, ERRORS, FREE_OBJECTS, OTHER, ObjectPool
+from popsim.results.object_counts import COUNTS, ERRORS
+from popsim.results.objects import FREE_OBJECTS, OTHER, ObjectPool
 from popsim.results.pooled import Pool
 from popsim.scenario.objects import ObjectPrices
 
