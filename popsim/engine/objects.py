@@ -206,9 +206,9 @@ def _messages(workload: WorkloadSpec, program: Program) -> Records:
 
 
 def message_rate_per_s(workload: WorkloadSpec) -> float:
-    """Return how many messages all participants send, per second; 0 if there are no sessions."""
+    """Return how many messages all participants send, per second; 0 if there are no sessions, or an unknown class's."""
     messages = workload.arrivals.messages
-    if messages is None:
+    if messages is None or messages.object_class not in workload.objects:
         return 0.0
     kind = workload.objects[messages.object_class]
     return sum(messages.rates.values()) * _participants(kind) * kind.count
