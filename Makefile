@@ -14,7 +14,7 @@ CLAIM_SCENARIOS := probes_2018_world probes_2018_australia kv_2025_redesign kv_c
 	document_editor read_replicas home_outage hibernation objects_vs_dynamodb
 WATCHED_SCENARIOS := probes_2018_australia kv_2025_redesign read_replicas objects_vs_dynamodb
 
-.PHONY: help run test lint types imports unit jit-off bounds notebooks claims baselines docs other-pythons format \
+.PHONY: help fuzz lowest run test lint types imports unit jit-off bounds notebooks claims baselines docs other-pythons format \
 	bench reference claims-page golden baselines-save build coverage clean
 
 help: ## list the tasks
@@ -75,7 +75,7 @@ lane-checks:
 	done
 
 lane-interpreters:
-	@for stage in jit-off other-pythons; do \
+	@for stage in jit-off other-pythons lowest; do \
 	  $(MAKE) --no-print-directory $$stage; \
 	done
 
@@ -96,6 +96,16 @@ imports: $(VENV)/.installed-dev ## import-linter: the layers
 unit: $(VENV)/.installed-dev ## pytest, the kernel compiled
 	@$(BIN)/popsim warmup
 	@$(BIN)/pytest -q -n $(JOBS) --dist loadfile
+
+fuzz: $(VENV)/.installed-dev ## load 100,000 inputs that were changed at random; tests/fuzz tries 2,000
+	@$(BIN)/python tests/fuzz/fuzz.py 100000
+
+# In an environment of its own; the kernel runs as Python there, which saves compiling it once more.
+LOWEST := .venv-lowest
+lowest: ## smoke tests with the lowest versions that pyproject.toml allows
+	@$(MAKE) --no-print-directory VENV=$(LOWEST) $(LOWEST)/bin/python
+	@$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-lowest.txt pytest -e .
+	@NUMBA_DISABLE_JIT=1 $(LOWEST)/bin/python -m pytest -q -o filterwarnings= tests/smoke
 
 jit-off: $(VENV)/.installed-dev ## the engines agree without compiling, too
 	@NUMBA_DISABLE_JIT=1 POPSIM_EQUALITY_CASES=20 $(BIN)/pytest -q -k "not conserved and not generator" $(ENGINE_TESTS)

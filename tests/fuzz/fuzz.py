@@ -16,6 +16,7 @@ import tempfile
 import traceback
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -139,18 +140,8 @@ def problem_of(path: Path, *, runs: bool) -> tuple[str | None, bool]:
         return None, False
     if not runs:
         return None, True
-    try:
-        run(
-            scenario,
-            duration="2s",
-            warmup="0s",
-            replications=1,
-            engine="simpy",
-            workers=1,
-            store=None,
-        )
-    except popsim.PopsimError:
-        pass  # an event after the end, a run that is too large
+    with suppress(popsim.PopsimError):  # an event after the end, a run that is too large
+        run(scenario, duration="2s", warmup="0s", replications=1, engine="simpy", workers=1, store=None)  # fmt: skip
     return None, True
 
 
