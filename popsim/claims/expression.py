@@ -8,17 +8,21 @@ from dataclasses import dataclass
 
 from popsim.claims.kv_metric import KvMetric
 from popsim.claims.object_metric import ObjectMetric
-from popsim.claims.selector import Pools, Selector, pool_key
+from popsim.claims.selector import Pools, Selector, is_apart, pool_key
 from popsim.claims.unit import BYTES, NONE, TIME, Unit
 from popsim.results.intervals import Measure
 
 TIMES = ("mean", "min", "max")  # of the latency
-COUNTS = ("count", "rate")  # of answered requests: per replication, per s
+# Per replication: sent, answered (``count``, too) and failed requests; ``rate`` is of answered ones, per s
+COUNTS = ("sent", "answered", "failed", "count", "rate")
+BY_REASON = {"failed": "failed_by", "failed_ratio": "failed_ratio_by"}
+PROPERTIES = {"sent": "sent_count", "answered": "count", "failed": "failed_count"}
 RATIOS = ("failed_ratio", "cold_start_ratio")
-COST = "cost"  # in USD per million requests: functions, key-value store and objects
+# In USD per million requests sent, or answered: functions, key-value store and objects
+COST, COST_ANSWERED = "cost", "cost_answered"
 UNITS = {
     **dict.fromkeys(TIMES, TIME),
-    **dict.fromkeys((*RATIOS, *COUNTS, "instances", COST), NONE),
+    **dict.fromkeys((*RATIOS, *COUNTS, "instances", COST, COST_ANSWERED), NONE),
     "memory": BYTES,
 }  # of what has no percentiles
 
@@ -41,7 +45,10 @@ class Number:
 
 @dataclass(frozen=True)
 class Metric:
-    """A platform's percentile, or one of UNITS; a percentile or the mean of a phase, if given."""
+    """A platform's percentile, or one of UNITS; a percentile or the mean of a phase, or of a part of the time, if given.
+
+    ``reason`` is that of the failures in BY_REASON; all, if there is none.
+    """
 
     platform: str
     phase: str | None
@@ -49,6 +56,7 @@ class Metric:
     percent: float
     unit: Unit
     selector: Selector | None = None
+    reason: str | None = None
 
     def evaluate(self, values: Values) -> float:
         """Return the value."""
@@ -64,7 +72,9 @@ class Metric:
         if self.phase is not None:
             phase = self.phase
             return pool.spread(lambda runs: runs.phase_mean(phase))
-        return pool.measure(self.name)
+        if self.reason is not None:
+            return pool.failures_by(self.name, self.reason)
+        return pool.measure(PROPERTIES.get(self.name, self.name))
 
     def failed_ratio(self, pools: Pools) -> float | None:
         """Return how many requests the latency leaves out, because they failed; None if this is no latency."""
@@ -73,9 +83,13 @@ class Metric:
         return pools[pool_key(self.platform, self.selector)].failed_ratio
 
     def can_select(self, kinds: tuple[str, ...]) -> bool:
-        """Tell whether results keep it by place, network and site, or over time."""
-        kept = (*TIMES, *COUNTS, "p", *(RATIOS if "time" in kinds else ()))
-        return self.phase is None and self.name in kept
+        """Tell whether results can keep it by place, network, site and time: all that is of requests."""
+        return self.name in (*TIMES, *COUNTS, *RATIOS, "p")
+
+    def is_apart(self, selector: Selector) -> bool:
+        """Tell whether a selector's requests have to be kept apart for it."""
+        kept = self.phase is None and self.name != "cold_start_ratio"
+        return is_apart(selector) or not kept
 
     def metrics(self) -> tuple[AnyMetric, ...]:
         """Return itself."""

@@ -53,7 +53,7 @@ def _judge_claim(
     }
     found, messages = [], scenario.workload.messages
     for text in claim.expect:
-        condition = parse_expectation(text, list(pools), messages)
+        condition = parse_expectation(text, list(pools), messages, claim.where)
         chosen = dict(inside)
         for metric in condition.metrics():
             if metric.selector is not None:

@@ -9,8 +9,10 @@
                 | platform [selector] ".kv" ["[" key space "]"] "." kv metric
                 | platform ".objects" ["[" class "]"] "." object metric
     selector    = "{" key ":" names ["," ...] "}"
+                | platform [selector] "." ("failed" | "failed_ratio") "[" reason "]"
     metric      = "p(" number ")" | "p50" | ... | "med" | "mean" | "avg" | "min" | "max"
-                | "failed_ratio" | "cold_start_ratio" | "count" | "rate" | "instances" | "memory" | "cost"
+                | "sent" | "answered" | "failed" | "failed_ratio" | "cold_start_ratio" | "count" | "rate"
+                | "instances" | "memory" | "cost" | "cost_answered"
     kv metric   = "read" ["." tier] "." metric | "write." metric | "staleness." metric | "staleness.max"
                 | "visibility." metric | "hit_ratio" | "stale_ratio" | ... | "cost"
     object metric = ("call" | part of a call | "distance" | "spawn") "." metric
@@ -29,6 +31,7 @@ from dataclasses import replace
 
 from popsim.claims import kv_metric, object_metric
 from popsim.claims.expression import (
+    BY_REASON,
     UNITS,
     AnyMetric,
     Combination,
@@ -41,15 +44,19 @@ from popsim.claims.expression import (
 )
 from popsim.claims.kv_metric import KvMetric
 from popsim.claims.read_objects import ObjectReader
-from popsim.claims.selector import Selector, read_selector
+from popsim.claims.selector import Selector, narrowed, read_selector
 from popsim.claims.tokens import PERCENTILE, SAME, ClaimSyntaxError, Token
 from popsim.claims.unit import BYTES, NONE, TIME, Unit
-from popsim.engine.outputs import PHASES
+from popsim.engine.outputs import PHASES, REASONS
+from popsim.results.pooled import PARTS
 from popsim.scenario.errors import InputError, did_you_mean
+from popsim.scenario.parts import Where
 from popsim.scenario.text import quoted
 from popsim.scenario.units import DURATIONS_MS, SIZES_BYTES
 
-SELECTABLE = "p, mean, min, max, count and rate can be selected; over time, failed_ratio and cold_start_ratio, too"
+NOWHERE = Where()
+SELECTABLE = "what is of requests can be selected; of key-value stores, reads by place; of instances and bills, nothing"
+PARTS_OF_TIME = (*PHASES, *PARTS)
 METRICS = ("p(95)", "med", *UNITS)
 NUMBER_UNITS: dict[str, tuple[float, Unit]] = {
     "": (1.0, NONE),
@@ -60,22 +67,29 @@ NUMBER_UNITS: dict[str, tuple[float, Unit]] = {
 
 
 def parse_expectation(
-    text: str, platforms: Collection[str], messages: Collection[str] = ()
+    text: str,
+    platforms: Collection[str],
+    messages: Collection[str] = (),
+    where: Where = NOWHERE,
 ) -> Condition:
     """Read an expectation about some platforms, and about what participants of objects send, if they do.
+
+    ``where`` are the claim's places: metrics that need requests of these kept apart get them as their selector.
 
     Raises:
         ClaimSyntaxError: it cannot be read, names something unknown, or compares different units.
     """
-    return _Parser(text, platforms, messages).expectation()
+    return _Parser(text, platforms, messages, where).expectation()
 
 
 class _Parser(ObjectReader):
     """Recursive descent, one method per rule."""
 
-    def __init__(self, text: str, platforms: Collection[str], messages: Collection[str]) -> None:
+    def __init__(
+        self, text: str, platforms: Collection[str], messages: Collection[str], where: Where
+    ) -> None:
         super().__init__(text, messages)
-        self.platforms = platforms
+        self.platforms, self.where = platforms, where
 
     def expectation(self) -> Condition:
         return self.combination("or", lambda: self.combination("and", self.comparison))
@@ -178,6 +192,12 @@ class _Parser(ObjectReader):
             found = self.object_metric(platform.text)
         else:
             found = self.request_metric(platform.text)
+        if self.where != NOWHERE and isinstance(found, Metric) and found.can_select(("place",)):
+            if selector is not None and "place" in selector.kinds:
+                message = "the claim has a where: already; select places in one of the two"
+                raise ClaimSyntaxError(message, begin.column)
+            together = narrowed(self.where, selector)
+            return replace(found, selector=together) if found.is_apart(together) else found
         if selector is None:
             return found
         if not found.can_select(selector.kinds):
@@ -200,7 +220,7 @@ class _Parser(ObjectReader):
     def request_metric(self, platform: str) -> Metric:
         """Read what follows ``platform.``: a phase perhaps, and a metric of requests or instances."""
         phase = None
-        if self.next.text in PHASES:
+        if self.next.text in PARTS_OF_TIME:
             phase = self.take().text
             self.expect(".")
         name = self.take()
@@ -208,13 +228,25 @@ class _Parser(ObjectReader):
         if percent is not None:
             return Metric(platform, phase, "p", percent, TIME)
         known_name = SAME.get(name.text, name.text)
+        if known_name in BY_REASON and phase is None and self.next.text == "[":
+            reason = self.reason()
+            return Metric(platform, None, known_name, 0.0, NONE, reason=reason)
         if known_name in UNITS and (known_name == "mean" or phase is None):
             return Metric(platform, phase, known_name, 0.0, UNITS[known_name])
-        known = METRICS[:3] if phase else (*METRICS, *PHASES, "objects")
+        known = METRICS[:3] if phase else (*METRICS, *PARTS_OF_TIME, "objects")
         hint = did_you_mean(name.text, known) or f"expected {', '.join(METRICS)}"
         if phase == "object" and name.text in object_metric.QUANTITIES:
             hint = f"did you mean objects.{name.text}?"
         raise ClaimSyntaxError(f"there is no metric {quoted(name.text)}", name.column, hint)
+
+    def reason(self) -> str:
+        """Read why requests failed, in brackets."""
+        column = self.next.column + 1
+        reason = self.in_brackets() or ""
+        if reason not in REASONS:
+            hint = did_you_mean(reason, REASONS) or f"expected {', '.join(REASONS)}"
+            raise ClaimSyntaxError(f"requests do not fail by {quoted(reason)}", column, hint)
+        return reason
 
     def is_phase(self) -> bool:
         """Tell whether ``kv`` is the phase here: a percentile or the mean follows."""

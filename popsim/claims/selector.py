@@ -8,50 +8,41 @@ from collections.abc import Mapping
 import numpy as np
 from pydantic import ValidationError
 
+from popsim.results.apart import is_kept_apart, selected
 from popsim.results.pooled import Pool
 from popsim.results.selected import Restricted, Windowed
 from popsim.scenario.document import parse_yaml
 from popsim.scenario.errors import InputError, Problem, did_you_mean
-from popsim.scenario.fields import DurationMs, Names
 from popsim.scenario.parts import Where
+from popsim.scenario.selections import Selection, is_called
 from popsim.scenario.text import quoted
 from popsim.world.clients import Clients
 from popsim.world.places import matching
 
 ROUNDING = 1e-9  # of a bin
-WIFI = "+wifi"  # a fixed line with Wi-Fi behind it
+
+Selector = Selection
 
 
-class Selector(Where):
-    """Clients by place, by their access network or the site that they reach; or a window of time in ms."""
+def is_apart(selector: Selector) -> bool:
+    """Tell whether a selection has to be kept apart: all but whole countries, networks and sites, each alone."""
+    kinds, where = selector.kinds, selector.where
+    return len(kinds) > 1 or "time" in kinds or where.names("city") or where.names("id")
 
-    network: Names | None = None
-    site: Names | None = None
-    after: DurationMs | None = None
-    before: DurationMs | None = None
 
-    @property
-    def where(self) -> Where:
-        """The places in it."""
-        return Where(**{key: getattr(self, key) for key in Where.model_fields})
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """What it selects by, of place, network, site and time; results keep each alone, not combined."""
-        given = {
-            "place": self.where != Where(),
-            "network": self.network is not None,
-            "site": self.site is not None,
-            "time": self.after is not None or self.before is not None,
-        }
-        return tuple(kind for kind, is_given in given.items() if is_given)
+def narrowed(where: Where, selector: Selector | None) -> Selector:
+    """Return what a claim's places and a metric's selector keep together; one of them names places."""
+    given = where.model_dump(exclude_none=True)
+    if selector is not None:
+        given |= selector.model_dump(exclude_none=True)
+    return Selector.model_validate(given)
 
 
 def read_selector(text: str) -> Selector:
     """Read ``{continent: EU}``, a YAML mapping.
 
     Raises:
-        InputError: it is none, has an unknown key or a wrong value, or selects by several kinds.
+        InputError: it is none, has an unknown key or a wrong value, or selects nothing.
     """
     data = parse_yaml(text).data
     try:
@@ -67,10 +58,9 @@ def read_selector(text: str) -> Selector:
             ) from None
         hint = did_you_mean(key, known) or f"expected {', '.join(known)}"
         raise _refusal(f"unknown key {quoted(key)}", hint, key) from None
-    if len(selector.kinds) == 1:
+    if selector.kinds:
         return selector
-    what = f"{' and '.join(selector.kinds)} together" if selector.kinds else "nothing"
-    raise _refusal(f"results are not kept by {what}", "select by place, network, site or time")
+    raise _refusal("nothing is selected", "select by place, network, site or time")
 
 
 def _refusal(message: str, hint: str | None = None, key: str | None = None) -> InputError:
@@ -92,6 +82,11 @@ def select(pool: Pool, selector: Selector, clients: Clients) -> Pool:
     Raises:
         InputError: an unknown place.
     """
+    if is_kept_apart(pool, selector):
+        return selected(pool, selector)
+    if len(selector.kinds) > 1:
+        message = f"requests by {' and '.join(selector.kinds)} together were not kept apart"
+        raise _refusal(message, "run the scenario again with this claim, or with selections")
     if selector.network is not None:
         return _by_label(pool, "network", selector.network)
     if selector.site is not None:
@@ -120,11 +115,6 @@ def _by_label(pool: Pool, dimension: str, names: tuple[str, ...]) -> Pool:
     labels = pool.runs[0].labels[dimension]
     rows = [row for row, label in enumerate(labels) if any(is_called(label, n) for n in names)]
     return Restricted(pool, dimension, rows)
-
-
-def is_called(label: str, name: str) -> bool:
-    """Tell whether a network or site goes by a name; ``cable`` is one with Wi-Fi, too."""
-    return name in (label, label.removesuffix(WIFI))
 
 
 def _in_window(pool: Pool, selector: Selector) -> Pool:

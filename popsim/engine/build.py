@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from popsim.engine.limits import check_limits, expected_requests, largest_surge
 from popsim.engine.network import Paths, lay_paths
 from popsim.engine.object_places import ObjectPlaces
 from popsim.engine.objects import message_rate_per_s, object_inputs
+from popsim.engine.selection_inputs import selection_inputs
 from popsim.engine.tables import alias_table, highest, quantile_table, stacked
 from popsim.engine.traces import KeyTrace, read_trace, trace_rows
 from popsim.models.arrivals import hourly_profile
@@ -28,6 +30,7 @@ from popsim.models.registry import resolve
 from popsim.scenario.errors import InputError, Problem
 from popsim.scenario.laws import Law, parse_law
 from popsim.scenario.schema import PlatformSpec, Scenario
+from popsim.scenario.selections import Selection
 from popsim.scenario.units import LONGEST_MS, LONGEST_TIME
 from popsim.world.access import access_laws
 from popsim.world.clients import Clients
@@ -102,7 +105,12 @@ def build(scenario: Scenario, platform: str, replication: int) -> Built:
         profile=profile,
         **_probes(scenario, key, len(clients)),
         country_count=len(countries),
-        labels=_labels(paths, countries, tuple(names), rules.function_count),
+        selections=selection_inputs(
+            scenario.selections or (), paths.clients, names, paths.sites.ids, scenario.duration
+        ),
+        labels=_labels(
+            paths, countries, tuple(names), rules.function_count, scenario.selections or ()
+        ),
     )
     return Built(inputs, paths.sites, paths.clients, paths.site_share, surge_bound, paths.objects)
 
@@ -270,9 +278,14 @@ def _popularity(scenario: Scenario) -> Floats:
 
 
 def _labels(
-    paths: Paths, countries: tuple[str, ...], networks: tuple[str, ...], functions: int
+    paths: Paths,
+    countries: tuple[str, ...],
+    networks: tuple[str, ...],
+    functions: int,
+    selections: Sequence[Selection],
 ) -> dict[str, tuple[str, ...]]:
     return {
+        "selection": tuple(selection.key for selection in selections),
         "country": countries,
         "site": tuple(paths.sites.ids),
         "network": networks,

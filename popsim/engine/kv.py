@@ -14,6 +14,7 @@ from popsim.engine.kv_layout import KvInputs, KvScalars
 from popsim.engine.kv_places import KvPlaces
 from popsim.engine.traces import KeyTrace
 from popsim.models.kv_replication.contract import (
+    FREE,
     CentralStore,
     Geography,
     KvModel,
@@ -110,7 +111,7 @@ def _fixed_laws(rules: KvRules) -> list[Law]:
 
 
 def _scalars(rules: KvRules, program: Program, geography: Geography, first_table: int) -> KvScalars:
-    caches = rules.caches
+    caches, prices = rules.caches, rules.prices or FREE
     slowest = max(float(law.quantile_upper(TAIL)[0]) for law in (rules.lag, rules.sync))
     longest_lag = (float(_lag_rtt(geography).max(initial=0.0)) * 0.5 + slowest) * SLACK
     edge_ttl = max(caches.edge_ttl, float(program.steps.lifetime.max(initial=0.0)))
@@ -128,6 +129,8 @@ def _scalars(rules: KvRules, program: Program, geography: Geography, first_table
         reads=modes[rules.reads],
         writes=modes[rules.writes],
         writes_through=caches.writes_through,
+        read_unit=prices.read_unit,
+        write_unit=prices.write_unit,
         write_gap=rules.write_gap,
         longest_lag=longest_lag,
         horizon=edge_ttl + caches.region_ttl + longest_lag + JOURNEY,

@@ -43,8 +43,10 @@ IN_ORDER, RACE = 0, 1
     K_BYTES_REGION,
     K_BYTES_STORE,
     K_BYTES_WRITTEN,
-) = range(len(TIERS), len(TIERS) + 19)
-KV_COLUMNS = len(TIERS) + 19
+    K_READ_UNITS,  # that answered reads are billed by, key by key, where a price list rounds sizes up
+    K_WRITE_UNITS,  # and accepted writes and deletions
+) = range(len(TIERS), len(TIERS) + 21)
+KV_COLUMNS = len(TIERS) + 21
 
 WATCHED = 32  # writes per run whose way to the sites is followed
 MAX_VERSIONS = 64  # of one key; an older one counts as visible everywhere
@@ -98,6 +100,8 @@ class KvScalars:
     reads: int = IN_ORDER
     writes: int = IN_ORDER
     writes_through: bool = False
+    read_unit: int = 0  # bytes that a read is billed by, each begun; 0 = operations are billed
+    write_unit: int = 0
     write_gap: float = 0.0  # least time between two writes of a key
     longest_lag: float = 0.0  # a version this old is visible everywhere
     horizon: float = 0.0  # a version superseded this long ago is in no cache any more

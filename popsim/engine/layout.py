@@ -14,6 +14,7 @@ import numpy as np
 from popsim.engine.arrays import Floats, Ints, Records, records
 from popsim.engine.kv_layout import TRACE_DTYPE, KvInputs
 from popsim.engine.object_layout import ObjectInputs
+from popsim.engine.selection_inputs import SelectionInputs
 
 # Event keys (rule 1): key = rank * RANK + request number. SimPy's own priorities 0 and 1 come before all.
 # The largest number is that of a cache's own read, a request's << draws.REFRESH_SHIFT; ``limits`` keeps that below a rank.
@@ -173,6 +174,7 @@ class Inputs:
     trace: Records = field(default_factory=lambda: records(TRACE_DTYPE, 1))  # a key trace's rows
     kv: KvInputs = field(default_factory=KvInputs)
     objects: ObjectInputs = field(default_factory=ObjectInputs)
+    selections: SelectionInputs = field(default_factory=SelectionInputs)
     labels: dict[str, tuple[str, ...]] = field(default_factory=dict)  # rows of the groups
 
 

@@ -164,6 +164,8 @@ class PlatformRun:
     by: dict[str, SparseHist]  # "country", "site" (ingress), "network"; rows as in ``labels``
     cells: SparseHist  # [client, COARSE]
     phase_hist: Ints  # [PHASES, BUCKETS], values > 0 only
+    without_setup: Ints  # [BUCKETS], the same requests without DNS, connect and TLS
+    first_byte: Ints  # [BUCKETS], the same until the first byte of the response
     phase_sum_ns: Sums  # [BUCKETS, PHASES], row = bucket of the request's total
     latency_sum_ns: int
     cold_starts: int  # answered requests that waited for, or hid, a start
@@ -181,6 +183,13 @@ class PlatformRun:
     events: int
     sample: NDArray[np.void]  # fields of recorder.SAMPLE_DTYPE, by request number
     sample_phases: Floats  # [request, PHASES], ms
+    failures_over_time: SparseHist  # [bin * countries + country, REASONS]
+    failures_by_client: SparseHist  # [client, REASONS]
+    failures_by_site: SparseHist  # [site of ingress, or one more: none, REASONS]
+    failures_by_network: SparseHist  # [network, REASONS]
+    selected_hist: SparseHist  # rows as in selections.py; selections as in ``labels``
+    selected_phase_sum_ns: Sums  # [selection * BUCKETS + bucket of the total, PHASES]
+    selected_counts: Sums  # [selection, selections.SELECTED_COLUMNS]
     kv_histogram: SparseHist  # rows as in kv_books.KvRows; no rows if there is no key-value store
     kv_by_space: Sums  # [key space, kv_layout.KV_COLUMNS]
     kv_by_site: Sums  # [site, kv_layout.KV_COLUMNS]

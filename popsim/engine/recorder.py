@@ -16,7 +16,20 @@ from popsim.engine.arrays import Floats, Ints
 from popsim.engine.kv_books import KvBooks
 from popsim.engine.layout import OK, PHASE_COUNT, TIMELINE_BINS, Inputs
 from popsim.engine.object_books import ObjectBooks
-from popsim.engine.outputs import BUCKETS, COARSE, COARSE_SHIFT, FIRST_BUCKET, MANTISSA_SHIFT
+from popsim.engine.outputs import (
+    BUCKETS,
+    COARSE,
+    COARSE_SHIFT,
+    FIRST_BUCKET,
+    MANTISSA_SHIFT,
+    REASONS,
+)
+from popsim.engine.selections import (
+    SelectionBooks,
+    SelectionRecorder,
+    to_first_byte,
+    without_setup,
+)
 from popsim.engine.sums import add, no_sums
 from popsim.scenario.errors import RunError
 from popsim.scenario.units import LONGEST_MS, LONGEST_TIME
@@ -63,15 +76,36 @@ class HistogramRows:
     site: int
     network: int
     phase: int
+    without_setup: int
+    first_byte: int
     count: int
 
     @staticmethod
     def of(inputs: Inputs) -> HistogramRows:
-        """Lay out: all requests, countries, sites, networks, phases."""
+        """Lay out: all requests, countries, sites, networks, phases, parts of the whole."""
         site = 1 + inputs.country_count
         network = site + inputs.site_count
         phase = network + len(inputs.networks)
-        return HistogramRows(1, site, network, phase, phase + PHASE_COUNT)
+        part = phase + PHASE_COUNT
+        return HistogramRows(1, site, network, phase, part, part + 1, part + 2)
+
+
+@dataclass(frozen=True)
+class FailureRows:
+    """Where each group's rows start in the array of failures; first are countries, by bin of the timeline."""
+
+    client: int
+    site: int
+    network: int
+    count: int
+
+    @staticmethod
+    def of(inputs: Inputs) -> FailureRows:
+        """Lay out: countries over time, clients, sites and, for requests that reached none, one more, networks."""
+        client = TIMELINE_BINS * inputs.country_count
+        site = client + len(inputs.clients)
+        network = site + inputs.site_count + 1
+        return FailureRows(client, site, network, network + len(inputs.networks))
 
 
 @dataclass
@@ -84,8 +118,10 @@ class Books:
     coarse: Ints  # [clients + TIMELINE_BINS, COARSE]
     phase_sum_ns: Ints  # sums [BUCKETS, PHASE_COUNT], row = bucket of the total
     timeline: Ints  # sums [TIMELINE_BINS, 4]: requests, failed, cold, latency in us
+    failures: Ints  # [FailureRows, REASONS]
     kv: KvBooks
     objects: ObjectBooks
+    selected: SelectionBooks
     sample: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, SAMPLE_DTYPE))
     sample_phases: Floats = field(default_factory=lambda: np.zeros((0, PHASE_COUNT)))  # ms
 
@@ -99,6 +135,7 @@ class Books:
             coarse=np.zeros((len(inputs.clients) + TIMELINE_BINS, COARSE), np.int64),
             phase_sum_ns=no_sums(BUCKETS, PHASE_COUNT),
             timeline=no_sums(TIMELINE_BINS, 4),
+            failures=np.zeros((FailureRows.of(inputs).count, len(REASONS)), np.int64),
             kv=KvBooks.empty(
                 spaces=len(inputs.kv.space_names),
                 countries=inputs.country_count,
@@ -106,6 +143,7 @@ class Books:
                 is_used=inputs.kv.is_used,
             ),
             objects=ObjectBooks.empty(inputs.objects, sites=inputs.site_count),
+            selected=SelectionBooks.empty(len(inputs.selections)),
         )
 
     def set_sample(self, sample: NDArray[np.void], phases: Floats) -> None:
@@ -138,6 +176,8 @@ class Recorder:
         self.inputs = inputs
         self.rows = HistogramRows.of(inputs)
         self.books = Books.empty(inputs)
+        self.failure_rows = FailureRows.of(inputs)
+        self.selections = SelectionRecorder(inputs.selections, self.books.selected)
         self.sample: list[tuple[Any, ...]] = []
         self.sample_phases: list[list[float]] = []
 
@@ -166,6 +206,8 @@ class Recorder:
             self._finish_ok(request, total, tick)
         else:
             books.timeline[tick, 1] += 1
+            self._finish_failed(request, outcome, tick)
+        self.selections.finish(request, total, outcome)
         if sampled:
             self.sample.append(
                 (
@@ -189,6 +231,15 @@ class Recorder:
             )
             self.sample_phases.append(request.phases)
 
+    def _finish_failed(self, request: Any, outcome: int, tick: int) -> None:
+        failures, rows, reason = self.books.failures, self.failure_rows, outcome - 1
+        country = int(self.inputs.clients[request.client].country)
+        site = self.inputs.site_count if request.ingress < 0 else request.ingress
+        failures[tick * self.inputs.country_count + country, reason] += 1
+        failures[rows.client + request.client, reason] += 1
+        failures[rows.site + site, reason] += 1
+        failures[rows.network + request.network, reason] += 1
+
     def _finish_ok(self, request: Any, total: float, tick: int) -> None:
         books, rows = self.books, self.rows
         bucket = bucket_of(total)
@@ -204,6 +255,8 @@ class Recorder:
         books.counters[C_COLD] += int(request.cold)
         books.timeline[tick, 2] += int(request.cold)
         add(books.timeline, tick, LATENCY_US, int(total * 1e3 + 0.5))
+        histogram[rows.without_setup, bucket_of(without_setup(request, total))] += 1
+        histogram[rows.first_byte, bucket_of(to_first_byte(request, total))] += 1
         for phase, ms in enumerate(request.phases):
             if ms > 0.0:
                 histogram[rows.phase + phase, bucket_of(ms)] += 1

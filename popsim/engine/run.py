@@ -28,8 +28,9 @@ from popsim.engine.layout import TIMELINE_BINS, Inputs
 from popsim.engine.object_books import ObjectBooks
 from popsim.engine.outages import Watch, outage, store_outage
 from popsim.engine.outputs import PlatformRun, SparseHist
-from popsim.engine.recorder import Books, HistogramRows
+from popsim.engine.recorder import Books, FailureRows, HistogramRows
 from popsim.engine.rehearsal import Ask, asking, needs_rehearsal, with_known_homes
+from popsim.engine.selections import SelectionBooks
 from popsim.engine.sums import exact
 from popsim.engine.tables import QuantileTable, quantile, quantile_table
 from popsim.scenario.errors import RunError
@@ -261,7 +262,9 @@ def _platform_run(
         latency=histogram[0].copy(),
         by=_groups(histogram, rows),
         cells=SparseHist.from_dense(books.coarse[:clients]),
-        phase_hist=histogram[rows.phase :].copy(),
+        phase_hist=histogram[rows.phase : rows.without_setup].copy(),
+        without_setup=histogram[rows.without_setup].copy(),
+        first_byte=histogram[rows.first_byte].copy(),
         phase_sum_ns=exact(books.phase_sum_ns),
         latency_sum_ns=int(durations[recorder.D_LATENCY_NS]),
         cold_starts=int(counters[recorder.C_COLD]),
@@ -279,12 +282,34 @@ def _platform_run(
         events=int(counters[recorder.C_EVENTS]),
         sample=books.sample,
         sample_phases=books.sample_phases,
+        **_failures(books, inputs),
+        **_selected(books.selected),
         **_kv_part(books.kv),
         **_objects_part(books.objects),
         labels=_labels(inputs),
         site_positions=np.stack([built.sites.lat, built.sites.lon], axis=1),
         log=control.log,
     )
+
+
+def _failures(books: Books, inputs: Inputs) -> dict[str, Any]:
+    """Return how many requests failed, by group and reason, which take the place of buckets."""
+    rows = FailureRows.of(inputs)
+    ends = {
+        "failures_over_time": (0, rows.client),
+        "failures_by_client": (rows.client, rows.site),
+        "failures_by_site": (rows.site, rows.network),
+        "failures_by_network": (rows.network, rows.count),
+    }
+    return {name: SparseHist.from_dense(books.failures[a:b]) for name, (a, b) in ends.items()}
+
+
+def _selected(books: SelectionBooks) -> dict[str, Any]:
+    return {
+        "selected_hist": SparseHist.from_dense(books.histogram),
+        "selected_phase_sum_ns": exact(books.phase_sum_ns),
+        "selected_counts": exact(books.counts),
+    }
 
 
 def _kv_part(books: KvBooks) -> dict[str, Any]:

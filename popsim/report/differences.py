@@ -11,6 +11,7 @@ from rich.text import Text
 
 from popsim.claims.baseline import PlatformReport, Report
 from popsim.claims.difference import Difference, Method
+from popsim.report.fitting import fitted
 from popsim.report.plain import PlainTable
 from popsim.results.statistics import Estimate
 from popsim.scenario.text import markdown, visible
@@ -104,7 +105,8 @@ def print_rows(rows: Sequence[Row], head: Sequence[str], console: Console) -> No
         table.add_row(
             *(Text(visible(cell), style=STYLE.get(row.outcome, "")) for cell in row.cells)
         )
-    console.print(table)
+    for part in fitted(table, console.width):
+        console.print(part)
 
 
 def reports_markdown(reports: Sequence[tuple[str, Report]]) -> str:

@@ -128,7 +128,7 @@ def soon(shares: Mapping[str, float]) -> str:
 def over_time(result: Result) -> str:
     """Say when most requests fail; if none does, how far the 95th percentile moves."""
     frame = result.timeline()
-    failed = (frame["failed"] / frame["requests"].clip(lower=1)).to_numpy()
+    failed = (frame["failed"] / frame["sent"].clip(lower=1)).to_numpy()
     worst = int(failed.argmax())
     if failed[worst] > 0.0:
         name, minute = frame["platform"].iloc[worst], frame["start_ms"].iloc[worst] / 60_000.0

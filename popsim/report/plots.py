@@ -183,7 +183,7 @@ class Plots:
                 minutes, part["p95_ms"], color=colour, linestyle="--", linewidth=1,
                 label=f"{name} p95",
             )  # fmt: skip
-            share = 100.0 * part["failed"] / part["requests"].clip(lower=1)
+            share = 100.0 * part["failed"] / part["sent"].clip(lower=1)
             failed.plot(minutes, share, color=colour)
         self._mark_actions(latency, failed)
         latency.set(yscale="log", ylabel="latency in ms")

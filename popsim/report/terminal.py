@@ -12,6 +12,7 @@ from rich.text import Text
 from popsim.engine.kv_layout import TIERS
 from popsim.engine.object_layout import PARTS, SPREADS
 from popsim.engine.outputs import PHASES
+from popsim.report.fitting import fitted
 from popsim.report.plain import PlainTable
 from popsim.report.verdicts import STYLES, observed_text
 from popsim.results import object_measures as om
@@ -78,12 +79,13 @@ def _print_table(table: Table, console: Console) -> None:
     """Print a table under its title, which rich would break at the table's width."""
     title, table.title = table.title, None
     console.print(Text(visible(title), style="bold"))
-    console.print(table)
+    for part in fitted(table, console.width):
+        console.print(part)
     console.print()
 
 
 def _latencies(result: Result) -> Table:
-    columns = ("platform", "requests", "p50", "p90", "p95", "p99", "mean", "cold", "failed")
+    columns = ("platform", "sent", "p50", "p90", "p95", "p99", "mean", "cold", "failed")
     table = _table("Latency in ms, with half of the 95 % interval, or its ends", *columns)
     for name, pool in result.pools.items():
         cells = [_plus_minus(result.latency(name, p)) for p in (50.0, 90.0, 95.0, 99.0, None)]
@@ -301,12 +303,13 @@ def _costs(result: Result) -> Table | None:
     used = {column: title for column, title in parts.items() if frame[column].max() > 0.0}
     if not {"kv_usd", "objects_usd"} & used.keys():
         used.pop("functions_usd", None)  # which are the total
-    title = "What a million requests cost in USD: functions by kind, stores, all together"
-    table = _table(title, "platform", *used.values(), "total")
+    title = "What a million requests sent cost in USD: functions by kind, stores, all together; the last: a million answered"
+    table = _table(title, "platform", *used.values(), "total", "per answered")
     for name, row in frame.iterrows():
         half = (row["total_high_usd"] - row["total_low_usd"]) / 2.0
         total = _usd(row["total_usd"]) + (f" ±{half:.3f}" if half >= 0.0005 else "")
-        table.add_row(str(name), *(_usd(row[column]) for column in used), total)
+        answered = _usd(row["total_per_million_answered_usd"])
+        table.add_row(str(name), *(_usd(row[column]) for column in used), total, answered)
     return table
 
 

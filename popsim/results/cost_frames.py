@@ -19,9 +19,10 @@ def costs_by_kind(pool: Pool) -> dict[str, float]:
 
 
 def costs_frame(pools: Mapping[str, Pool]) -> pd.DataFrame:
-    """Return one row per platform, all in USD per million requests.
+    """Return one row per platform, all in USD per million requests sent.
 
-    Functions by kind (requests, cpu, duration, egress) and as a whole, kv, objects, and the total with its interval.
+    Functions by kind (requests, cpu, duration, egress) and as a whole, kv, objects, the total with its interval, and the
+    total per million requests answered.
     """
     records = []
     for name, pool in pools.items():
@@ -34,6 +35,7 @@ def costs_frame(pools: Mapping[str, Pool]) -> pd.DataFrame:
                 "total_usd": total.value,
                 "total_low_usd": total.low,
                 "total_high_usd": total.high,
+                "total_per_million_answered_usd": pool.cost_answered,
             }
         )
     return pd.DataFrame(records).set_index("platform")
@@ -44,7 +46,8 @@ def cost_json(pool: Pool) -> dict[str, Any] | None:
     if pool.function_bill is None:
         return None
     return {
-        "usd_per_million_requests": pool.estimate(lambda runs: runs.cost).to_json_dict(),
+        "usd_per_million_requests": pool.estimate(lambda runs: runs.cost).to_json_dict(),  # sent
+        "usd_per_million_answered": pool.estimate(lambda runs: runs.cost_answered).to_json_dict(),
         "usd_by_part": {part: finite(usd) for part, usd in pool.cost_by_part().items()},
         "functions_usd_by_kind": {kind: finite(usd) for kind, usd in costs_by_kind(pool).items()},
     }

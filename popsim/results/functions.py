@@ -44,9 +44,10 @@ class FunctionBill:
 
     @property
     def is_free(self) -> bool:
-        """Tell whether it charges nothing, whatever happens."""
-        prices = self.prices
-        return not any((prices.request, prices.cpu, prices.duration, prices.egress))
+        """Tell whether it charges nothing, whatever happens and wherever."""
+        kinds = ("request", "cpu", "duration", "egress")
+        lists = (self.prices, *self.prices.by_region.values())
+        return not any(getattr(prices, kind) for prices in lists for kind in kinds)
 
 
 def function_bill(scenario: Scenario, platform: str) -> FunctionBill | None:
@@ -131,15 +132,40 @@ class FunctionPool:
         large volumes are left out.
         """
         prices = bill.prices
+        price = {
+            kind: self._mean_price(prices, kind)
+            for kind in ("request", "cpu", "duration", "egress")
+        }
         instance_ms = self.instance_ms(bills_start=prices.bills_start)
         gb_s = (instance_ms + self.rounding_ms(prices.step)) / 1e3 * bill.memory_gb
         usd = {
-            "requests": self.calls * prices.request,
-            "cpu": self.execute_ms * bill.cpu_share * prices.cpu,
-            "duration": gb_s * prices.duration,
-            "egress": self.answered * bill.response_gb * prices.egress * 1e6,
+            "requests": self.calls * price["request"],
+            "cpu": self.execute_ms * bill.cpu_share * price["cpu"],
+            "duration": gb_s * price["duration"],
+            "egress": self.answered * bill.response_gb * price["egress"] * 1e6,
         }  # USD per million, so a request's are USD per million requests; traffic is priced by the single GB
         return {kind: _ratio(amount, self.requests) for kind, amount in usd.items()}
+
+    def _mean_price(self, prices: FunctionPrices, kind: str) -> float:
+        """Return a price, weighted by where code runs: time for ``cpu`` and ``duration``, else requests."""
+        usual: float = getattr(prices, kind)
+        if not prices.by_region:
+            return usual
+        sites = self.runs[0].labels["site"]
+        amounts = np.zeros(len(sites))
+        for run in self.runs:
+            answered = run.sample["outcome"] == 0
+            if kind == "duration":
+                weights = run.sample_phases[answered][:, HANDLER].sum(axis=1)
+            elif kind == "cpu":
+                weights = run.sample_phases[answered][:, EXECUTE]
+            else:
+                weights = np.ones(int(answered.sum()))
+            np.add.at(amounts, run.sample["compute"][answered], weights)
+        charged = np.array([prices.at(kind, site) for site in sites])
+        if not amounts.sum():
+            return float(charged[0]) if len(set(charged)) == 1 else usual
+        return float(amounts @ charged / amounts.sum())
 
     def cost_usd_per_million_requests(self, bill: FunctionBill) -> float:
         """Return what a million requests cost by a price list."""

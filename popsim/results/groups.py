@@ -16,10 +16,12 @@ PERCENTILES = (50.0, 90.0, 95.0, 99.0)
 
 
 def group_frame(pool: Pool, dimension: str) -> pd.DataFrame:
-    """Return one row per group that answered requests: requests, p50_ms, ..., most requests first.
+    """Return one row per group that sent requests: sent, answered, failed, p50_ms, ..., most answered first.
+
+    A site's requests are those that entered there; who reached none is in no group of ``site``.
 
     Raises:
-        ValueError: an unknown dimension.
+        ValueError: an unknown dimension, or a selection, whose groups are not kept.
     """
     if dimension not in DIMENSIONS:
         raise ValueError(
@@ -28,19 +30,22 @@ def group_frame(pool: Pool, dimension: str) -> pd.DataFrame:
     source = "country" if dimension == "continent" else dimension
     labels = pool.runs[0].labels[source]
     histograms = pool.groups(source)
-    counts = histograms.row_counts()
+    failed = pool.failed_by_row(source)[: len(labels)]
     members: dict[str, list[int]] = defaultdict(list)
-    for row in counts.nonzero()[0]:
+    for row in (histograms.row_counts() + failed).nonzero()[0]:
         members[group_of(dimension, labels[row])].append(int(row))
     records = []
     for name, rows in members.items():
         histogram = histograms.rows_merged(rows)
-        record: dict[str, object] = {dimension: name, "requests": int(histogram.sum())}
+        answered, lost = int(histogram.sum()), int(failed[rows].sum())
+        record: dict[str, object] = {
+            dimension: name, "sent": answered + lost, "answered": answered, "failed": lost
+        }  # fmt: skip
         record |= {f"p{p:g}_ms": quantile(histogram, p / 100.0) for p in PERCENTILES}
         records.append(record)
-    columns = [dimension, "requests", *(f"p{p:g}_ms" for p in PERCENTILES)]
+    columns = [dimension, "sent", "answered", "failed", *(f"p{p:g}_ms" for p in PERCENTILES)]
     frame = pd.DataFrame(records, columns=columns)
-    return frame.sort_values(["requests", dimension], ascending=[False, True], ignore_index=True)
+    return frame.sort_values(["answered", dimension], ascending=[False, True], ignore_index=True)
 
 
 def group_of(dimension: str, label: str) -> str:

@@ -247,16 +247,22 @@ class KvPool:
         """Return bytes of keys and values read at each tier, and written."""
         return {name: int(self.columns[column]) for name, column in BYTES.items()}
 
-    def cost_usd_per_million_requests(self, prices: Prices) -> float:
-        """Return what the store's operations of a million requests cost by a price list."""
+    def cost_usd_per_million_requests(self, prices: Prices | None) -> float:
+        """Return what the store's operations of a million requests sent cost by a price list; nan if there is none.
+
+        A read of a key is rounded up to ``read_unit``, a write to ``write_unit``; each replica's write may be billed.
+        """
+        if prices is None:
+            return float("nan")
         requests = sum(run.requests for run in self.runs)
         count = self.operations()
-        usd = (
-            count["gets"] * prices.read
-            + count["puts"] * prices.write
-            + count["deletes"] * prices.delete
-            + count["lists"] * prices.list
-        )
+        reads = self._column(kvl.K_READ_UNITS) if prices.read_unit else count["gets"]
+        usd = reads * prices.read + count["lists"] * prices.list
+        copies = len(self.runs[0].labels["store"]) if prices.per_replica else 1
+        if prices.write_unit:
+            usd += copies * self._column(kvl.K_WRITE_UNITS) * prices.write
+        else:
+            usd += copies * (count["puts"] * prices.write + count["deletes"] * prices.delete)
         return _ratio(
             usd, requests
         )  # USD per million operations, per request = per million requests
@@ -304,6 +310,9 @@ class KvPool:
         if share >= 1.0:
             return Extreme(value, is_max=True, replications=len(self.runs))
         return Spread(value, [each.visibility(share) for each in self.each])
+
+    def _column(self, column: int) -> int:
+        return int(self.columns[column])
 
     @cached_property
     def each(self) -> tuple[KvPool, ...]:

@@ -67,8 +67,8 @@ def kv_summary(pools: Mapping[str, Pool]) -> pd.DataFrame:
     return frame.set_index("platform") if len(frame) else frame
 
 
-def prices(scenario: Scenario, platform: str) -> Prices:
-    """Return the price list of a platform's store."""
+def prices(scenario: Scenario, platform: str) -> Prices | None:
+    """Return the price list of a platform's store; None if it is unknown."""
     spec = scenario.platforms[platform].kv
     return Prices() if spec is None else resolve("kv_replication", spec).rules().prices
 

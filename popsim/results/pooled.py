@@ -23,6 +23,7 @@ from popsim.engine.sums import Sums, in_units, total, total_of_runs
 from popsim.models.kv_replication.contract import FREE, Prices
 from popsim.results.functions import FunctionBill, FunctionPool
 from popsim.results.intervals import (
+    Count,
     Extreme,
     Mean,
     Measure,
@@ -32,13 +33,23 @@ from popsim.results.intervals import (
 )
 from popsim.results.kv import KvPool
 from popsim.results.objects import FREE_OBJECTS, ObjectPool
-from popsim.results.statistics import Estimate, quantile
+from popsim.results.statistics import Estimate, mean_of, quantile
 from popsim.scenario.objects import ObjectPrices
 
 Metric = Callable[["Pool"], float]
 Bools = NDArray[np.bool_]
 SHARES = {"failed_ratio": "failed_of", "cold_start_ratio": "cold_of"}
+WITHOUT_SETUP, FIRST_BYTE = PARTS = ("without_setup", "first_byte")
+SETUP = ("dns", "connect", "tls")
 WINDOW = 0.005  # share of requests on either side whose phases stand for a quantile's
+
+
+def part_histogram(run: PlatformRun, name: str) -> Ints:
+    """Return the histogram of a phase where it took time, or of WITHOUT_SETUP or FIRST_BYTE of all requests."""
+    if name in PARTS:
+        histogram: Ints = getattr(run, name)
+        return histogram
+    return np.asarray(run.phase_hist[PHASES.index(name)])
 
 
 class Pool:
@@ -50,7 +61,7 @@ class Pool:
     def __init__(
         self,
         runs: Sequence[PlatformRun],
-        prices: Prices = FREE,
+        prices: Prices | None = FREE,
         object_prices: ObjectPrices = FREE_OBJECTS,
         function_bill: FunctionBill | None = None,
     ) -> None:
@@ -82,6 +93,17 @@ class Pool:
         """Requests that were answered."""
         return int(self.latency.sum())
 
+    def failed_by(self, reason: str) -> float:
+        """Return the failed requests of a reason, per replication."""
+        return self.failed[reason] / len(self.runs)
+
+    def failures_by(self, name: str, reason: str) -> Measure:
+        """Return ``failed`` requests of a reason per replication, or their ``failed_ratio`` over all sent."""
+        if name == "failed":
+            return Count([pool.failed_by(reason) for pool in self.each])
+        counts = [(pool.failed[reason], pool.requests) for pool in self.each]
+        return Share(*zip(*counts, strict=True))
+
     def p(self, percent: float) -> float:
         """Return a percentile of the latency in ms; nan without answered requests."""
         return float(np.clip(quantile(self.latency, percent / 100.0), *self.extremes))
@@ -105,6 +127,16 @@ class Pool:
 
     def _edge(self, bucket: int, side: int) -> float:
         return float(bucket_edges(bucket, buckets=len(self.latency))[side])
+
+    @property
+    def sent_count(self) -> float:
+        """Requests sent, answered or not, per replication."""
+        return self.requests / len(self.runs)
+
+    @property
+    def failed_count(self) -> float:
+        """Requests that failed, per replication."""
+        return sum(self.failed.values()) / len(self.runs)
 
     @property
     def count(self) -> float:
@@ -167,17 +199,20 @@ class Pool:
         return {name: _ratio(float(ms), count) for name, ms in zip(PHASES, sums, strict=True)}
 
     def phase_p(self, phase: str, percent: float) -> float:
-        """Return a percentile of one phase over all answered requests, in ms; 0 where it did not occur."""
+        """Return a percentile of one phase, or of WITHOUT_SETUP or FIRST_BYTE, in ms; 0 where it did not occur."""
         if self.answered == 0:
             return float("nan")
-        row = PHASES.index(phase)
-        positive = np.asarray(sum(run.phase_hist[row] for run in self.runs))
+        positive = np.asarray(sum(part_histogram(run, phase) for run in self.runs))
         without = self.answered - int(positive.sum())
         share = percent / 100.0 * self.answered - without
         return quantile(positive, share / positive.sum()) if share > 0.0 else 0.0
 
     def phase_mean(self, phase: str) -> float:
-        """Return the mean of one phase over all answered requests, in ms."""
+        """Return the mean of one phase, or of WITHOUT_SETUP (exact) or FIRST_BYTE (within 0.4 %), in ms."""
+        if phase == FIRST_BYTE:
+            return mean_of(np.asarray(sum(run.first_byte for run in self.runs)))
+        if phase == WITHOUT_SETUP:
+            return self.mean - sum(self.phase_mean(part) for part in SETUP)
         return _ratio(total(self.phase_sums_ns[:, PHASES.index(phase)]) / 1e6, self.answered)
 
     def cold_start_phases_ms(self) -> dict[str, float]:
@@ -186,8 +221,23 @@ class Pool:
         starts = sum(run.starts for run in self.runs)
         return {name: _ratio(float(ms), starts) for name, ms in zip(COLD_PHASES, sums, strict=True)}
 
+    def failed_by_row(self, dimension: str) -> Ints:
+        """Return failed requests by ``country``, ``site`` (and, last, none), ``network`` or ``client``."""
+        name = "failures_over_time" if dimension == "country" else f"failures_by_{dimension}"
+        rows: Ints = np.sum([getattr(run, name).row_counts() for run in self.runs], axis=0)
+        if dimension != "country":
+            return rows
+        by_bin = rows.reshape(-1, len(self.runs[0].labels["country"]))
+        return np.asarray(by_bin.sum(axis=0), np.int64)
+
     def groups(self, dimension: str) -> SparseHist:
-        """Return histograms of ``country``, ``site``, ``network`` or ``client`` (coarse)."""
+        """Return histograms of ``country``, ``site``, ``network`` or ``client`` (coarse).
+
+        Raises:
+            ValueError: these are the runs of a selection.
+        """
+        if not self.runs[0].by:
+            raise ValueError("the groups of a selection are not kept: select each of them")
         parts = [run.cells if dimension == "client" else run.by[dimension] for run in self.runs]
         merged = parts[0]
         for part in parts[1:]:
@@ -219,8 +269,7 @@ class Pool:
 
     def phase_percentile(self, phase: str, percent: float) -> Percentile:
         """Return a percentile of one phase over all answered requests."""
-        row = PHASES.index(phase)
-        positive = [run.phase_hist[row] for run in self.runs]
+        positive = [part_histogram(run, phase) for run in self.runs]
         zeros = [
             pool.answered - int(part.sum()) for pool, part in zip(self.each, positive, strict=True)
         ]
@@ -298,8 +347,13 @@ class Pool:
 
     @property
     def cost(self) -> float:
-        """What all of it costs, in USD per million requests; nan if nobody says what functions cost."""
+        """What all of it costs, in USD per million requests sent; nan if nobody says what functions cost."""
         return sum(self.cost_by_part().values())
+
+    @property
+    def cost_answered(self) -> float:
+        """The same bill per million requests answered: a platform that fails is not cheaper for it."""
+        return _ratio(self.cost * self.requests, self.answered)
 
     @cached_property
     def each(self) -> tuple[Pool, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -16,7 +16,9 @@ import pandas as pd
 from popsim.engine.kv_layout import TIERS
 from popsim.engine.outputs import PHASES, REASONS, TIMELINE_COLUMNS, PlatformRun, write_atomically
 from popsim.engine.sums import in_units, total_of_runs
+from popsim.results.apart import selected_run
 from popsim.results.cost_frames import cost_json, costs_frame
+from popsim.results.failures import failures_frame
 from popsim.results.functions import function_bill
 from popsim.results.groups import group_frame
 from popsim.results.kv_frames import kv_by, kv_json, kv_summary, prices, visibility_frame
@@ -28,13 +30,14 @@ from popsim.results.object_frames import (
     objects_summary,
 )
 from popsim.results.one_draw import one_draw_decides, one_draw_note
-from popsim.results.pooled import Pool
+from popsim.results.pooled import PARTS, Pool
 from popsim.results.provenance import provenance
 from popsim.results.statistics import Estimate, check_percent, finite, quantile
 from popsim.results.verdict import Verdict, Verdicts
 from popsim.results.warmup import WarmupCheck, check_warmup
 from popsim.scenario.errors import did_you_mean
 from popsim.scenario.schema import Scenario
+from popsim.scenario.selections import Selection
 from popsim.scenario.text import quoted
 
 if TYPE_CHECKING:
@@ -100,16 +103,18 @@ class Result:
         return pool.percentile(percent).estimate()
 
     def summary(self) -> pd.DataFrame:
-        """Return one row per platform: requests, ratios, latencies in ms with intervals (low, high), the whole bill.
+        """Return one row per platform: requests sent, answered, failed, ratios, latencies in ms with intervals, the bill.
 
-        ``usd_per_million_requests`` is of functions, key-value store and objects together; ``costs()`` has the parts.
-        It is nan if nobody says what functions cost.
+        ``usd_per_million_sent`` is of functions, key-value store and objects together, ``usd_per_million_answered`` the same
+        bill shared by the answered requests; ``costs()`` has the parts. They are nan if nobody says what functions cost.
         """
         records = []
         for name, pool in self.pools.items():
             record: dict[str, Any] = {
                 "platform": name,
-                "requests": pool.requests,
+                "sent": pool.requests,
+                "answered": pool.answered,
+                "failed": sum(pool.failed.values()),
                 "failed_ratio": pool.failed_ratio,
                 "cold_start_ratio": pool.cold_start_ratio,
             }
@@ -117,7 +122,8 @@ class Result:
                 record[f"{label}_ms"] = estimate.value
                 record[f"{label}_low_ms"] = estimate.low
                 record[f"{label}_high_ms"] = estimate.high
-            record["usd_per_million_requests"] = pool.cost
+            record["usd_per_million_sent"] = pool.cost
+            record["usd_per_million_answered"] = pool.cost_answered
             records.append(record)
         return pd.DataFrame(records).set_index("platform")
 
@@ -138,20 +144,56 @@ class Result:
         frame = pd.DataFrame.from_dict(rows, orient="index", columns=list(PHASES))
         return frame.rename_axis(index="platform", columns="phase")
 
+    def select(self, **selection: Any) -> Result:
+        """Return the result of some requests alone: ``select(continent="EU", after="10min", before="20min")``.
+
+        Keys are those of a scenario's ``selections``, which keep these requests apart; all that claims select is kept, too.
+        ``summary()``, ``phases()``, ``phase_quantiles()``, ``latency()`` and ``failures()`` are then of them.
+
+        Raises:
+            ValueError: these requests were not kept apart; the message says how to have them.
+        """
+        wanted = Selection.model_validate(selection)
+        try:
+            runs = {
+                name: [selected_run(run, wanted) for run in runs]
+                for name, runs in self.runs.items()
+            }
+        except KeyError:
+            told = json.dumps(wanted.model_dump(mode="json", exclude_none=True))
+            hint = f"popsim.run(result.scenario, selections=[{told}])"
+            raise ValueError(f"these requests were not kept apart; {hint} keeps them") from None
+        return replace(self, runs=runs, verdicts=())
+
+    def failures(self, *by: str) -> pd.DataFrame:
+        """Return failed requests by platform, the groups in ``by``, and reason; ``share`` is of the requests sent.
+
+        ``by`` is nothing, continent, country, time (``start_ms`` of a bin), time and one of these, site (of ingress; empty
+        if none was reached), network, or client.
+
+        Raises:
+            ValueError: failures are not kept so.
+        """
+        return failures_frame(self.pools, by)
+
     def phase_quantiles(self, platform: str) -> pd.DataFrame:
-        """Return mean and percentiles in ms of each phase on its own; these do not add up."""
+        """Return mean and percentiles in ms of each phase on its own, and of two parts; these do not add up.
+
+        ``without_setup`` is without DNS, connect and TLS, ``first_byte`` until the response begins. By place or time:
+        ``result.select(continent="EU").phase_quantiles("workers")``.
+        """
         pool = self._pool(platform)
         rows = {
             phase: {
                 "mean_ms": pool.phase_mean(phase),
                 **{f"p{p:g}_ms": pool.phase_p(phase, p) for p in PERCENTILES},
             }
-            for phase in PHASES
+            for phase in (*PHASES, *PARTS)
         }
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis(index="phase")
 
     def by(self, dimension: str) -> pd.DataFrame:
-        """Return requests and percentiles by platform and group.
+        """Return requests sent, answered and failed, and percentiles, by platform and group.
 
         ``dimension`` is continent, country, site (of ingress), network (access), or client (percentiles within
         6 %, others within 0.8 %).
@@ -165,15 +207,16 @@ class Result:
         return pd.concat(frames, ignore_index=True)
 
     def timeline(self) -> pd.DataFrame:
-        """Return requests, failures, cold starts and latencies over time, all replications together."""
+        """Return requests sent, answered and failed, cold starts and latencies over time, all replications together."""
         frames = []
         for name, pool in self.pools.items():
             sums = total_of_runs(run.timeline for run in pool.runs)
             frame = pd.DataFrame(sums[:, :-1].astype(np.int64), columns=list(TIMELINE_COLUMNS[:-1]))
             frame.insert(0, "platform", name)
             frame.insert(1, "start_ms", np.arange(len(frame)) * pool.runs[0].timeline_bin_ms)
-            answered = (frame["requests"] - frame["failed"]).clip(lower=1)
-            frame["mean_ms"] = in_units(sums[:, -1], 1e3) / answered
+            frame = frame.rename(columns={"requests": "sent"})
+            frame.insert(3, "answered", frame["sent"] - frame["failed"])
+            frame["mean_ms"] = in_units(sums[:, -1], 1e3) / frame["answered"].clip(lower=1)
             histograms = pool.runs[0].timeline_hist
             for run in pool.runs[1:]:
                 histograms = histograms.merge(run.timeline_hist)
@@ -327,7 +370,9 @@ class Result:
         at = {"mean": pool.phase_means()} | {f"p{p:g}": pool.phases_at(p) for p in PERCENTILES}
         parts = {"kv": kv_json(pool), "objects": objects_json(pool), "cost": cost_json(pool)}
         return {
-            "requests": pool.requests,
+            "requests": pool.requests,  # sent, under the name that it has had since schema 1
+            "sent": pool.requests,
+            "answered": pool.answered,
             "failed": pool.failed,
             "failed_ratio": finite(pool.failed_ratio),
             "cold_start_ratio": finite(pool.cold_start_ratio),

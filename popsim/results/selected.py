@@ -8,22 +8,72 @@ from functools import cached_property
 
 import numpy as np
 
-from popsim.engine.outputs import BUCKETS, TIMELINE_COLUMNS, Floats, Ints, PlatformRun, bucket_index
+from popsim.engine.outputs import (
+    BUCKETS,
+    REASONS,
+    TIMELINE_COLUMNS,
+    Floats,
+    Ints,
+    PlatformRun,
+    SparseHist,
+    bucket_index,
+)
 from popsim.engine.sums import total, total_of_runs
-from popsim.results.intervals import Mean, Measure, mean_slack
+from popsim.results.intervals import Mean, Measure, Percentile, mean_slack
 from popsim.results.pooled import Bools, Pool
 from popsim.results.statistics import mean_of
+from popsim.scenario.errors import InputError, Problem
 
 # The column of the sample by which a group's requests are found
 SAMPLE_COLUMNS = {"client": "client", "site": "ingress", "network": "network"}
 
 
-class Restricted(Pool):
-    """A platform's answered requests from some groups alone; phases and failures are not kept by group."""
+class _Part(Pool):
+    """Some of a platform's requests, as far as runs keep them by group: not their phases; ``selections`` keep these, too."""
+
+    def _failed(self, run: PlatformRun) -> Ints:
+        """Return failed requests by reason, shape (REASONS,)."""
+        raise NotImplementedError
+
+    @cached_property
+    def failed(self) -> dict[str, int]:
+        """Failed requests of the part by reason."""
+        counts = np.sum([self._failed(run) for run in self.runs], axis=0)
+        return {reason: int(count) for reason, count in zip(REASONS, counts, strict=True)}
+
+    @cached_property
+    def requests(self) -> int:
+        """Requests of the part, answered or failed."""
+        return self.answered + sum(self.failed.values())
+
+    def phase_percentile(self, phase: str, percent: float) -> Percentile:
+        """Raise InputError: phases are kept of selections alone."""
+        raise _not_kept(phase)
+
+    def phase_mean(self, phase: str) -> float:
+        """Raise InputError: phases are kept of selections alone."""
+        raise _not_kept(phase)
+
+
+class Restricted(_Part):
+    """A platform's requests from some groups alone."""
 
     def __init__(self, pool: Pool, dimension: str, rows: Sequence[int]) -> None:
         super().__init__(pool.runs, pool.prices, pool.object_prices, pool.function_bill)
         self.dimension, self.rows = dimension, tuple(rows)
+
+    def _failed(self, run: PlatformRun) -> Ints:
+        hist = run.failures_over_time
+        groups = hist.rows % len(run.labels["country"])  # over all bins of time
+        if self.dimension != "country":
+            hist = getattr(run, f"failures_by_{self.dimension}")
+            groups = hist.rows
+        return _by_reason(hist, np.isin(groups, self.rows))
+
+    @property
+    def cold_of(self) -> tuple[int, int]:
+        """Raise InputError: cold starts are kept of selections and over time."""
+        raise _not_kept("cold_start_ratio")
 
     @property
     def countries(self) -> tuple[str, ...]:
@@ -69,7 +119,7 @@ class Restricted(Pool):
         return tuple(Restricted(part, self.dimension, self.rows) for part in parts)
 
 
-class Windowed(Pool):
+class Windowed(_Part):
     """A platform's requests that began in some bins of the timeline; phases are not kept over time."""
 
     def __init__(self, pool: Pool, first: int, end: int) -> None:
@@ -105,10 +155,9 @@ class Windowed(Pool):
         parts = [(pool._sums["latency_us"] / 1e3, pool.answered) for pool in self._each]
         return Mean.of(parts)
 
-    @property
-    def failed_of(self) -> tuple[int, int]:
-        """Requests of the bins that failed, and all."""
-        return self._sums["failed"], self._sums["requests"]
+    def _failed(self, run: PlatformRun) -> Ints:
+        bins = run.failures_over_time.rows // len(run.labels["country"])
+        return _by_reason(run.failures_over_time, (bins >= self.first) & (bins < self.end))
 
     @property
     def cold_of(self) -> tuple[int, int]:
@@ -131,6 +180,18 @@ class Windowed(Pool):
     def _each(self) -> tuple[Windowed, ...]:
         parts = [self.of_runs([run]) for run in self.runs]
         return tuple(Windowed(part, self.first, self.end) for part in parts)
+
+
+def _by_reason(hist: SparseHist, chosen: Bools) -> Ints:
+    counts = np.zeros(len(REASONS), np.int64)
+    np.add.at(counts, hist.buckets[chosen], hist.counts[chosen])
+    return counts
+
+
+def _not_kept(what: str) -> InputError:
+    message = f"{what} of these requests was not kept apart"
+    hint = "run the scenario again with this claim, or with selections"
+    return InputError([Problem(None, None, None, (), message, hint)])
 
 
 def _fine(ms: Floats) -> Ints:

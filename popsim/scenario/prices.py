@@ -12,6 +12,19 @@ from popsim.scenario.parts import Spec
 Usd = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 
 
+class RegionPrices(Spec):
+    """What is charged otherwise where code runs in some region; the rest is as everywhere."""
+
+    request: Usd | None = None
+    """USD per million requests that a function is called for."""
+    cpu: Usd | None = None
+    """USD per million milliseconds of CPU time."""
+    duration: Usd | None = None
+    """USD per million GB-s."""
+    egress: Usd | None = None
+    """USD per GB of responses."""
+
+
 class FunctionPrices(Spec):
     """USD per million requests, CPU-milliseconds and GB-seconds, per GB of responses; what is left out is free."""
 
@@ -23,9 +36,19 @@ class FunctionPrices(Spec):
     """USD per million GB-s of the platform's ``memory``, while an instance has requests inside."""
     egress: Usd = 0.0
     """USD per GB (10^9 B) of responses."""
+    by_region: dict[str, RegionPrices] = {}
+    """Prices that differ by region: by the id of the site where code runs. Which share of the requests runs where is
+    estimated from the sample of whole requests, unless code runs at one site alone."""
     gb: PositiveBytes = 1_000_000_000
     """What the price list calls a GB of memory: with 1024MB, 128MB are an eighth of it."""
     step: DurationMs = 0.0
     """What the time of each request is rounded up to a multiple of."""
     bills_start: bool = False
     """Whether an instance's ``init`` counts as time, too."""
+
+    def at(self, kind: str, region: str) -> float:
+        """Return a price (``request``, ``cpu``, ``duration`` or ``egress``) in a region."""
+        own = self.by_region.get(region)
+        price: float | None = None if own is None else getattr(own, kind)
+        usual: float = getattr(self, kind)
+        return usual if price is None else price

@@ -26,6 +26,7 @@ from popsim.scenario.fields import (
     Weight,
 )
 from popsim.scenario.laws import parse_law
+from popsim.scenario.limits import LimitsSpec
 from popsim.scenario.objects import ObjectsSpec
 from popsim.scenario.own_files import own_files
 from popsim.scenario.parts import (
@@ -38,12 +39,14 @@ from popsim.scenario.parts import (
     text_or_mapping,
 )
 from popsim.scenario.prices import FunctionPrices
+from popsim.scenario.selections import MOST_SELECTIONS, Selection
 from popsim.scenario.text import quoted
 from popsim.scenario.workload import WorkloadSpec
 
 NOTHING = parse_law("0ms")
 NOT_CONTENT = ("name", "description", "claims", "replications", "precision", "max_replications")
-NOT_CONTENT_OF_PLATFORMS = ("description", "prices")  # a bill is computed from what the runs keep
+# A bill is computed from what the runs keep; limits refuse a scenario, and change nothing in one that they let pass.
+NOT_CONTENT_OF_PLATFORMS = ("description", "prices", "limits")
 
 
 class AccessMix(Spec):
@@ -197,6 +200,8 @@ class PlatformSpec(Spec):
     """Of a function: what an instance holds (not isolates), and its CPU share."""
     cpu: CpuSpec = CpuSpec()
     """How much memory buys how much CPU."""
+    limits: LimitsSpec = LimitsSpec()
+    """What the vendor refuses: more is an error."""
     prices: FunctionPrices | None = None
     """What functions cost, for the bill; nobody knows, if left out."""
 
@@ -310,6 +315,10 @@ class Scenario(Spec):
     """Platforms by name; all get the same requests from the same users at the same times."""
     events: tuple[EventSpec, ...] = ()
     """What happens meanwhile: failures, surges, writes, restarts."""
+    selections: (
+        Annotated[tuple[Selection, ...], Field(min_length=1, max_length=MOST_SELECTIONS)] | None
+    ) = None
+    """Of which requests results are kept apart, for ``result.select``; what claims select is kept anyway."""
     claims: tuple[ClaimSpec, ...] = ()
     """What is claimed about the results, and what that means."""
 

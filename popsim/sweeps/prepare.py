@@ -17,9 +17,10 @@ from popsim.scenario.loading import Source, in_order, read_what_is_right
 from popsim.scenario.parts import Where
 from popsim.scenario.schema import PlatformSpec, Scenario
 from popsim.scenario.text import quoted
+from popsim.scenario.units import format_bytes
 from popsim.sweeps.forecast import forecast
 from popsim.sweeps.machine import core_count
-from popsim.sweeps.prepare_claims import ClaimCheck
+from popsim.sweeps.prepare_claims import ClaimCheck, with_selections
 from popsim.sweeps.prepare_kv import KvCheck
 from popsim.sweeps.prepare_objects import ObjectCheck
 from popsim.sweeps.problems import Problems
@@ -60,9 +61,13 @@ def _load(source: Source | Scenario, changes: dict[str, Any], *, force: bool) ->
     if changes:
         scenario = scenario.changed(**changes)
         _Check(scenario, Document(None, scenario.resolved()), []).run()
+    scenario = with_selections(scenario)
     if not force and (hopeless := forecast(scenario, core_count()).problem()) is not None:
         raise InputError([document.problem(*hopeless)])
     return scenario
+
+
+LIFTED = "limits of the platform says so; limits: {memory: null} lifts it"
 
 
 class _Check:
@@ -95,8 +100,11 @@ class _Check:
                     matching_names("country", [origin.country])
         self._events(clients)
         self.kv.events()
+        self.kv.limits()
         replicas = self.objects.replicas
-        ClaimCheck(self.scenario, self.problems, clients, self.sites, replicas).run()
+        claims = ClaimCheck(self.scenario, self.problems, clients, self.sites, replicas)
+        claims.selections()
+        claims.run()
         self.problems.raise_all()
 
     def _clients(self) -> Clients | None:
@@ -156,6 +164,9 @@ class _Check:
         if is_right and name in self.sites and self.clients is not None:
             with self.problems.at(*routing):
                 self._try_routing(spec, self.clients)
+        if spec.limits.memory is not None and spec.memory > spec.limits.memory:
+            message = f"a function of {name} has {format_bytes(spec.limits.memory)} at most, got {format_bytes(spec.memory)}"
+            self.problems.add((*path, "memory"), message, LIFTED)
         self.kv.platform(name, spec, self.sites.get(name))
         self.objects.platform(name, spec, self.sites.get(name))
         if self.problems.of_model("cold_start", spec.runtime, (*path, "runtime")):

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from popsim.claims.expression import COST, Condition, Metric
+from popsim.claims.expression import COST, COST_ANSWERED, Condition, Metric
 from popsim.claims.kv_metric import KvMetric
 from popsim.claims.object_metric import ObjectMetric
 from popsim.claims.parse import SELECTABLE, parse_expectation
-from popsim.claims.selector import Selector, is_called, window_bins
+from popsim.claims.selector import Selector
 from popsim.claims.tokens import ClaimSyntaxError
-from popsim.engine.layout import TIMELINE_BINS
 from popsim.results.functions import function_bill
 from popsim.results.kv_frames import prices
 from popsim.results.object_frames import object_prices
@@ -20,8 +19,8 @@ from popsim.scenario.document import Key
 from popsim.scenario.errors import InputError, Problem, did_you_mean
 from popsim.scenario.parts import Where
 from popsim.scenario.schema import Scenario
+from popsim.scenario.selections import MOST_SELECTIONS, is_called
 from popsim.scenario.text import quoted
-from popsim.scenario.units import format_duration
 from popsim.sweeps.prepare_kv import NO_STEP
 from popsim.sweeps.prepare_objects import NO_CALL
 from popsim.sweeps.prepare_sessions import OF_PARTICIPANTS, OF_REPLICAS, no_session
@@ -30,6 +29,33 @@ from popsim.world.access import access_laws
 from popsim.world.clients import Clients
 from popsim.world.places import matching
 from popsim.world.sites import Sites
+
+
+def with_selections(scenario: Scenario) -> Scenario:
+    """Return the scenario with what its claims select among what is kept apart.
+
+    Raises:
+        InputError: they select more than fits.
+    """
+    found = {selection.key: selection for selection in scenario.selections or ()}
+    for claim in scenario.claims:
+        for text in claim.expect:
+            condition = parse_expectation(
+                text, list(scenario.platforms), scenario.workload.messages, claim.where
+            )
+            for metric in condition.metrics():
+                if (
+                    isinstance(metric, Metric)
+                    and metric.selector is not None
+                    and metric.is_apart(metric.selector)
+                ):
+                    found.setdefault(metric.selector.key, metric.selector)
+    if len(found) > MOST_SELECTIONS:
+        message = f"claims select {len(found):,} different groups of requests, of which {MOST_SELECTIONS:,} can be kept"
+        raise InputError([Problem(None, None, None, ("claims",), message)])
+    if not found or len(found) == len(scenario.selections or ()):
+        return scenario
+    return scenario.model_copy(update={"selections": tuple(found.values())})
 
 
 class ClaimCheck:
@@ -49,6 +75,29 @@ class ClaimCheck:
         self.scenario, self.problems = scenario, problems
         self.clients, self.sites, self.replicas = clients, sites, replicas
 
+    def selections(self) -> None:
+        """Check what the scenario itself asks to be kept apart; a site or network may be any platform's."""
+        for number, selection in enumerate(self.scenario.selections or ()):
+            path: Key = ("selections", number)
+            if not selection.kinds:
+                self.problems.add(
+                    path, "nothing is selected", "select by place, network, site or time"
+                )
+            with self.problems.at(*path):
+                self._places(selection.where)
+            for platform in self.scenario.platforms:
+                if selection.site is None or platform in self.sites:
+                    known = [site for sites in self.sites.values() for site in sites.ids]
+                    self._named((*path, "site"), "site", selection.site, known)
+                    break
+            with self.problems.at(*path, "network"):
+                self._named(
+                    (*path, "network"),
+                    "network",
+                    selection.network,
+                    access_laws(self.scenario.clients.network)[0],
+                )
+
     def run(self) -> None:
         """Check all claims."""
         for number, claim in enumerate(self.scenario.claims):
@@ -58,7 +107,10 @@ class ClaimCheck:
                 path: Key = ("claims", number, "expect", line)
                 try:
                     condition = parse_expectation(
-                        text, list(self.scenario.platforms), self.scenario.workload.messages
+                        text,
+                        list(self.scenario.platforms),
+                        self.scenario.workload.messages,
+                        claim.where,
                     )
                 except ClaimSyntaxError as error:
                     self.problems.found.append(self._in_text(path, error))
@@ -70,7 +122,7 @@ class ClaimCheck:
             if claim.where != Where() and not metric.can_select(("place",)):
                 self.problems.add(path, "where: does not work on this metric", SELECTABLE)
             if metric.selector is not None:
-                if claim.where != Where():
+                if claim.where != Where() and not isinstance(metric, Metric):
                     message = "the claim has a where: already; select in one of the two"
                     self.problems.add(path, message)
                 self._selector(path, metric.platform, metric.selector)
@@ -79,7 +131,7 @@ class ClaimCheck:
                 self._kv(path, metric, places)
             if isinstance(metric, ObjectMetric):
                 self._objects(path, metric)
-            if isinstance(metric, Metric) and metric.name == COST:
+            if isinstance(metric, Metric) and metric.name in (COST, COST_ANSWERED):
                 self._cost(path, metric.platform)
 
     def _places(self, where: Where) -> None:
@@ -108,10 +160,9 @@ class ClaimCheck:
         sites = self.sites[platform].ids if platform in self.sites else None
         self._named(path, "network", selector.network, networks)
         self._named(path, "site", selector.site, sites)
-        bin_ms = self.scenario.duration / TIMELINE_BINS
-        first, end = window_bins(selector, bin_ms, TIMELINE_BINS)
-        if first >= end:
-            message = f"no whole part of the timeline lies in the window; a part is {format_duration(bin_ms)} long"
+        begin, end = selector.window(self.scenario.duration)
+        if max(begin, self.scenario.warmup) >= min(end, self.scenario.duration):
+            message = "no measured request begins in the window: it ends before the warm-up, or begins after the run"
             self.problems.add(path, message)
 
     def _named(
@@ -164,6 +215,11 @@ class ClaimCheck:
         charges: list[float] = [not bill.is_free]
         if workload.uses_kv:
             store = prices(self.scenario, platform)
+            if store is None:
+                message = f"the key-value store of {platform} has no price"
+                hint = "give it kv: {prices: ...}, a preset's are gone with its model; prices: {} if it is free"
+                self.problems.add(path, message, hint)
+                return
             charges += [store.read, store.write, store.delete, store.list]
         if workload.uses_objects:
             objects = object_prices(self.scenario, platform)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+
 from popsim.engine.arrays import Floats
 from popsim.engine.build import key_trace
 from popsim.engine.handler import check_length
@@ -13,6 +17,7 @@ from popsim.models.kv_replication.contract import CentralStore, KvRules, check_t
 from popsim.models.registry import resolve
 from popsim.scenario.document import Key
 from popsim.scenario.errors import InputError, did_you_mean
+from popsim.scenario.limits import RARE
 from popsim.scenario.schema import EventSpec, PlatformSpec, Scenario, WriteSpec
 from popsim.scenario.size_laws import excess
 from popsim.scenario.steps import StepSpec, TtlByPlace
@@ -28,6 +33,9 @@ from popsim.world.sites import Sites, load_sites
 SAME_PLACE_KM = 100.0  # a store that bears a site's name is in it; a city is not larger
 MAX_WRITES = 1_000_000  # of one event; 3 s of the control plane's time
 NO_STEP = "no step of the handler asks a key-value store"
+
+
+LIFTED = "limits of the platform says so; limits: {value: null} lifts it"
 
 
 class KvCheck:
@@ -147,6 +155,31 @@ class KvCheck:
         if sites is not None:
             with self.problems.at(*path, "kv"):
                 self._places(name, spec, sites)
+
+    def limits(self) -> None:
+        """Refuse values that a platform's store would refuse."""
+        if not self.workload.uses_kv:
+            return
+        limited = {
+            n: p.limits
+            for n, p in self.scenario.platforms.items()
+            if p.kv is not None and p.limits.value is not None
+        }
+        for name, limits in limited.items():
+            assert limits.value is not None
+            if self.trace is not None:
+                if (largest := int(self.trace.sizes.max())) > limits.value:
+                    message = f"the trace has an item of {largest / 1e6:.3g} MB; the store of {name} takes {limits.value / 1e6:.3g} MB"
+                    self.problems.add(("workload", "arrivals", "trace"), message, LIFTED)
+                continue
+            for space, spec in self.workload.keys.items():
+                most = spec.value_size.maximum()
+                if not math.isfinite(most):
+                    most = float(spec.value_size.quantile_upper(np.array([RARE]))[0])
+                size = int(most) + (spec.key_size + spec.metadata_size) * limits.item_has_key
+                if size > limits.value:
+                    message = f"values of {size / 1e6:.3g} MB; the store of {name} takes {limits.value / 1e6:.3g} MB at most"
+                    self.problems.add(("workload", "keys", space, "value_size"), message, LIFTED)
 
     def _places(self, name: str, spec: PlatformSpec, sites: Sites) -> None:
         """Check where stores and regional tiers are, and the model's tables."""

@@ -129,7 +129,7 @@ def test_hovering_a_client_shows_its_numbers(open_page: Any) -> None:
         for platform, cell in cells.items():
             expected = [
                 platform,
-                f"{cell['requests'][i]:,}",
+                f"{cell['answered'][i]:,}",
                 ms(cell["p50_ms"][i]),
                 ms(cell["p95_ms"][i]),
             ]
@@ -335,7 +335,7 @@ def test_the_timeline_marks_what_happened(open_page: Any) -> None:
     for _ in range(worst):
         opened.page.keyboard.press("ArrowRight")
     text = opened.page.locator("#tip").inner_text()
-    share = 100.0 * columns["failed"][worst] / columns["requests"][worst]
+    share = 100.0 * columns["failed"][worst] / columns["sent"][worst]
     assert f"workers\t{share:.4g}" in text
     assert f"{worst * bin_ms / 1e3:.3g} s" in text
 
@@ -361,7 +361,7 @@ def test_tables_sort_and_filter(open_page: Any) -> None:
         assert len(column(opened, 6)) == rows
     page.locator("#table-filter").fill("workers australia")
     assert column(opened, 2) == ["Australia (AU)"]
-    assert column(opened, 3) == [f"{countries['AU']['requests']:,}"]
+    assert column(opened, 3) == [f"{countries['AU']['answered']:,}"]
     page.locator("#table-filter").fill("nowhere")
     assert column(opened, 1) == []
 

@@ -17,6 +17,7 @@ from popsim.engine import draws
 from popsim.engine import layout as lay
 from popsim.engine.arrays import Records, records
 from popsim.engine.layout import Inputs, Rules
+from popsim.engine.selection_inputs import Flags, SelectionInputs
 from popsim.engine.tables import QuantileTable, alias_table, constant_table, stacked
 
 
@@ -69,11 +70,37 @@ def case(seed: int) -> Case:
     )
     inputs, kv_verbs = with_kv(rng, law, inputs, tables, spaces)
     inputs, object_verbs = with_objects(rng, law, inputs, tables)
+    inputs = _with_books(seed, inputs)
     rows, pieces = stacked(tables)
     inputs = replace(inputs, tables=rows, pieces=pieces)
     verbs = [*_verbs(rng, law, sites, clients), *kv_verbs, *object_verbs]
     verbs.sort(key=lambda verb: verb.time)
     return Case(seed, inputs, tuple(verbs))
+
+
+def _with_books(seed: int, inputs: Inputs) -> Inputs:
+    """Ask for selections and for units of sizes, by draws of their own: they change nothing but what is recorded."""
+    rng = np.random.default_rng([seed, 1])
+    read_unit, write_unit = (int(rng.integers(0, 4)) for _ in range(2))
+    scalars = replace(inputs.kv.scalars, read_unit=read_unit, write_unit=write_unit)
+    kv = replace(inputs.kv, scalars=scalars)
+    return replace(inputs, kv=kv, selections=_selections(rng, inputs))
+
+
+def _selections(rng: np.random.Generator, inputs: Inputs) -> SelectionInputs:
+    """Generate up to two selections, in two thirds of the cases; half of them begin and end at whole ms."""
+    count = int(rng.integers(0, 3))
+
+    def flags(columns: int) -> Flags:
+        return (rng.random((count, columns)) < 0.7).astype(np.uint8)
+
+    ends = np.sort(rng.uniform(0.0, inputs.rules.duration, (count, 2)), axis=1)
+    return SelectionInputs(
+        flags(len(inputs.clients)),
+        flags(len(inputs.networks)),
+        flags(inputs.site_count + 1),
+        np.round(ends) if rng.random() < 0.5 else ends,
+    )
 
 
 _SCALES = {

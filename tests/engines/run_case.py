@@ -19,6 +19,7 @@ from popsim.engine.kv_books import KvBooks
 from popsim.engine.layout import Growth
 from popsim.engine.object_books import ObjectBooks
 from popsim.engine.recorder import Books
+from popsim.engine.selections import SelectionBooks
 from popsim.engine.specification.plane import SpecificationPlane
 
 TINY = Growth(  # forces every array to grow
@@ -79,7 +80,7 @@ def _act(control: Control, plane: DataPlane, verbs: tuple[Verb, ...]) -> Process
             plane.set_surge(np.array(verb.factors))
 
 
-BY_STORE = {"kv": KvBooks, "objects": ObjectBooks}
+BY_STORE = {"kv": KvBooks, "objects": ObjectBooks, "selected": SelectionBooks}
 
 
 def differences(one: Books, other: Books) -> list[str]:

@@ -13,6 +13,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 import simpy
+from breaches_books import BOOK_BREACHES
 from breaches_kv import KV_BREACHES
 from breaches_objects import OBJECT_BREACHES
 from generate import case
@@ -401,6 +402,7 @@ BREACHES: dict[str, type[SpecificationPlane]] = {
     "25 warm-up by end": WarmUpByEnd,
     **KV_BREACHES,
     **OBJECT_BREACHES,
+    **BOOK_BREACHES,
 }
 
 

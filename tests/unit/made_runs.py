@@ -24,6 +24,7 @@ from popsim.engine.outputs import (
     bucket_index,
 )
 from popsim.engine.recorder import SAMPLE_DTYPE
+from popsim.engine.selections import SELECTED_COLUMNS
 
 COUNTRIES = ("US", "DE", "FR")
 SITES = ("IAD", "FRA", "CDG", "NRT")
@@ -45,6 +46,8 @@ def made(**changes: Any) -> PlatformRun:
         "by": {"country": nothing(3), "site": nothing(4), "network": nothing(1)},
         "cells": nothing(1, COARSE),
         "phase_hist": np.zeros((len(PHASES), BUCKETS), np.int64),
+        "without_setup": np.zeros(BUCKETS, np.int64),
+        "first_byte": np.zeros(BUCKETS, np.int64),
         "phase_sum_ns": np.zeros((BUCKETS, len(PHASES)), np.int64),
         "latency_sum_ns": 0,
         "cold_starts": 0,
@@ -62,6 +65,13 @@ def made(**changes: Any) -> PlatformRun:
         "events": 0,
         "sample": np.zeros(0, SAMPLE_DTYPE),
         "sample_phases": np.zeros((0, len(PHASES))),
+        "failures_over_time": nothing(3, len(REASONS)),
+        "failures_by_client": nothing(1, len(REASONS)),
+        "failures_by_site": nothing(5, len(REASONS)),
+        "failures_by_network": nothing(1, len(REASONS)),
+        "selected_hist": nothing(0),
+        "selected_phase_sum_ns": np.zeros((0, len(PHASES)), np.int64),
+        "selected_counts": np.zeros((0, SELECTED_COLUMNS), np.int64),
         "kv_histogram": nothing(0),
         "kv_by_space": np.zeros((0, KV_COLUMNS), np.int64),
         "kv_by_site": np.zeros((0, KV_COLUMNS), np.int64),

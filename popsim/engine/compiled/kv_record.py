@@ -7,12 +7,14 @@ import numpy as np
 from popsim.engine.compiled.jit import helper
 from popsim.engine.compiled.kv_state import (
     N_WATCHED,
+    READ_UNIT,
     ROW_COUNTRY,
     ROW_SPACE,
     ROW_STALE,
     ROW_TIER,
     ROW_WRITE,
     WIDTH,
+    WRITE_UNIT,
 )
 from popsim.engine.compiled.record import add, bucket_of
 from popsim.engine.compiled.state import F_WARMUP
@@ -30,10 +32,12 @@ from popsim.engine.kv_layout import (
     K_LISTS,
     K_OWN_STALE,
     K_PUTS,
+    K_READ_UNITS,
     K_REFRESH_STORE_READS,
     K_REGION_REFRESHES,
     K_STALE,
     K_TRUNCATED,
+    K_WRITE_UNITS,
     K_WRITES_FAILED,
     WATCHED,
 )
@@ -49,6 +53,12 @@ def count(st, slot, column, amount):
     request = st.slots[slot]
     add(st.kv_by_site, request.compute, column, amount)
     add(st.kv_by_space, request.space, column, amount)
+
+
+@helper
+def units(size, unit):
+    """Return how many units of so many bytes are billed for a size: each that is begun, and one at least."""
+    return max((size + unit - 1) // unit, np.int64(1))
 
 
 @helper
@@ -70,7 +80,11 @@ def record_read(st, slot, time):
             continue
         worst = max(worst, parcel.tier)
         count(st, slot, parcel.tier, np.int64(1))
-        count(st, slot, K_BYTES_MEMORY + parcel.tier, size_of(st, parcel.key, request.space))
+        size = size_of(st, parcel.key, request.space)
+        count(st, slot, K_BYTES_MEMORY + parcel.tier, size)
+        if st.kv_ints[READ_UNIT] > 0:
+            found = size * (1 - (parcel.state & 1))
+            count(st, slot, np.int64(K_READ_UNITS), units(found, st.kv_ints[READ_UNIT]))
         count(st, slot, np.int64(K_ABSENT), parcel.state & 1)
         stale, age = staleness(st, slot, parcel.key, parcel.state >> 1)
         if place == 0:
@@ -160,6 +174,8 @@ def record_write(st, slot, time, size):
     deleted = request.kind == KV_DELETE
     count(st, slot, np.int64(K_DELETES) if deleted else np.int64(K_PUTS), np.int64(1))
     count(st, slot, np.int64(K_BYTES_WRITTEN), size)
+    if st.kv_ints[WRITE_UNIT] > 0:
+        count(st, slot, np.int64(K_WRITE_UNITS), units(size, st.kv_ints[WRITE_UNIT]))
     st.kv_histogram[st.kv_ints[ROW_WRITE], bucket_of(took)] += 1
 
 

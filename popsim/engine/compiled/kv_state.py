@@ -91,7 +91,9 @@ EPOCH_BIT, REFRESHED_BIT = 40, 39
     COPY_SHIFT,
     FETCHING_SHIFT,
     WRITTEN_SHIFT,
-) = range(33)
+    READ_UNIT,
+    WRITE_UNIT,
+) = range(35)
 
 MEMORY_TTL, EDGE_TTL, REGION_TTL, REFRESH_AFTER, WRITE_GAP, LONGEST_LAG, HORIZON = range(7)
 
@@ -173,7 +175,7 @@ def _ints(inputs: Inputs, growth: Growth) -> Ints:
     kv, rules = inputs.kv, inputs.kv.scalars
     rows = KvRows.of(len(kv.space_names), inputs.country_count)
     cache_nodes = inputs.site_count + kv.regions
-    ints = np.zeros(33, np.int64)
+    ints = np.zeros(35, np.int64)
     for index, value in {
         FREE_VERSION: -1,
         N_SITES: inputs.site_count,
@@ -203,6 +205,8 @@ def _ints(inputs: Inputs, growth: Growth) -> Ints:
         COPY_SHIFT: shift_of(growth.copies),
         FETCHING_SHIFT: shift_of(growth.fetching),
         WRITTEN_SHIFT: shift_of(growth.written),
+        READ_UNIT: rules.read_unit,
+        WRITE_UNIT: rules.write_unit,
     }.items():
         ints[index] = value
     return ints

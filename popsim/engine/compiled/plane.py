@@ -40,6 +40,7 @@ from popsim.engine.kv_books import KvBooks
 from popsim.engine.layout import Growth, Inputs
 from popsim.engine.object_books import ObjectBooks
 from popsim.engine.recorder import COUNTER_COUNT, Books
+from popsim.engine.selections import SelectionBooks
 
 SHIFTS = {"fetching": kv_state.FETCHING_SHIFT, "written": kv_state.WRITTEN_SHIFT}
 POOLS_ROOM = 3  # places in the table of pools for each that is in use, at least
@@ -307,6 +308,7 @@ class CompiledPlane:
             coarse=state.coarse,
             phase_sum_ns=state.phase_sum_ns,
             timeline=state.timeline,
+            failures=state.failures,
             kv=KvBooks(
                 histogram=state.kv_histogram,
                 by_space=state.kv_by_space,
@@ -322,6 +324,11 @@ class CompiledPlane:
                 by_host=state.object_by_host,
                 created=state.object_created,
                 spawn_ns=state.object_spawn_ns,
+            ),
+            selected=SelectionBooks(
+                histogram=state.selected_histogram,
+                phase_sum_ns=state.selected_phase_sum_ns,
+                counts=state.selected_counts,
             ),
         )
         books.set_sample(

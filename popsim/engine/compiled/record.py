@@ -5,47 +5,39 @@ from __future__ import annotations
 import numpy as np
 
 from popsim.engine import sums
+from popsim.engine.compiled.buckets import bucket_of, nanoseconds
 from popsim.engine.compiled.draw import SAMPLE, two_words, uniform
 from popsim.engine.compiled.jit import helper
+from popsim.engine.compiled.selections import count_selections, without_setup
 from popsim.engine.compiled.state import (
     F_DURATION,
     F_SAMPLE_THRESHOLD,
     F_WARMUP,
+    I_COUNTRIES,
     I_PENDING,
     I_ROW_COUNTRY,
+    I_ROW_FIRST_BYTE,
     I_ROW_NETWORK,
     I_ROW_PHASE,
     I_ROW_SITE,
+    I_ROW_WITHOUT_SETUP,
     I_SAMPLED,
     PENDING,
 )
 from popsim.engine.layout import OK, PHASE_COUNT, TIMELINE_BINS
-from popsim.engine.outputs import BUCKETS, COARSE, COARSE_SHIFT, FIRST_BUCKET, MANTISSA_SHIFT
+from popsim.engine.outputs import BUCKETS, COARSE, COARSE_SHIFT
 from popsim.engine.recorder import C_COLD, C_OK, C_REQUESTS, D_LATENCY_NS, LATENCY_US
 from popsim.scenario.units import LONGEST_MS
 
-LOWEST, SHIFT = np.int64(FIRST_BUCKET), np.int64(MANTISSA_SHIFT)
-LAST_BUCKET, TO_COARSE = np.int64(BUCKETS - 1), np.int64(COARSE_SHIFT)
+TO_COARSE = np.int64(COARSE_SHIFT)
 BUCKET_BITS = np.int64((BUCKETS - 1).bit_length())
 COARSE_BITS = np.int64((COARSE - 1).bit_length())
 BUCKET_MASK, COARSE_MASK = (np.int64(1) << BUCKET_BITS) - 1, (np.int64(1) << COARSE_BITS) - 1
 PENDING_ROWS = np.int64(PENDING)
+TIME_BINS = np.int64(TIMELINE_BINS)
 LATENCY, LATENCY_OF_BIN = np.int64(D_LATENCY_NS), np.int64(LATENCY_US)
 
 add = helper(sums.add)
-
-
-@helper
-def bucket_of(ms):
-    """Return the histogram bucket of a duration; one that is too long for any is refused with the books (rule 55)."""
-    bits = np.float64(ms).view(np.int64)
-    return min(max((bits >> SHIFT) - LOWEST, np.int64(0)), LAST_BUCKET)
-
-
-@helper
-def nanoseconds(ms):
-    """Round to integer nanoseconds; what is longer is refused with the books (rule 55)."""
-    return np.int64(min(ms, LONGEST_MS) * 1e6 + 0.5)
 
 
 @helper
@@ -73,9 +65,28 @@ def finish(st, slot, total, outcome):
         finish_ok(st, slot, total, tick)
     else:
         st.timeline[tick, 1] += 1
+        finish_failed(st, slot, outcome, tick)
+    count_selections(st, slot, total, outcome)
     threshold = st.floats[F_SAMPLE_THRESHOLD]
     if threshold >= 1.0 or uniform(two_words(st, SAMPLE, request.number, 0)[0]) < threshold:
         keep(st, slot, total, outcome)
+
+
+@helper
+def finish_failed(st, slot, outcome, tick):
+    """Count a failed request by its reason: by country and time, by client, site and network."""
+    request, countries = st.slots[slot], st.integers[I_COUNTRIES]
+    failures, reason = st.failures, outcome - 1
+    clients, sites = np.int64(st.clients.shape[0]), np.int64(st.sites.shape[0])
+    site = request.ingress
+    if site < 0:
+        site = sites
+    of_clients = TIME_BINS * countries
+    of_sites = of_clients + clients
+    failures[tick * countries + st.clients[request.client].country, reason] += 1
+    failures[of_clients + request.client, reason] += 1
+    failures[of_sites + site, reason] += 1
+    failures[of_sites + sites + 1 + request.network, reason] += 1
 
 
 @helper
@@ -113,6 +124,8 @@ def finish_ok(st, slot, total, tick):
     st.integers[I_PENDING] = count + 1
     if count + 1 == PENDING_ROWS:
         count_groups(st)
+    histogram[st.integers[I_ROW_WITHOUT_SETUP], bucket_of(without_setup(st, slot, total))] += 1
+    histogram[st.integers[I_ROW_FIRST_BYTE], bucket_of(total - request.slow_start)] += 1
     row = st.integers[I_ROW_PHASE]
     for phase in range(PHASE_COUNT):
         ms = phases[slot, phase]

@@ -17,6 +17,7 @@ from popsim.engine.compiled.pool_state import pool_places, pool_table
 from popsim.engine.draws import NODES
 from popsim.engine.layout import PHASE_COUNT, Growth, Inputs
 from popsim.engine.recorder import COUNTER_COUNT, SAMPLE_DTYPE, Books, HistogramRows
+from popsim.engine.selection_inputs import Flags
 
 HEAP_DTYPE = np.dtype([("time", "f8"), ("key", "i8"), ("slot", "i8")])
 SLOT_DTYPE = np.dtype(
@@ -166,12 +167,15 @@ LINK_DTYPE = np.dtype([("site", "i8"), ("rtt", "f8"), ("used", "f8")])
     I_ROW_SITE,
     I_ROW_NETWORK,
     I_ROW_PHASE,
+    I_ROW_WITHOUT_SETUP,
+    I_ROW_FIRST_BYTE,
+    I_COUNTRIES,
     I_KEY,
     I_POOLS,
     I_POOL_ROOM,
     I_POOL_SHIFT,
-) = range(COUNTER_COUNT, COUNTER_COUNT + 43)
-INTEGER_COUNT = COUNTER_COUNT + 43
+) = range(COUNTER_COUNT, COUNTER_COUNT + 46)
+INTEGER_COUNT = COUNTER_COUNT + 46
 
 (
     F_NOW,
@@ -223,6 +227,14 @@ class State(NamedTuple):
     coarse: Ints
     phase_sum_ns: Ints
     timeline: Ints
+    failures: Ints
+    selected_clients: Flags  # [selection, client] and so on, see selection_inputs.py
+    selected_networks: Flags
+    selected_sites: Flags
+    selected_windows: Floats
+    selected_histogram: Ints
+    selected_phase_sum_ns: Ints
+    selected_counts: Ints
     pending: Ints  # [answered request, (country, site, client) as row * buckets + bucket]
     sample: Records
     sample_phases: Floats  # [row, phase]
@@ -335,6 +347,14 @@ def initial_state(inputs: Inputs, growth: Growth) -> State:
         coarse=books.coarse,
         phase_sum_ns=books.phase_sum_ns,
         timeline=books.timeline,
+        failures=books.failures,
+        selected_clients=inputs.selections.clients,
+        selected_networks=inputs.selections.networks,
+        selected_sites=inputs.selections.sites,
+        selected_windows=inputs.selections.windows,
+        selected_histogram=books.selected.histogram,
+        selected_phase_sum_ns=books.selected.phase_sum_ns,
+        selected_counts=books.selected.counts,
         pending=np.zeros((PENDING, 3), np.int64),
         sample=records(SAMPLE_DTYPE, growth.sample),
         sample_phases=np.zeros((growth.sample, PHASE_COUNT)),
@@ -378,6 +398,9 @@ def _integers(inputs: Inputs) -> Ints:
         I_ROW_SITE: rows.site,
         I_ROW_NETWORK: rows.network,
         I_ROW_PHASE: rows.phase,
+        I_ROW_WITHOUT_SETUP: rows.without_setup,
+        I_ROW_FIRST_BYTE: rows.first_byte,
+        I_COUNTRIES: inputs.country_count,
     }.items():
         integers[index] = value
     integers[I_KEY : I_KEY + 1].view(np.uint64)[0] = inputs.key

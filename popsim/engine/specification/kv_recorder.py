@@ -17,10 +17,12 @@ from popsim.engine.kv_layout import (
     K_LISTS,
     K_OWN_STALE,
     K_PUTS,
+    K_READ_UNITS,
     K_REFRESH_STORE_READS,
     K_REGION_REFRESHES,
     K_STALE,
     K_TRUNCATED,
+    K_WRITE_UNITS,
     K_WRITES_FAILED,
     MEMORY,
     WATCHED,
@@ -34,6 +36,11 @@ from popsim.engine.sums import add
 if TYPE_CHECKING:
     from popsim.engine.specification.caches import Found
     from popsim.engine.specification.kv import Read
+
+
+def billed_units(size: int, unit: int) -> int:
+    """Return how many units of so many bytes are billed for a size: each that is begun, and one at least (rule 58)."""
+    return max(-(-size // unit), 1)
 
 
 class KvRecorder:
@@ -72,6 +79,9 @@ class KvRecorder:
             self._count(site, space, found.tier)
             size = self.versions.size(key, space)
             self._count(site, space, K_BYTES_MEMORY + found.tier, size)
+            if (unit := self.inputs.kv.scalars.read_unit) > 0:
+                units = billed_units(0 if found.is_absent else size, unit)
+                self._count(site, space, K_READ_UNITS, units)
             if found.is_absent:
                 self._count(site, space, K_ABSENT)
             stale = self._staleness(key, found, site, space, began)
@@ -152,6 +162,8 @@ class KvRecorder:
             return
         self._count(site, space, K_DELETES if is_absent else K_PUTS)
         self._count(site, space, K_BYTES_WRITTEN, size)
+        if (unit := self.inputs.kv.scalars.write_unit) > 0:
+            self._count(site, space, K_WRITE_UNITS, billed_units(size, unit))
         self.books.histogram[self.rows.write, bucket_of(now - began)] += 1
 
     def list(self, request: Request, space: int, began: float, now: float, outcome: int) -> None:

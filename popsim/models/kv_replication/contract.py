@@ -18,6 +18,7 @@ from pydantic import Field
 
 from popsim.models.answers import Answer, check_laws
 from popsim.models.registry import Model
+from popsim.scenario.fields import SizeBytes
 from popsim.scenario.laws import Law, parse_law
 from popsim.scenario.parts import Spec
 from popsim.scenario.text import quoted
@@ -34,14 +35,20 @@ NOTHING, PURGE, VALUE = 0, 1, 2
 
 
 class Prices(Spec):
-    """USD per million operations; a bulk read is one operation."""
+    """USD per million operations, or per million units of their sizes; a bulk read is one operation."""
 
     read: float = Field(default=0.0, ge=0, le=1e6)
-    """USD per million reads; a bulk read is one."""
+    """USD per million reads, a bulk read is one; with ``read_unit``, per million units."""
     write: float = Field(default=0.0, ge=0, le=1e6)
-    """USD per million writes."""
+    """USD per million writes; with ``write_unit``, per million units."""
     delete: float = Field(default=0.0, ge=0, le=1e6)
-    """USD per million deletions."""
+    """USD per million deletions; not with ``write_unit``, where they cost what writes cost."""
+    read_unit: SizeBytes = 0
+    """Reads are billed by each begun unit of this size, key by key; by operation, if left out."""
+    write_unit: SizeBytes = 0
+    """Writes and deletions are billed by each begun unit of this size; by operation, if left out."""
+    per_replica: bool = False
+    """Whether a write or deletion is billed at every store that has a replica."""
     list: float = Field(default=0.0, ge=0, le=1e6)
     """USD per million lists."""
 
@@ -98,7 +105,7 @@ class KvRules:
     sync: Law = NO_TIME  # beyond the light, until another store has a write
     minimum_ttl: float = 0.0  # ms; of a read's cache_ttl
     minimum_expiration: float = 0.0  # ms; of a write's expiration_ttl
-    prices: Prices = FREE
+    prices: Prices | None = None  # None = unknown
 
     def __post_init__(self) -> None:
         """Refuse orders that are none, and times that are no laws; ValueError."""

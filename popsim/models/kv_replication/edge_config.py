@@ -7,7 +7,6 @@ Reads mostly under 1 ms, under 15 ms at p99; writes reach all sites within 10 s
 from __future__ import annotations
 
 import numpy as np
-from pydantic import Field
 
 from popsim.models.kv_replication.contract import (
     NO_TIME,
@@ -35,8 +34,8 @@ class EdgeConfig(KvModel):
     """Time of a read at a site."""
     propagation: LawField = NO_TIME
     """Until a site has a write, beyond half a round trip."""
-    prices: Prices = Field(default=Prices())
-    """USD per million operations; 0 = free."""
+    prices: Prices | None = None
+    """USD per million operations; unknown, if left out, ``{}`` if they are free. Another model of a platform has none of its preset's."""
 
     def central_stores(self, sites: Sites) -> tuple[CentralStore, ...]:
         """Return the primary, then one at every site."""

@@ -33,8 +33,8 @@ class Strong(KvModel):
     """Time of a ``kv.list`` in the store."""
     write_gap: DurationMs = 0.0
     """A key that is written again sooner is refused."""
-    prices: Prices = Prices()
-    """USD per million operations; 0 = free."""
+    prices: Prices | None = None
+    """USD per million operations; unknown, if left out, ``{}`` if they are free. Another model of a platform has none of its preset's."""
 
     def central_stores(self, sites: Sites) -> tuple[CentralStore, ...]:
         """Return the stores as named."""

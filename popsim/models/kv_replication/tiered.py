@@ -115,8 +115,8 @@ class TieredStore(KvModel):
     """Time of a ``kv.list`` in the store."""
     lag: LawField = NO_TIME
     """Until a cache that is told knows of a write, beyond half a round trip."""
-    prices: Prices = Prices()
-    """USD per million operations; 0 = free."""
+    prices: Prices | None = None
+    """USD per million operations; unknown, if left out, ``{}`` if they are free. Another model of a platform has none of its preset's."""
 
     def central_stores(self, sites: Sites) -> tuple[CentralStore, ...]:
         """Return the stores as named."""

@@ -113,10 +113,10 @@ def timeline(result: Result) -> dict[str, Any]:
     """Return counts and latencies in ms over time, by platform; each list has one entry per bin."""
     frame = result.timeline()
     run = next(iter(result.runs.values()))[0]
-    columns = ("requests", "failed", "cold", "mean_ms", "p50_ms", "p95_ms")
+    columns = ("sent", "failed", "cold", "mean_ms", "p50_ms", "p95_ms")
     platforms = {}
     for name, part in frame.groupby("platform", sort=False):
-        part = part.assign(mean_ms=part["mean_ms"].where(part["requests"] > part["failed"]))
+        part = part.assign(mean_ms=part["mean_ms"].where(part["answered"] > 0))
         platforms[str(name)] = {column: _column(part[column]) for column in columns}
     return {
         "bin_ms": run.timeline_bin_ms,

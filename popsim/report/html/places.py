@@ -72,7 +72,7 @@ def _clients(result: Result) -> tuple[dict[str, Any], dict[str, Any]]:
     }
     cells = {
         name: {
-            "requests": requests[chosen].tolist(),
+            "answered": requests[chosen].tolist(),
             "p50_ms": [_digits(value) for value in p50[chosen]],
             "p95_ms": [_digits(value) for value in p95[chosen]],
         }

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from popsim.results.result import Result
 
 PERCENTS = (50.0, 90.0, 95.0, 99.0, None)
-COLUMNS = ("platform", "requests", "p50", "p90", "p95", "p99", "mean", "cold", "failed")
+COLUMNS = ("platform", "sent", "p50", "p90", "p95", "p99", "mean", "cold", "failed")
 
 
 def result_html(result: Result) -> str:
@@ -52,11 +52,11 @@ def _latencies(result: Result) -> Markup:
             *(plus_minus(result.latency(name, p)) for p in PERCENTS),
             percent(pool.cold_start_ratio),
             percent(pool.failed_ratio),
-            *([_usd(costs[name])] * is_priced),
+            *([_usd(costs[name]), _usd(pool.cost_answered)] * is_priced),
         )
         for name, pool in result.pools.items()
     ]
-    columns = (*COLUMNS, *(["USD per million"] * is_priced))
+    columns = (*COLUMNS, *(["USD per million sent", "answered"] * is_priced))
     head = element("p", "Latency in ms", " ± half of its 95 % interval" * (result.replications > 1))
     return joined((head, table(columns, rows, numbers=len(columns) - 1)))
 

@@ -45,7 +45,7 @@ def result_of(**platforms: dict[str, Any]) -> Result:
 
 def test_the_terminal_shows_what_costs_anything(small_result: Result) -> None:
     head, workers, other = section(printed(small_result))
-    assert head == ["platform", "requests", "cpu", "duration", "egress", "total"]
+    assert head == ["platform", "requests", "cpu", "duration", "egress", "total", "per", "answered"]
     assert workers[:2] == ["workers", "0.300"]
     assert workers[3:5] == ["0", "0"]
     assert other[:3] == ["lambda", "0.200", "0"]
@@ -69,9 +69,9 @@ def test_a_platform_without_prices_has_no_numbers_beside_one_with() -> None:
     answered = made(platform="priced", requests=9, latency=latency)
     result = Result(result.scenario, {"old": [run], "priced": [answered]})
     head, old, new = section(printed(result))
-    assert head == ["platform", "requests", "total"]
-    assert old == ["old", "-", "-"]
-    assert new == ["priced", "0.200", "0.200"]
+    assert head == ["platform", "requests", "total", "per", "answered"]
+    assert old == ["old", "-", "-", "-"]
+    assert new == ["priced", "0.200", "0.200", "0.200"]
 
 
 def test_the_page_has_the_same_table(small_result: Result) -> None:

@@ -128,7 +128,7 @@ def test_percentiles_of_many_rows_are_those_of_each(small_result: Result) -> Non
     frame = small_result.by("client")
     frame = frame[frame["platform"] == "lambda"].set_index("client")
     for row, label in enumerate(pool.runs[0].labels["client"]):
-        assert counts[row] == frame["requests"].get(label, 0)
+        assert counts[row] == frame["answered"].get(label, 0)
         if counts[row]:
             assert ms[0, row] == frame.at[label, "p50_ms"]
             assert ms[1, row] == frame.at[label, "p95_ms"]
@@ -141,9 +141,9 @@ def test_the_map_has_every_client_with_its_numbers(small_result: Result, page: P
     assert len(places["id"]) == frame.index.get_level_values("client").nunique()
     for platform, columns in cells.items():
         for client, requests, p95 in zip(
-            places["id"], columns["requests"], columns["p95_ms"], strict=True
+            places["id"], columns["answered"], columns["p95_ms"], strict=True
         ):
-            assert requests == frame.at[(platform, client), "requests"]
+            assert requests == frame.at[(platform, client), "answered"]
             assert p95 == pytest.approx(frame.at[(platform, client), "p95_ms"], rel=5e-4)
     sites = page.data["map"]["topologies"][page.data["map"]["sites"]["lambda"]]
     assert sites["id"] == list(small_result.runs["lambda"][0].labels["site"])
@@ -153,7 +153,7 @@ def test_the_map_has_every_client_with_its_numbers(small_result: Result, page: P
 def test_the_timeline_counts_every_request(page: Page) -> None:
     for name, columns in page.data["timeline"]["platforms"].items():
         summary = page.data["summary"]["platforms"][name]
-        assert sum(columns["requests"]) == summary["requests"]
+        assert sum(columns["sent"]) == summary["sent"]
         assert sum(columns["failed"]) == sum(summary["failed"].values())
 
 

@@ -283,9 +283,9 @@ def test_both_engines_send_the_same_bill() -> None:
 
 def test_the_summary_has_the_whole_bill_at_its_end(small_result: Result) -> None:
     frame = small_result.summary()
-    assert frame.columns[-1] == "usd_per_million_requests"
+    assert list(frame.columns[-2:]) == ["usd_per_million_sent", "usd_per_million_answered"]
     costs = small_result.costs()
-    assert frame["usd_per_million_requests"].equals(costs["total_usd"].rename(frame.columns[-1]))
+    assert frame["usd_per_million_sent"].equals(costs["total_usd"].rename(frame.columns[-2]))
     kinds = costs[[f"{kind}_usd" for kind in KINDS]].sum(axis=1)
     np.testing.assert_allclose(kinds, costs["functions_usd"])
     np.testing.assert_allclose(costs["functions_usd"], costs["total_usd"])  # there is nothing else
@@ -308,7 +308,7 @@ def test_the_json_has_the_numbers_of_the_table(small_result: Result) -> None:
 def test_what_nobody_says_is_no_zero() -> None:
     scenario = scenario_of({"preset": "aws-lambda-2018"})
     result = Result(scenario, {"it": [made(platform="it", requests=3)]})
-    assert math.isnan(result.summary().at["it", "usd_per_million_requests"])
+    assert math.isnan(result.summary().at["it", "usd_per_million_sent"])
     row = result.costs().loc["it"]
     assert row[["functions_usd", "requests_usd", "total_usd"]].isna().all()
     assert "cost" not in result.to_json_dict()["platforms"]["it"]

@@ -17,7 +17,7 @@ def test_summary_has_intervals_around_values(small_result: Result) -> None:
     for label in ("p50", "p90", "p95", "p99", "mean"):
         assert (frame[f"{label}_low_ms"] < frame[f"{label}_ms"]).all()
         assert (frame[f"{label}_ms"] < frame[f"{label}_high_ms"]).all()
-    assert frame["requests"].between(34_000, 38_000).all()
+    assert frame["sent"].between(34_000, 38_000).all()
 
 
 def test_platforms_see_the_same_requests(small_result: Result) -> None:
@@ -50,10 +50,12 @@ def test_sample_agrees_with_the_histogram(small_result: Result) -> None:
 @pytest.mark.parametrize("dimension", ["continent", "country", "site", "network", "client"])
 def test_groups_count_every_answered_request(small_result: Result, dimension: str) -> None:
     frame = small_result.by(dimension)
-    assert list(frame.columns[:3]) == ["platform", dimension, "requests"]
-    counted = frame.groupby("platform")["requests"].sum()
+    assert list(frame.columns[:3]) == ["platform", dimension, "sent"]
+    counted = frame.groupby("platform")[["sent", "answered", "failed"]].sum()
     for name, pool in small_result.pools.items():
-        assert counted[name] == pool.answered
+        assert counted.at[name, "answered"] == pool.answered
+        assert (frame["sent"] == frame["answered"] + frame["failed"]).all()
+        assert counted.at[name, "failed"] <= sum(pool.failed.values())  # of no site: in no group
 
 
 def test_unknown_names_say_what_is_known(small_result: Result) -> None:
@@ -63,10 +65,19 @@ def test_unknown_names_say_what_is_known(small_result: Result) -> None:
         small_result.latency("worker", 50)
 
 
+@pytest.mark.parametrize("percent", [950, -5, 0, 100, float("nan")])
+def test_what_is_no_percentile_is_refused(small_result: Result, percent: float) -> None:
+    with pytest.raises(ValueError, match="a percentile lies between 0 and 100"):
+        small_result.latency("workers", percent)
+    with pytest.raises(ValueError, match="a percentile lies between 0 and 100"):
+        small_result.phases(percent)
+
+
 def test_timeline_and_instances(small_result: Result) -> None:
     frame = small_result.timeline()
-    counted = frame.groupby("platform")["requests"].sum()
-    assert counted["workers"] == small_result.pools["workers"].requests
+    counted = frame.groupby("platform")[["sent", "answered"]].sum()
+    assert counted.at["workers", "sent"] == small_result.pools["workers"].requests
+    assert counted.at["workers", "answered"] == small_result.pools["workers"].answered
     instances = small_result.instances()
     assert (instances["running_mean"] > 0).all()
     assert instances.loc["lambda", "init_ms"] == pytest.approx(145, rel=0.2)

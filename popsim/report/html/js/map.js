@@ -159,7 +159,7 @@ function worldMap() {
     const platform = platformChoice.value;
     if (place.kind === "client") {
       const rows = platforms.map((name) => {
-        const c = cells[name], row = [[name], count(c.requests[place.i]), ms(c.p50_ms[place.i]), ms(c.p95_ms[place.i])];
+        const c = cells[name], row = [[name], count(c.answered[place.i]), ms(c.p50_ms[place.i]), ms(c.p95_ms[place.i])];
         return Object.assign(row, { class: name === platform ? "chosen" : null });
       });
       const m = metric();
@@ -170,7 +170,7 @@ function worldMap() {
     }
     const at = sitesOf(platform), i = place.i, kv = kvAtSite(platform, i), host = hostAt(platform, i);
     const found = summary.platforms[platform].groups.site[at.id[i]];
-    const rows = [["answered as ingress", count(found?.requests ?? 0)]];
+    const rows = [["answered as ingress", count(found?.answered ?? 0)]];
     if (found) rows.push(["p50 ms", ms(found.p50_ms)], ["p95 ms", ms(found.p95_ms)]);
     if (kv) rows.push(["KV reads", count(kv.reads)], ["KV hit ratio", percent(hitRatio(kv))], ["stale", percent(kv.stale_ratio)]);
     if (host) rows.push(["objects created", count(host.created)], ["calls of objects", count(host.calls)]);

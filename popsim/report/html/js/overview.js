@@ -8,9 +8,9 @@ function head() {
   byId("meta").textContent = [`id ${summary.id}`, `${summary.engine} engine`, many, `seed ${summary.recreate.seed}`,
     `popsim ${summary.recreate.popsim}`].join(" · ");
   const names = ["p50", "p90", "p95", "p99", "mean"];
-  byId("summary-table").append(table(["platform", "requests", ...names, "cold", "failed"], platforms.map((name) => {
+  byId("summary-table").append(table(["platform", "sent", ...names, "cold", "failed"], platforms.map((name) => {
     const found = summary.platforms[name];
-    return [[swatch(hue(name)), name], count(found.requests), ...names.map((p) => estimate(found.latency_ms[p])),
+    return [[swatch(hue(name)), name], count(found.sent), ...names.map((p) => estimate(found.latency_ms[p])),
       percent(found.cold_start_ratio), percent(found.failed_ratio)];
   })));
   const reasons = platforms.flatMap((name) => Object.entries(summary.platforms[name].failed).filter(([, n]) => n)
@@ -159,14 +159,14 @@ function phases() {
 const MOST_LABELS = 12; // of moments on the timeline
 const LATENCIES = { p50_ms: "p50", p95_ms: "p95", mean_ms: "mean" };
 const RATES = {
-  failed: ["failed requests in %", (d, i) => (d.requests[i] ? 100 * d.failed[i] / d.requests[i] : null)],
-  cold: ["cold requests in %", (d, i) => (d.requests[i] > d.failed[i] ? 100 * d.cold[i] / (d.requests[i] - d.failed[i]) : null)],
-  requests: ["requests per second", (d, i, t) => d.requests[i] / t.replications / (t.bin_ms / 1e3)],
+  failed: ["failed requests in %", (d, i) => (d.sent[i] ? 100 * d.failed[i] / d.sent[i] : null)],
+  cold: ["cold requests in %", (d, i) => (d.sent[i] > d.failed[i] ? 100 * d.cold[i] / (d.sent[i] - d.failed[i]) : null)],
+  sent: ["requests sent per second", (d, i, t) => d.sent[i] / t.replications / (t.bin_ms / 1e3)],
 };
 
 function timeline() {
   const time = data.timeline;
-  const bins = Math.max(...platforms.map((p) => time.platforms[p].requests.length));
+  const bins = Math.max(...platforms.map((p) => time.platforms[p].sent.length));
   const end = bins * time.bin_ms;
   const [size, unit] = end <= 18e4 ? [1e3, "seconds"] : end <= 216e5 ? [6e4, "minutes"] : [36e5, "hours"];
   const spans = new Map(data.events.map((e) => [`${e.start_ms} ${e.end_ms}`, [e.start_ms, e.end_ms]])); // each once
@@ -226,7 +226,7 @@ function timeline() {
   };
   const latency = select("time-latency", Object.entries(LATENCIES), "p95_ms");
   const hasFailed = platforms.some((p) => failures(summary.platforms[p]));
-  const rate = select("time-rate", Object.entries(RATES).map(([key, [text]]) => [key, text]), hasFailed ? "failed" : "requests");
+  const rate = select("time-rate", Object.entries(RATES).map(([key, [text]]) => [key, text]), hasFailed ? "failed" : "sent");
   const latencyText = () => `${LATENCIES[latency.value]} in ms`;
   const rateText = () => RATES[rate.value][0];
   const above = chart(byId("time-latency-chart"), "Latency over time", 260,

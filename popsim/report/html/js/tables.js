@@ -1,12 +1,12 @@
 // --- tables ---------------------------------------------------------------------------------------------
 
 const MOST_ROWS = 25;
-const TABLES = { kv: "KV", objects: "Objects", costs: "Cost of a million requests" };
+const TABLES = { kv: "KV", objects: "Objects", costs: "Cost of a million requests sent" };
 
 /** Tables of groups come from the summary; those of stores and objects are in the data block as they are. */
 function allTables() {
   const groups = [["continent", "Continents"], ["country", "Countries"], ["site", "Sites"], ["network", "Networks"]];
-  const fields = ["requests", "p50_ms", "p90_ms", "p95_ms", "p99_ms"];
+  const fields = ["sent", "answered", "failed", "p50_ms", "p90_ms", "p95_ms", "p99_ms"];
   return [...groups.map(([key, title]) => ({
     title, columns: ["platform", key, ...fields],
     rows: platforms.flatMap((platform) => Object.entries(summary.platforms[platform].groups[key])
@@ -80,7 +80,7 @@ function tables() {
     more.textContent = `Show ${count(left)} more rows`;
   }
   function start() {
-    const column = found[choice.value].columns.indexOf("requests"); // platforms side by side
+    const column = found[choice.value].columns.indexOf("answered"); // platforms side by side
     sort = column < 0 ? null : { column, sign: -1 };
     isWhole = false;
     update();
