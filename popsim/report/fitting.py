@@ -18,9 +18,11 @@ def fitted(table: Table, width: int) -> list[Table]:
     names = [column for column in table.columns if column.justify == "left"]
     numbers = [column for column in table.columns if column.justify != "left"]
     if not numbers:
-        for column in names:
-            column.overflow = "fold"
-        return [table if _words_fit(table, width) else _stacked(table)]
+        longest = [_longest_word(column) for column in names]
+        for column, word in zip(names, longest, strict=True):
+            column.min_width, column.overflow = word, "fold"
+        fits = sum(longest) + GAP * (len(longest) - 1) <= width
+        return [table if fits else _stacked(table)]
     most = max(LEAST_NAME, width // 3)
     room = width - sum(min(_width(column), most) + GAP for column in names)
     groups: list[list[Column]] = [[]]
@@ -73,13 +75,10 @@ def _of(columns: list[Column], most: int) -> Table:
     return part
 
 
-def _words_fit(table: Table, width: int) -> bool:
-    """Tell whether a table of text fits without a break inside of a word."""
-    longest = [
-        max((cell_len(word) for text in (Text(str(column.header)), *_texts(column)) for word in text.plain.split()), default=0)
-        for column in table.columns
-    ]  # fmt: skip
-    return sum(longest) + GAP * (len(longest) - 1) <= width
+def _longest_word(column: Column) -> int:
+    """Return how wide a column of text is at least if no word is broken."""
+    texts = [str(column.header), *(text.plain for text in _texts(column))]
+    return max((cell_len(word) for text in texts for word in text.split()), default=0)
 
 
 def _stacked(table: Table) -> Table:
