@@ -19,10 +19,8 @@ def fitted(table: Table, width: int) -> list[Table]:
     numbers = [column for column in table.columns if column.justify != "left"]
     if not numbers:
         longest = [_longest_word(column) for column in names]
-        for column, word in zip(names, longest, strict=True):
-            column.min_width, column.overflow = word, "fold"
-        fits = sum(longest) + GAP * (len(longest) - 1) <= width
-        return [table if fits else _stacked(table)]
+        slack = width - sum(longest) - GAP * (len(longest) - 1)
+        return [_of_text(names, longest, slack) if slack >= 0 else _stacked(table)]
     most = max(LEAST_NAME, width // 3)
     room = width - sum(min(_width(column), most) + GAP for column in names)
     groups: list[list[Column]] = [[]]
@@ -73,6 +71,26 @@ def _of(columns: list[Column], most: int) -> Table:
     for row in zip(*cells, strict=True):
         part.add_row(*row)
     return part
+
+
+def _of_text(columns: list[Column], widths: list[int], slack: int) -> Table:
+    """Return a table of text whose columns are as wide as their longest word, and wider as far as there is room."""
+    part = Table(box=None, pad_edge=False)
+    for column, word in sorted(
+        zip(columns, widths, strict=True), key=lambda each: _whole(each[0]) - each[1]
+    ):
+        extra = min(max(_whole(column) - word, 0), slack)
+        slack -= extra
+        column.min_width = column.max_width = word + extra
+    for column in columns:
+        part.add_column(column.header, min_width=column.min_width, max_width=column.max_width)
+    for row in zip(*map(_texts, columns), strict=True):
+        part.add_row(*row)
+    return part
+
+
+def _whole(column: Column) -> int:
+    return max(map(cell_len, (str(column.header), *(text.plain for text in _texts(column)))))
 
 
 def _longest_word(column: Column) -> int:
