@@ -22,7 +22,7 @@ pytestmark = pytest.mark.parametrize("engine", ENGINES)
 
 def by_quarter(room: dict[str, Any], rate: float, engine: str, what: str) -> Floats:
     """Return what is counted in each quarter of a period, some periods after the start, [replication, quarter]."""
-    replications, start_s = (12, 30 * PERIOD_S) if engine == "compiled" else (6, 15 * PERIOD_S)
+    replications, start_s = (12, 30 * PERIOD_S) if engine == "compiled" else (8, 12 * PERIOD_S)
     width = PERIOD_S / QUARTERS
     return np.array(
         [
@@ -45,7 +45,7 @@ def test_alarms_that_set_themselves_are_not_in_step(engine: str, tmp_path: Path)
 
     So it rings l * (sum over k > 0 of exp(-l k d)) times a second, in whatever quarter of d.
     """
-    count, calls = (300, 0.2) if engine == "compiled" else (40, 0.4)
+    count, calls = (300, 0.2) if engine == "compiled" else (120, 0.4)
     again = [{"alarm": {"after": f"{PERIOD_S!r}s"}}]
     room = {"folder": tmp_path, "handlers": {"do": again, "alarm": again}, "of": {"count": count}}
     rings = by_quarter(room, count * calls, engine, "alarms")
@@ -57,7 +57,7 @@ def test_alarms_that_set_themselves_are_not_in_step(engine: str, tmp_path: Path)
 
 def test_idle_objects_are_not_in_step(engine: str, tmp_path: Path) -> None:
     """A call at rate r finds its object out of memory if the last one was longer ago than the idle time-out: exp(-r H)."""
-    count, calls = (600, 0.4) if engine == "compiled" else (40, 0.8)
+    count, calls = (600, 0.4) if engine == "compiled" else (120, 0.8)
     objects = {"hibernate_after": f"{PERIOD_S!r}s"}
     room = {
         "folder": tmp_path,
