@@ -101,7 +101,7 @@ def test_no_worker_outlives_its_parent(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_kernel_in_the_main_process_heeds_signals(name: str, tmp_path: Path) -> None:
     """One run of days of computing: there is no worker, and no end in sight."""
-    scenario = LONG | {"duration": "4000d", "replications": 1}
+    scenario = LONG | {"duration": "1900d", "replications": 1}
     process = started(tmp_path, scenario, "--force", "--fresh", "--quiet")
     assert not until(lambda: process.poll() is not None, 8.0), process.communicate()
     sent = time.monotonic()

@@ -76,16 +76,10 @@ def test_forecasts_are_about_right(name: str) -> None:
     assert ran_s / 3 < seconds + 0.5 < ran_s * 3 + 1.0
 
 
-RATE = {"arrivals": {"rate": "5/s"}}
-MESSAGES = {"messages": {"class": "r", "rates": {"edit": "1/s"}}}
+MESSAGES = {"messages": {"class": "r", "rates": {"edit": "0.01/s"}}}
 MANY_ROOMS = ROOM | {"count": 10_000_000, "participants": {"count": 100, "spread": "country"}}
-SURGES = [{"at": "1s", "surge": {"factor": 1_000}, "for": "1s"} for _ in range(4)]
 HOPELESS: dict[str, tuple[dict[str, Any], str]] = {
-    "rate": (scenario({"arrivals": {"rate": "1e300/s"}}), "workload.arrivals.rate"),
-    "long": (scenario({"arrivals": {"rate": "1000/s"}}, duration="40000d"), "or duration"),
-    "probes": (scenario({"arrivals": {"every": "1ms"}}, duration="4000d"), "workload.arrivals.every"),
-    "rooms": (scenario({"arrivals": MESSAGES, "objects": {"r": MANY_ROOMS}}, duration="60h"), "arrivals.messages"),
-    "surges": (scenario(RATE, events=SURGES), "events"),
+    "rooms": (scenario({"arrivals": MESSAGES, "objects": {"r": MANY_ROOMS}}, duration="500s"), "workload.objects.r.count"),
     "replications": (scenario({"arrivals": {"rate": "4000/s"}}, duration="24h", replications=10_000), "replications"),
     "simpy": (scenario({"arrivals": {"rate": "4000/s"}}, duration="24h", replications=100, engine="simpy"), "rate"),
     "precision": (
@@ -96,8 +90,11 @@ HOPELESS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", HOPELESS)
-def test_what_cannot_end_is_refused(name: str, tmp_path: Path) -> None:
+def test_what_cannot_end_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With the line of the key that makes it so; unless it is forced."""
+    monkeypatch.setattr(forecast_module, "available_bytes", lambda: 16e9)
     content, key = HOPELESS[name]
     file = tmp_path / "it.yaml"
     file.write_text(yaml.safe_dump(content), encoding="utf-8")
@@ -115,7 +112,7 @@ def test_what_cannot_end_is_refused(name: str, tmp_path: Path) -> None:
         "events": [],
         "engine": "compiled",
     }
-    if name not in ("rate", "rooms"):  # what counts is what will run
+    if name != "rooms":  # what counts is what will run
         assert popsim.load(file, **calm).replications == 1
 
 
@@ -141,19 +138,20 @@ def test_what_takes_long_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 
 def test_validate_says_so_too(tmp_path: Path) -> None:
-    for name, (content, _) in list(HOPELESS.items())[:2]:
+    for name in ("precision", "simpy"):
+        content, _ = HOPELESS[name]
         (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
-    half_a_day = scenario({"arrivals": {"rate": "1000/s"}}, duration="700d")
-    (tmp_path / "slow.yaml").write_text(yaml.safe_dump(half_a_day), encoding="utf-8")
+    an_hour = scenario({"arrivals": {"rate": "1000/s"}}, duration="70d")
+    (tmp_path / "slow.yaml").write_text(yaml.safe_dump(an_hour), encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-m", "popsim", "validate", "rate.yaml", "slow.yaml", "long.yaml"],
+        [sys.executable, "-m", "popsim", "validate", "precision.yaml", "slow.yaml", "simpy.yaml"],
         cwd=tmp_path, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 2
     assert "slow.yaml: ok" in done.stdout
     note, *errors = done.stderr.splitlines()
-    assert note.startswith("note: slow.yaml takes about 6e+10 requests, ")
-    assert [line.split(":")[1] for line in errors] == [" rate.yaml", " long.yaml"]
+    assert note.startswith("note: slow.yaml takes about 6e+09 requests, ")
+    assert [line.split(":")[1] for line in errors] == [" precision.yaml", " simpy.yaml"]
 
 
 def test_available_memory_is_the_least_of_all_limits(
