@@ -11,7 +11,9 @@ from popsim.engine.kv_layout import KV_COLUMNS, TIERS, WATCHED
 from popsim.engine.outputs import BUCKETS
 from popsim.engine.sums import no_sums
 
-SEEN_FIRST, STALE_LAST = 0, 1  # columns of KvBooks.seen
+# Columns of KvBooks.seen: ms of the first read of a site that saw a write, of the last that did not, and until when the copy
+# that the site had then would have been served, had anyone asked; -1 = none.
+SEEN_FIRST, STALE_LAST, SERVED_UNTIL = 0, 1, 2
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class KvBooks:
     by_space: Ints  # sums [P, KV_COLUMNS]
     by_site: Ints  # sums [S, KV_COLUMNS]
     watched: Floats  # [WATCHED, 2]: (ms of the commit, key) of the writes that are followed; key -1
-    seen: Floats  # [WATCHED, S, 2]: ms of the first read that saw it, of the last that did not; -1
+    seen: Floats  # [WATCHED, S, 3]: when each site saw a write that is followed; columns above
     stale_max: Floats = field(default_factory=lambda: np.zeros(0))  # [P] ms
 
     @staticmethod
@@ -54,6 +56,6 @@ class KvBooks:
             by_space=no_sums(spaces if is_used else 0, KV_COLUMNS),
             by_site=no_sums(sites if is_used else 0, KV_COLUMNS),
             watched=np.full((writes, 2), -1.0),
-            seen=np.full((writes, sites if is_used else 0, 2), -1.0),
+            seen=np.full((writes, sites if is_used else 0, 3), -1.0),
             stale_max=np.zeros(spaces if is_used else 0),
         )

@@ -194,9 +194,7 @@ class PlatformRun:
     kv_by_space: Sums  # [key space, kv_layout.KV_COLUMNS]
     kv_by_site: Sums  # [site, kv_layout.KV_COLUMNS]
     kv_watched: Floats  # [write, 2]: ms of its commit, key; key -1 = none
-    kv_seen: (
-        Floats  # [write, site, 2]: ms of the first read that saw it, of the last that did not; -1
-    )
+    kv_seen: Floats  # [write, site, 3]: when each site saw it; columns as in kv_books
     kv_stale_max_ms: Floats  # [key space]
     objects_histogram: SparseHist  # rows as in object_books; no rows if there are no objects
     objects_by_message: SparseHist  # kinds of messages; rows as in object_books

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from popsim.engine import kv_layout as kvl
-from popsim.engine.kv_books import SEEN_FIRST, STALE_LAST, KvRows
+from popsim.engine.kv_books import SEEN_FIRST, SERVED_UNTIL, STALE_LAST, KvRows
 from popsim.engine.kv_layout import TIERS
 from popsim.engine.outputs import Floats, Ints, PlatformRun, SparseHist
 from popsim.engine.sums import Sums, total, total_of_runs
@@ -218,8 +218,8 @@ class KvPool:
     def visibility(self, share: float) -> float:
         """Return how long until a share of sites see a write, in ms; the mean over followed writes, nan without any.
 
-        For all of them it is the longest time, which is an extreme, and no mean of extremes. A site's time is that of its last answer with an older version, 0 if it gave none. Sites that did not
-        read the key after the write don't count.
+        For all of them it is the longest time, which is an extreme, and no mean of extremes. A site's time is when its copy of
+        an older version ended, 0 if it gave no answer with one after the write. Sites that did not read the key then don't count.
         """
         times = [quantiles for run in self.runs for quantiles in self.site_times(run)]
         if not times:
@@ -229,12 +229,18 @@ class KvPool:
         return float(np.mean([np.quantile(each, share, method="inverted_cdf") for each in times]))
 
     def site_times(self, run: PlatformRun) -> list[Floats]:
-        """Return, for each followed write of a run, how long each site kept an older version, in ms."""
+        """Return, for each followed write of a run, how long each site kept an older version, in ms.
+
+        A copy that gave an answer would have been served until it expired or its site was told, whether somebody asked or
+        not. A read that saw the write before then ended it; a later answer with an older version prolonged it.
+        """
         found = []
         for (commit, key), seen in zip(run.kv_watched, run.kv_seen, strict=True):
-            knows = (seen[:, SEEN_FIRST] >= 0.0) | (seen[:, STALE_LAST] >= 0.0)
+            first, last, until = (seen[:, each] for each in (SEEN_FIRST, STALE_LAST, SERVED_UNTIL))
+            knows = (first >= 0.0) | (last >= 0.0)
             if key >= 0 and knows.any():
-                found.append(np.maximum(seen[knows, STALE_LAST] - commit, 0.0))
+                ended = np.maximum(last, np.minimum(until, np.where(first >= 0.0, first, np.inf)))
+                found.append(np.maximum(ended[knows] - commit, 0.0))
         return found
 
     # --- what it costs ----------------------------------------------------------------------------------

@@ -294,10 +294,24 @@ class StaleWhenAnswered(KeyValueBreach):
     def break_it(self, kv: Any) -> None:
         staleness = kv.recorder._staleness
 
-        def at_the_end(key: int, found: Any, site: int, space: int, began: float) -> float:
-            return float(staleness(key, found, site, space, kv.env.now))
+        def at_the_end(read: Any, key: int, found: Any, began: float) -> float:
+            return float(staleness(read, key, found, kv.env.now))
 
         kv.recorder._staleness = at_the_end
+
+
+class CopiesOutliveNews(KeyValueBreach):
+    """Rule 37: what a site is told of a write does not end its copy."""
+
+    def break_it(self, kv: Any) -> None:
+        kv.versions.told_at = lambda version, node: float("inf")
+
+
+class OldCopiesAreNone(KeyValueBreach):
+    """Rule 37: a site's copy ends with the last answer that it gave."""
+
+    def break_it(self, kv: Any) -> None:
+        kv.recorder._served_until = lambda read, key, version: -1.0
 
 
 KV_BREACHES: dict[str, type[SpecificationPlane]] = {
@@ -325,4 +339,6 @@ KV_BREACHES: dict[str, type[SpecificationPlane]] = {
     "36 store never fails": StoreNeverFails,
     "36 race is an order": RaceIsAnOrder,
     "37 stale when answered": StaleWhenAnswered,
+    "37 copies outlive news": CopiesOutliveNews,
+    "37 old copies are none": OldCopiesAreNone,
 }

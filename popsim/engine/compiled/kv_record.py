@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from popsim.engine.compiled.caches import EPOCH_SHIFT, STATE_MASK
+from popsim.engine.compiled.hashing import find_copy, tag_of
 from popsim.engine.compiled.jit import helper
 from popsim.engine.compiled.kv_state import (
     N_WATCHED,
@@ -18,8 +20,8 @@ from popsim.engine.compiled.kv_state import (
 )
 from popsim.engine.compiled.record import add, bucket_of
 from popsim.engine.compiled.state import F_WARMUP
-from popsim.engine.compiled.versions import newest_of, size_of
-from popsim.engine.kv_books import SEEN_FIRST, STALE_LAST
+from popsim.engine.compiled.versions import newest_of, size_of, told_at
+from popsim.engine.kv_books import SEEN_FIRST, SERVED_UNTIL, STALE_LAST
 from popsim.engine.kv_layout import (
     FAILED,
     K_ABSENT,
@@ -126,6 +128,9 @@ def staleness(st, slot, key, number):
             if item.watch >= 0:
                 last = st.kv_seen[item.watch, site, STALE_LAST]
                 st.kv_seen[item.watch, site, STALE_LAST] = max(last, began)
+                last = st.kv_seen[item.watch, site, SERVED_UNTIL]
+                until = served_until(st, slot, key, version)
+                st.kv_seen[item.watch, site, SERVED_UNTIL] = max(last, until)
         version = item.older
     age = -1.0
     if version >= 0 and st.versions[version].number == number:
@@ -140,6 +145,20 @@ def staleness(st, slot, key, number):
     st.kv_histogram[st.kv_ints[ROW_STALE] + request.space, bucket_of(stale)] += 1
     st.kv_stale_max[request.space] = max(st.kv_stale_max[request.space], stale)
     return stale, age
+
+
+@helper
+def served_until(st, slot, key, version):
+    """Return until when the site serves its copy from before a version, if it has one; -1 = it has none."""
+    request = st.slots[slot]
+    position = find_copy(st, tag_of(request.compute, key))
+    if position < 0:
+        return -1.0
+    copy = st.copies[position]
+    number = (copy.state & STATE_MASK) >> 1
+    if copy.state >> EPOCH_SHIFT != request.epoch or number >= st.versions[version].number:
+        return -1.0
+    return min(copy.expiry, told_at(st, version, request.compute))
 
 
 @helper

@@ -34,12 +34,28 @@ def newest_of(st, key):
 @helper
 def has_arrived(st, version, node, table, time):
     """Tell whether a node has a version by now (rule 31)."""
-    item = st.versions[version]
-    if item.commit + st.kv_floats[LONGEST_LAG] <= time:
+    if st.versions[version].commit + st.kv_floats[LONGEST_LAG] <= time:
         return True
+    return arrival(st, version, node, table) <= time
+
+
+@helper
+def arrival(st, version, node, table):
+    """Return when the news of a version gets to a node."""
+    item = st.versions[version]
     rtt = st.lag_rtt[item.store * st.kv_ints[N_NODES] + node]
     lag = rtt * 0.5 + quantile(st, table, two_words(st, LAG, item.entity, node)[0])
-    return item.commit + lag <= time
+    return item.commit + lag
+
+
+@helper
+def told_at(st, version, node):
+    """Return when a tier is told of a version; infinite if it never is."""
+    item = st.versions[version]
+    if st.told[item.store * st.kv_ints[N_CACHE_NODES] + node] == NOTHING:
+        return np.inf
+    longest = item.commit + st.kv_floats[LONGEST_LAG]
+    return min(longest, arrival(st, version, node, st.kv_ints[TABLE_LAG]))
 
 
 @helper

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from popsim.engine.kv_books import SEEN_FIRST, STALE_LAST, KvBooks, KvRows
+from popsim.engine.kv_books import SEEN_FIRST, SERVED_UNTIL, STALE_LAST, KvBooks, KvRows
 from popsim.engine.kv_layout import (
     FAILED,
     K_ABSENT,
@@ -30,11 +30,11 @@ from popsim.engine.kv_layout import (
 from popsim.engine.layout import KV_LIMITED, OK, P_KV, Inputs
 from popsim.engine.recorder import bucket_of
 from popsim.engine.specification.state import Request
-from popsim.engine.specification.versions import Versions
+from popsim.engine.specification.versions import Version, Versions
 from popsim.engine.sums import add
 
 if TYPE_CHECKING:
-    from popsim.engine.specification.caches import Found
+    from popsim.engine.specification.caches import Caches, Found
     from popsim.engine.specification.kv import Read
 
 
@@ -46,7 +46,8 @@ def billed_units(size: int, unit: int) -> int:
 class KvRecorder:
     """The books of a run's key-value store."""
 
-    versions: Versions  # set by the plane, which makes both
+    versions: Versions  # set by the plane, which makes all of them
+    caches: Caches
 
     def __init__(self, inputs: Inputs, books: KvBooks) -> None:
         self.inputs, self.books = inputs, books
@@ -84,7 +85,7 @@ class KvRecorder:
                 self._count(site, space, K_READ_UNITS, units)
             if found.is_absent:
                 self._count(site, space, K_ABSENT)
-            stale = self._staleness(key, found, site, space, began)
+            stale = self._staleness(read, key, found, began)
             if place == 0:
                 request.kv_tier, request.kv_version = found.tier, found.version
                 request.kv_stale, request.kv_age = stale, self._age(key, found.version, began)
@@ -96,9 +97,9 @@ class KvRecorder:
         histogram[rows.space + space, bucket] += 1
         histogram[rows.country + self.country[request.client], bucket] += 1
 
-    def _staleness(self, key: int, found: Found, site: int, space: int, began: float) -> float:
+    def _staleness(self, read: Read, key: int, found: Found, began: float) -> float:
         """Return for how long a newer version had been there when the read began; 0 = it was fresh (rule 37)."""
-        versions = self.versions.of(key)
+        site, space, versions = read.site, read.space, self.versions.of(key)
         if not versions:
             return 0.0
         newest = versions[-1]
@@ -115,8 +116,9 @@ class KvRecorder:
             oldest_newer = version
             is_own = is_own or (version.site == site and version.acked <= began)
             if version.watch >= 0:
-                last = seen[version.watch, site, STALE_LAST]
-                seen[version.watch, site, STALE_LAST] = max(last, began)
+                row = seen[version.watch, site]
+                row[STALE_LAST] = max(row[STALE_LAST], began)
+                row[SERVED_UNTIL] = max(row[SERVED_UNTIL], self._served_until(read, key, version))
         if oldest_newer is None:
             return 0.0
         stale = began - oldest_newer.commit
@@ -128,6 +130,13 @@ class KvRecorder:
         self.books.histogram[self.rows.stale + space, bucket_of(stale)] += 1
         self.books.stale_max[space] = max(self.books.stale_max[space], stale)
         return stale
+
+    def _served_until(self, read: Read, key: int, version: Version) -> float:
+        """Return until when the site serves its copy from before a version, if it has one; -1 = it has none."""
+        copy = self.caches.copies[read.site].get(key)
+        if copy is None or copy.epoch != read.epoch or copy.version >= version.number:
+            return -1.0
+        return min(copy.expiry, self.versions.told_at(version, read.site))
 
     def _age(self, key: int, number: int, began: float) -> float:
         """Return the age of a version in ms; -1 if it was there from the start, or is forgotten."""

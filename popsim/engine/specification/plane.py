@@ -90,7 +90,7 @@ class SpecificationPlane:
         self.connections = Connections(inputs, self.lookups, self.sites)
         kv_recorder = KvRecorder(inputs, self.recorder.books.kv)
         self.kv = KeyValue(env, inputs, self.lookups, self.sites, kv_recorder, self.count_event)
-        kv_recorder.versions = self.kv.versions
+        kv_recorder.versions, kv_recorder.caches = self.kv.versions, self.kv.caches
         self.kv_writes = Writes(self.kv)
         self.calls: Calls | None = None
         self.sessions: Sessions | None = None

@@ -104,12 +104,22 @@ class Versions:
                 return action, version
         return NOTHING, None
 
+    def told_at(self, version: Version, node: int) -> float:
+        """Return when a tier is told of a version, in ms since the run's start; FOREVER if it never is."""
+        if self.told[version.store * self.cache_nodes + node] == NOTHING:
+            return FOREVER
+        longest = version.commit + self.rules.longest_lag
+        return min(longest, self._arrival(version, node, self.rules.lag_table))
+
     def _has_arrived(self, version: Version, node: int, table: int, time: float) -> bool:
         if version.commit + self.rules.longest_lag <= time:
             return True
+        return self._arrival(version, node, table) <= time
+
+    def _arrival(self, version: Version, node: int, table: int) -> float:
         rtt = self.lag_rtt[version.store * self.nodes + node]
         lag = rtt * 0.5 + self.lookups.draw(table, draws.KV_LAG, version.entity, node)
-        return version.commit + lag <= time
+        return version.commit + lag
 
     def is_absent_at_start(self, key: int, space: int) -> bool:
         """Tell whether a key has no value when the run begins."""

@@ -88,7 +88,7 @@ def stored(**changes: Any) -> PlatformRun:
         "kv_by_site": by_site,
         "kv_histogram": histogram(LATENCIES),
         "kv_watched": np.full((2, 2), -1.0),
-        "kv_seen": np.full((2, len(SITES), 2), -1.0),
+        "kv_seen": np.full((2, len(SITES), 3), -1.0),
         "kv_stale_max_ms": np.array([5_500.0, 701.0]),
         "labels": made().labels | {"space": SPACES, "store": ("virginia",)},
     }
@@ -271,13 +271,13 @@ def test_the_stalest_answer() -> None:
 # --- visibility -----------------------------------------------------------------------------------------
 
 
-def followed(*writes: tuple[float, int, dict[int, tuple[float, float]]]) -> PlatformRun:
-    """Return a run whose writes are (commit, key, {site: (first seen, last stale)})."""
+def followed(*writes: tuple[float, int, dict[int, tuple[float, ...]]]) -> PlatformRun:
+    """Return a run whose writes are (commit, key, {site: (first seen, last stale[, served until])})."""
     watched = np.array([(commit, key) for commit, key, _ in writes], dtype=np.float64)
-    seen = np.full((len(writes), len(SITES), 2), -1.0)
+    seen = np.full((len(writes), len(SITES), 3), -1.0)
     for row, (_, _, sites) in enumerate(writes):
         for site, times in sites.items():
-            seen[row, site] = times
+            seen[row, site, : len(times)] = times
     return stored(kv_watched=watched, kv_seen=seen)
 
 
@@ -289,6 +289,21 @@ def test_sites_keep_an_older_version_until_their_last_answer_with_it() -> None:
     run = followed((1_000.0, 3, {0: (1_500.0, -1.0), 1: (9_000.0, 4_000.0), 2: (6_500.0, 6_000.0)}))
     # 0, 3 and 5 s; the fourth site did not read it
     assert visible(run, 0.3, 0.5, 0.67, 1.0) == [0.0, 3_000.0, 5_000.0, 5_000.0]
+
+
+def test_a_copy_is_served_until_it_ends_whether_somebody_asks_or_not() -> None:
+    sites = {
+        0: (9_000.0, 4_000.0, 6_000.0),  # expired, or told, between two reads
+        1: (5_000.0, 4_000.0, 6_000.0),  # a read that saw the write shows that it had ended before
+        2: (5_000.0, 7_000.0, 6_000.0),  # another copy, or the store, gave an older one after that
+        3: (-1.0, 4_000.0, 6_000.0),
+    }
+    assert visible(followed((1_000.0, 3, sites)), 0.25, 0.5, 0.75, 1.0) == [
+        4_000.0,
+        5_000.0,
+        5_000.0,
+        6_000.0,
+    ]
 
 
 def test_sites_without_evidence_do_not_count() -> None:
