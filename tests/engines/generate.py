@@ -41,6 +41,8 @@ def case(seed: int) -> Case:
     tables: list[QuantileTable] = [constant_table(0.0)] * (lay.T_ACCESS + networks)
     for table, scale in _SCALES.items():
         tables[table] = law.draw(scale)
+    if not tables[lay.T_GAP].nodes.max() > 0.0:  # else requests would come at time 0 for ever
+        tables[lay.T_GAP] = constant_table(_SCALES[lay.T_GAP])
     for network in range(networks):
         tables[lay.T_ACCESS + network] = law.draw(4.0)
     spaces = int(rng.integers(1, 4))
