@@ -9,7 +9,9 @@ how much a number may be off, and its rarity says how much of that spread few re
 - A **percentile** is every value of which the share of requests below may be that percentage: the share's interval,
   inverted (order statistics; Woodruff, J. Am. Stat. Assoc. 47, 1952). No replication's own percentile comes in,
   which is biased where it is rare, and nothing is taken to be normal, so gaps between fast and slow requests do
-  no harm. Where too few requests were seen, an end is open: infinity, or 0.
+  no harm. Where too few requests were seen, an end is open: infinity, or 0. Where many were seen in each replication, and
+  the replications differ so much that together they are worth only a few requests (each has a planet of its own, and few
+  places decide), an open end gives way to Student's t of the replications' own percentiles.
 - A **mean** has Student's t interval of the replications (Law, Simulation Modeling and Analysis, 5th ed. 2015, section 9.4).
 - An **extreme** is known on one side alone: the largest that was seen is a lower bound of the largest that there is.
 
@@ -26,7 +28,7 @@ import numpy as np
 
 from popsim.engine.outputs import Floats, Ints, bucket_edges
 from popsim.results.effective import are_common, clopper_pearson, effective_tries, mean_error
-from popsim.results.statistics import CONFIDENCE, Estimate
+from popsim.results.statistics import CONFIDENCE, Estimate, quantile_with_zeros
 
 # A density that differs by more than this on the two sides of a percentile is a gap, or the edge of one
 REGULAR_SLOPES = 3.0
@@ -34,6 +36,9 @@ SMOOTH = (
     2.0  # a bucket of more than so many times the counts of its neighbours may be one single value
 )
 RARE_EVENTS = 30  # a replication; more are not called rare
+# Requests on either side, of the effective sample, from which on Student's t may replace an open end: with these, intervals of
+# the median held the truth in 94 % and more of made results of 3 to 20 planets; with fewer, as of p95, in two thirds.
+LEAST_AMID = 1.0
 BISECTIONS = 40
 
 
@@ -185,13 +190,14 @@ class Percentile(Measure):
     ) -> None:
         parts = [np.asarray(part) for part in histograms]
         self.probability, self.replications = percent / 100.0, len(parts)
+        self._parts, self._zeros = parts, zeros if any(zeros) else [0] * len(parts)
         pooled = np.asarray(sum(parts))
         buckets = np.flatnonzero(pooled)
         low, high = (
             np.clip(edge, *extremes) for edge in bucket_edges(buckets, buckets=len(pooled))
         )
         bend, counts = _bends(pooled, buckets), pooled[buckets].astype(np.float64)
-        fresh = np.asarray(zeros if any(zeros) else [0] * len(parts), np.float64)
+        fresh = np.asarray(self._zeros, np.float64)
         if fresh.any():
             low, high, bend = (np.concatenate([[0.0], each]) for each in (low, high, bend))
             counts = np.concatenate([[fresh.sum()], counts])
@@ -225,8 +231,33 @@ class Percentile(Measure):
         if self.replications < 2 or not math.isfinite(self.value):
             return math.nan, math.nan
         shares = self._shares(confidence, growth)
-        ends = [self._located(share, side) for side, share in enumerate(shares)]
-        return min(ends[0], self.value), max(ends[1], self.value)
+        low, high = (self._located(share, side) for side, share in enumerate(shares))
+        is_open = not 0.0 < shares[0] <= shares[1] < 1.0
+        if is_open and self._lies_amid_replications(confidence, growth):
+            half = mean_error(self._own, confidence, growth) + self.slack
+            low = max(0.0, self.value - half) if shares[0] <= 0.0 else low
+            high = self.value + half if shares[1] >= 1.0 else high
+        return min(low, self.value), max(high, self.value)
+
+    def _lies_amid_replications(self, confidence: float, growth: float = 1.0) -> bool:
+        """Tell whether requests on both sides are many in a replication, and about one replication, at least, is worth of each.
+
+        Beyond that the percentile is decided by replications more extreme than those that were seen.
+        """
+        size = effective_tries(self.hits, self.tries, confidence, growth)
+        rarer = min(self.probability, 1.0 - self.probability)
+        return size * rarer >= LEAST_AMID and are_common(self.hits, self.tries)
+
+    @cached_property
+    def _own(self) -> Floats:
+        """Return each replication's own percentile in ms."""
+        percent = 100.0 * self.probability
+        return np.array(
+            [
+                quantile_with_zeros(part, int(part.sum()) + zeros, percent)
+                for part, zeros in zip(self._parts, self._zeros, strict=True)
+            ]
+        )
 
     def _shares(self, confidence: float, growth: float = 1.0) -> tuple[float, float]:
         """Return between which shares of the requests the percentile may lie; 0 or 1 if it may lie outside of all."""
@@ -285,7 +316,7 @@ class Percentile(Measure):
         if self.replications < 2 or not math.isfinite(self.value):
             return None
         low, high = self._shares(confidence)
-        if low > 0.0 and high < 1.0:
+        if (low > 0.0 and high < 1.0) or self._lies_amid_replications(confidence):
             return None
         size = effective_tries(self.hits, self.tries, confidence)
         rarer = max(self.probability, 1.0 - self.probability)

@@ -156,4 +156,4 @@ def test_equal_requests_are_what_they_are_however_selected(world: Path, selector
         },
     )  # fmt: skip
     seen = found[0].observed
-    assert 600.0 <= seen.low <= seen.value <= seen.high < 603.0
+    assert 600.0 <= seen.low <= seen.value <= seen.high <= 604.0  # the bucket that 601 ms lie in
