@@ -13,7 +13,8 @@ LEAST_NAME = 12  # characters of a name that is shortened
 def fitted(table: Table, width: int) -> list[Table]:
     """Return the table as one or more that are no wider than ``width``, each with the columns that name its rows.
 
-    A table of text alone is left to wrap, or has one row per cell where that would break words.
+    Titles break between words only where the table would not fit otherwise. A table of text alone is left to wrap, or
+    has one row per cell where that would break words.
     """
     names = [column for column in table.columns if column.justify == "left"]
     numbers = [column for column in table.columns if column.justify != "left"]
@@ -21,6 +22,8 @@ def fitted(table: Table, width: int) -> list[Table]:
         longest = [_longest_word(column) for column in names]
         slack = width - sum(longest) - GAP * (len(longest) - 1)
         return [_of_text(names, longest, slack) if slack >= 0 else _stacked(table)]
+    if sum(map(_whole, table.columns)) + GAP * (len(table.columns) - 1) <= width:
+        return [_of([*names, *numbers], width, titles_break=False)]
     most = max(LEAST_NAME, width // 3)
     room = width - sum(min(_width(column), most) + GAP for column in names)
     groups: list[list[Column]] = [[]]
@@ -57,12 +60,13 @@ def _width(column: Column) -> int:
     return max(map(cell_len, (*words, *(text.plain for text in _texts(column)))))
 
 
-def _of(columns: list[Column], most: int) -> Table:
+def _of(columns: list[Column], most: int, *, titles_break: bool = True) -> Table:
     """Return a table of some columns, each as wide as it needs to be."""
+    width_of = _width if titles_break else _whole
     part = Table(box=None, pad_edge=False)
     for column in columns:
         is_name = column.justify == "left"
-        needed = min(_width(column), most) if is_name else _width(column)
+        needed = min(width_of(column), most) if is_name else width_of(column)
         part.add_column(column.header, justify=column.justify, min_width=needed, max_width=needed)
     cells = [
         [Text(shortened(text.plain, most), text.style) if column.justify == "left" else text for text in _texts(column)]

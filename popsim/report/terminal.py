@@ -303,7 +303,7 @@ def _costs(result: Result) -> Table | None:
     used = {column: title for column, title in parts.items() if frame[column].max() > 0.0}
     if not {"kv_usd", "objects_usd"} & used.keys():
         used.pop("functions_usd", None)  # which are the total
-    title = "What a million requests sent cost in USD: functions by kind, stores, all together; the last: a million answered"
+    title = "What a million requests sent cost in USD: functions by kind, stores, all together; last, a million answered"
     table = _table(title, "platform", *used.values(), "total", "per answered")
     for name, row in frame.iterrows():
         half = (row["total_high_usd"] - row["total_low_usd"]) / 2.0
@@ -329,7 +329,7 @@ def _table(title: str, *columns: str) -> Table:
     table = PlainTable(title=title, box=None, pad_edge=False)
     for column in columns:
         table.add_column(
-            column, justify="left" if column in ("platform", "at", "message") else "right"
+            column, justify="left" if column in ("platform", "class", "at", "message") else "right"
         )
     return table
 

@@ -37,8 +37,7 @@ class FunctionPrices(Spec):
     egress: Usd = 0.0
     """USD per GB (10^9 B) of responses."""
     by_region: dict[str, RegionPrices] = {}
-    """Prices that differ by region: by the id of the site where code runs. Which share of the requests runs where is
-    estimated from the sample of whole requests, unless code runs at one site alone."""
+    """What differs where code runs, by the id of the site."""
     gb: PositiveBytes = 1_000_000_000
     """What the price list calls a GB of memory: with 1024MB, 128MB are an eighth of it."""
     step: DurationMs = 0.0

@@ -35,7 +35,7 @@ class EdgeConfig(KvModel):
     propagation: LawField = NO_TIME
     """Until a site has a write, beyond half a round trip."""
     prices: Prices | None = None
-    """USD per million operations; unknown, if left out, ``{}`` if they are free. Another model of a platform has none of its preset's."""
+    """USD per million operations; unknown, if left out, ``{}`` if they are free."""
 
     def central_stores(self, sites: Sites) -> tuple[CentralStore, ...]:
         """Return the primary, then one at every site."""

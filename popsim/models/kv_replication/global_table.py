@@ -43,7 +43,7 @@ class GlobalTable(KvModel):
     sync: LawField = NO_TIME
     """Until another replica has a write, beyond half a round trip."""
     prices: Prices | None = None
-    """USD per million operations; unknown, if left out, ``{}`` if they are free. Another model of a platform has none of its preset's."""
+    """USD per million operations; unknown, if left out, ``{}`` if they are free."""
 
     def store_sites(self, sites: Sites, compute: Sites, topology: Sites) -> Sites:
         """Return the topology, where replicas are named, or the sites where code runs."""

@@ -34,7 +34,7 @@ class Strong(KvModel):
     write_gap: DurationMs = 0.0
     """A key that is written again sooner is refused."""
     prices: Prices | None = None
-    """USD per million operations; unknown, if left out, ``{}`` if they are free. Another model of a platform has none of its preset's."""
+    """USD per million operations; unknown, if left out, ``{}`` if they are free."""
 
     def central_stores(self, sites: Sites) -> tuple[CentralStore, ...]:
         """Return the stores as named."""

@@ -116,7 +116,7 @@ class TieredStore(KvModel):
     lag: LawField = NO_TIME
     """Until a cache that is told knows of a write, beyond half a round trip."""
     prices: Prices | None = None
-    """USD per million operations; unknown, if left out, ``{}`` if they are free. Another model of a platform has none of its preset's."""
+    """USD per million operations; unknown, if left out, ``{}`` if they are free."""
 
     def central_stores(self, sites: Sites) -> tuple[CentralStore, ...]:
         """Return the stores as named."""

@@ -14,7 +14,7 @@ from popsim.report.html.data import tables
 from popsim.report.terminal import print_summary
 from popsim.results import Result
 
-TITLE = "What a million requests cost in USD"
+TITLE = "What a million requests sent cost in USD"
 
 
 def printed(result: Result) -> str:

@@ -23,6 +23,7 @@ from popsim.scenario.bundled import bundled_names
 from popsim.scenario.parts import Where
 
 EVIL = "<script>alert('x')</script><b>&amp;"
+ADDRESS = "https://example.org/a?b='1'&amp;c=2"  # as wild as an address may be
 NAN = float("nan")
 
 
@@ -173,7 +174,7 @@ def test_a_result_shows_finding_latencies_and_claims(small_result: Result) -> No
     assert "✗ fails" in page.cells
     assert "elapsed" not in page.text
     head = page.cells.index("platform")
-    assert page.cells[head + 9] == "USD per million"
+    assert page.cells[head + 9] == "USD per million sent"
     assert re.fullmatch(r"\d+\.\d\d", page.cells[row + 9])
 
 
@@ -291,7 +292,7 @@ def test_what_a_user_writes_is_escaped(tmp_path: Path, small_result: Result) -> 
     )
     claim = {
         "id": f"{EVIL}6", "says": f"{EVIL}7", "expect": ["workers.p(50) < 1s"],
-        "source": {"url": 'https://example.org/"><script>', "date": "2024", "scope": f"{EVIL}8"},
+        "source": {"url": ADDRESS, "date": "2024", "scope": f"{EVIL}8"},
     }  # fmt: skip
     scenario = small_result.scenario.changed(
         name=f"{EVIL}9", description=f"{EVIL}10", claims=[claim],
@@ -314,7 +315,10 @@ def test_what_a_user_writes_is_escaped(tmp_path: Path, small_result: Result) -> 
         assert "b" not in page.tags
         for number in expected[name]:
             assert f"{EVIL}{number}" in page.text, (name, number)
-    assert found["verdict"].links == ['https://example.org/"><script>']
+    assert found["verdict"].links == [ADDRESS]
+    no_scenario_has_it = 'https://example.org/"><script>alert(1)</script>'
+    page = shown(verdict(source={"url": no_scenario_has_it, "date": "2024", "scope": ""}))
+    assert page.links == [no_scenario_has_it]  # the address as it is, no markup
 
 
 def test_a_builder_escapes_all_but_markup() -> None:
