@@ -8,18 +8,19 @@ from rich.text import Text
 
 GAP = 2  # between two columns
 LEAST_NAME = 12  # characters of a name that is shortened
+LEAST_TEXT = 16  # characters in a line of text; less is read with difficulty
 
 
 def fitted(table: Table, width: int) -> list[Table]:
     """Return the table as one or more that are no wider than ``width``, each with the columns that name its rows.
 
     Titles break between words only where the table would not fit otherwise. A table of text alone is left to wrap, or
-    has one row per cell where that would break words.
+    has one row per cell where that would break words or leave lines of a word each.
     """
     names = [column for column in table.columns if column.justify == "left"]
     numbers = [column for column in table.columns if column.justify != "left"]
     if not numbers:
-        longest = [_longest_word(column) for column in names]
+        longest = [max(_longest_word(column), min(_whole(column), LEAST_TEXT)) for column in names]
         slack = width - sum(longest) - GAP * (len(longest) - 1)
         return [_of_text(names, longest, slack) if slack >= 0 else _stacked(table)]
     if sum(map(_whole, table.columns)) + GAP * (len(table.columns) - 1) <= width:
@@ -78,7 +79,7 @@ def _of(columns: list[Column], most: int, *, titles_break: bool = True) -> Table
 
 
 def _of_text(columns: list[Column], widths: list[int], slack: int) -> Table:
-    """Return a table of text whose columns are as wide as their longest word, and wider as far as there is room."""
+    """Return a table of text whose columns have the least widths given, and are wider as far as there is room."""
     part = Table(box=None, pad_edge=False)
     for column, word in sorted(
         zip(columns, widths, strict=True), key=lambda each: _whole(each[0]) - each[1]
