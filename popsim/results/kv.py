@@ -218,8 +218,8 @@ class KvPool:
     def visibility(self, share: float) -> float:
         """Return how long until a share of sites see a write, in ms; the mean over followed writes, nan without any.
 
-        For all of them it is the longest time, which is an extreme, and no mean of extremes. A site's time is when its copy of
-        an older version ended, 0 if it gave no answer with one after the write. Sites that did not read the key then don't count.
+        For all of them it is the longest time, which is an extreme, and no mean of extremes. :meth:`site_times` says what
+        a site's time is, and which sites count.
         """
         times = [quantiles for run in self.runs for quantiles in self.site_times(run)]
         if not times:
@@ -231,13 +231,16 @@ class KvPool:
     def site_times(self, run: PlatformRun) -> list[Floats]:
         """Return, for each followed write of a run, how long each site kept an older version, in ms.
 
-        A copy that gave an answer would have been served until it expired or its site was told, whether somebody asked or
-        not. A read that saw the write before then ended it; a later answer with an older version prolonged it.
+        A copy is served until it expires or its site is told, whether somebody asks or not. A read that saw the write before
+        then ended it; a later answer with an older version prolonged it. A site of a platform with caches that had no copy at
+        the write, and gave no older answer after it, has nothing to get rid of, and does not count; nor does one without
+        caches that did not read the key.
         """
         found = []
         for (commit, key), seen in zip(run.kv_watched, run.kv_seen, strict=True):
             first, last, until = (seen[:, each] for each in (SEEN_FIRST, STALE_LAST, SERVED_UNTIL))
-            knows = (first >= 0.0) | (last >= 0.0)
+            had_it = (until >= 0.0) | (last >= 0.0)
+            knows = had_it if (until >= 0.0).any() else (first >= 0.0) | (last >= 0.0)
             if key >= 0 and knows.any():
                 ended = np.maximum(last, np.minimum(until, np.where(first >= 0.0, first, np.inf)))
                 found.append(np.maximum(ended[knows] - commit, 0.0))

@@ -311,7 +311,7 @@ class OldCopiesAreNone(KeyValueBreach):
     """Rule 37: a site's copy ends with the last answer that it gave."""
 
     def break_it(self, kv: Any) -> None:
-        kv.recorder._served_until = lambda read, key, version: -1.0
+        kv.recorder._served_until = lambda site, epoch, key, version: -1.0
 
 
 KV_BREACHES: dict[str, type[SpecificationPlane]] = {

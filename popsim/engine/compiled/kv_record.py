@@ -129,7 +129,7 @@ def staleness(st, slot, key, number):
                 last = st.kv_seen[item.watch, site, STALE_LAST]
                 st.kv_seen[item.watch, site, STALE_LAST] = max(last, began)
                 last = st.kv_seen[item.watch, site, SERVED_UNTIL]
-                until = served_until(st, slot, key, version)
+                until = served_until(st, site, request.epoch, key, version)
                 st.kv_seen[item.watch, site, SERVED_UNTIL] = max(last, until)
         version = item.older
     age = -1.0
@@ -148,17 +148,28 @@ def staleness(st, slot, key, number):
 
 
 @helper
-def served_until(st, slot, key, version):
-    """Return until when the site serves its copy from before a version, if it has one; -1 = it has none."""
-    request = st.slots[slot]
-    position = find_copy(st, tag_of(request.compute, key))
+def served_until(st, site, epoch, key, version):
+    """Return until when a site serves its copy from before a version, if it has one; -1 = it has none."""
+    position = find_copy(st, tag_of(site, key))
     if position < 0:
         return -1.0
     copy = st.copies[position]
     number = (copy.state & STATE_MASK) >> 1
-    if copy.state >> EPOCH_SHIFT != request.epoch or number >= st.versions[version].number:
+    if copy.state >> EPOCH_SHIFT != epoch or number >= st.versions[version].number:
         return -1.0
-    return min(copy.expiry, told_at(st, version, request.compute))
+    return min(copy.expiry, told_at(st, version, site))
+
+
+@helper
+def follow(st, version, key):
+    """Note until when each site serves the copy that it has when a write is committed, if the write is followed."""
+    item = st.versions[version]
+    if item.watch < 0:
+        return
+    for site in range(st.sites.shape[0]):
+        until = served_until(st, site, st.sites[site].epoch, key, version)
+        if until > item.commit:
+            st.kv_seen[item.watch, site, SERVED_UNTIL] = until
 
 
 @helper

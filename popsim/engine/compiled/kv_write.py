@@ -8,7 +8,7 @@ from popsim.engine import draws
 from popsim.engine.compiled.draw import position_of
 from popsim.engine.compiled.jit import entry, helper
 from popsim.engine.compiled.keys import key_of
-from popsim.engine.compiled.kv_record import record_list, record_write, watch
+from popsim.engine.compiled.kv_record import follow, record_list, record_write, watch
 from popsim.engine.compiled.kv_state import (
     EDGE_TTL,
     N_CACHE_NODES,
@@ -121,6 +121,7 @@ def at_commit(st, slot, time):
     request.version = commit(
         st, parcel.key, time, until, entity, request.store, request.compute, absent, row
     )
+    follow(st, request.version, parcel.key)
     parcel.state = st.versions[request.version].number * 2 + absent
     parcel.until = until
     return time + (request.service + request.store_rtt * 0.5)
@@ -198,4 +199,4 @@ def write_now(st, key, time, store, entity, absent):
     row = NONE
     if time >= st.floats[F_WARMUP]:
         row = watch(st, NONE, key, time)
-    commit(st, key, time, np.inf, entity, store, NONE, absent, row)
+    follow(st, commit(st, key, time, np.inf, entity, store, NONE, absent, row), key)

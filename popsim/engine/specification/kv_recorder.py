@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from popsim.engine.kv_books import SEEN_FIRST, SERVED_UNTIL, STALE_LAST, KvBooks, KvRows
@@ -118,7 +119,8 @@ class KvRecorder:
             if version.watch >= 0:
                 row = seen[version.watch, site]
                 row[STALE_LAST] = max(row[STALE_LAST], began)
-                row[SERVED_UNTIL] = max(row[SERVED_UNTIL], self._served_until(read, key, version))
+                until = self._served_until(site, read.epoch, key, version)
+                row[SERVED_UNTIL] = max(row[SERVED_UNTIL], until)
         if oldest_newer is None:
             return 0.0
         stale = began - oldest_newer.commit
@@ -131,12 +133,21 @@ class KvRecorder:
         self.books.stale_max[space] = max(self.books.stale_max[space], stale)
         return stale
 
-    def _served_until(self, read: Read, key: int, version: Version) -> float:
-        """Return until when the site serves its copy from before a version, if it has one; -1 = it has none."""
-        copy = self.caches.copies[read.site].get(key)
-        if copy is None or copy.epoch != read.epoch or copy.version >= version.number:
+    def follow(self, version: Version, key: int, epochs: Iterable[int]) -> None:
+        """Note until when each site serves the copy that it has when a write is committed, if the write is followed."""
+        if version.watch < 0:
+            return
+        for site, epoch in enumerate(epochs):
+            until = self._served_until(site, epoch, key, version)
+            if until > version.commit:
+                self.books.seen[version.watch, site, SERVED_UNTIL] = until
+
+    def _served_until(self, site: int, epoch: int, key: int, version: Version) -> float:
+        """Return until when a site serves its copy from before a version, if it has one; -1 = it has none."""
+        copy = self.caches.copies[site].get(key)
+        if copy is None or copy.epoch != epoch or copy.version >= version.number:
             return -1.0
-        return min(copy.expiry, self.versions.told_at(version, read.site))
+        return min(copy.expiry, self.versions.told_at(version, site))
 
     def _age(self, key: int, number: int, began: float) -> float:
         """Return the age of a version in ms; -1 if it was there from the start, or is forgotten."""

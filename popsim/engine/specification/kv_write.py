@@ -48,6 +48,7 @@ class Writes:
                     entity=(request.number << draws.WRITE_SHIFT) + position, is_absent=is_absent,
                     watch=self.recorder.watch(request, step.space, key, now),
                 )  # fmt: skip
+                self.recorder.follow(version, key, [each.epoch for each in self.sites])
             delay = service + rtt * 0.5 if version is not None else rtt * 0.5
             yield from self._pause(request, now + delay)
         if site.epoch != epoch:
@@ -98,10 +99,11 @@ class Writes:
 
     def write_now(self, key: int, store: int, entity: int, now: float, *, is_absent: bool) -> None:
         """Commit a write of the control plane at its store, now."""
-        self.versions.commit(
+        version = self.versions.commit(
             key, now, until=FOREVER, entity=entity, store=store, site=-1, is_absent=is_absent,
             watch=self.recorder.watch(None, 0, key, now),
         )  # fmt: skip
+        self.recorder.follow(version, key, [each.epoch for each in self.sites])
 
     def _pause(self, request: Request, time: float) -> Life:
         yield at(self.env, time, ORDINARY, request.number)
