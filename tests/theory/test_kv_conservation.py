@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from engine_cases import Case, case, run_compiled, run_specification
+from engine_cases import Case, case, run_compiled, run_specification, with_exact_sums
 
 from popsim.engine import layout as lay
 from popsim.engine.kv_books import KvBooks, KvRows
@@ -47,7 +47,10 @@ def runs(engine: str) -> list[tuple[Case, Books]]:
     """Return the generated runs that use a key-value store, on one engine."""
     run, seeds = (run_compiled, SEEDS) if engine == "compiled" else (run_specification, SEEDS[:40])
     cases = [case(seed) for seed in seeds]
-    return [(one, run(one)) for one in cases if one.inputs.kv.is_used]
+    found = [(one, run(one)) for one in cases if one.inputs.kv.is_used]
+    for _, books in found:
+        with_exact_sums(books.kv)
+    return found
 
 
 pytestmark = pytest.mark.parametrize("engine", ["compiled", "simpy"])
