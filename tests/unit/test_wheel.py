@@ -36,7 +36,9 @@ def test_a_wheel_runs_bundled_scenarios_in_an_empty_folder(tmp_path: Path) -> No
         done = subprocess.run(
             command, cwd=empty, env=environment, capture_output=True, text=True, check=False
         )
-        assert done.returncode == 0, done.stderr
+        assert done.returncode in (0, 98), (
+            done.stderr
+        )  # two replications may leave claims undecided
         return done.stdout
 
     where = "import popsim; print(popsim.__file__)"

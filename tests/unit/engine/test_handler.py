@@ -29,7 +29,7 @@ def scenario(handler: list[Any], **platform: Any) -> Scenario:
             "clients": {"topology": "cities", "where": {"country": list(COUNTRIES)}},
             "workload": {"arrivals": {"rate": "1/s"}, "keys": {"a": {"count": 30}, "b": {}}, "handler": handler},
             "origins": {"one": {"city": "Paris"}, "two": {"city": "Oslo"}},
-            "platforms": {"it": {"preset": "cloudflare-workers", "kv": {"minimum_expiration": 0}, **platform}},
+            "platforms": {"it": {"preset": "cloudflare-workers", "limits": {"memory": None}, "kv": {"minimum_expiration": 0}, **platform}},
         }
     )  # fmt: skip
 

@@ -90,7 +90,7 @@ def workload(**changes: Any) -> dict[str, Any]:
 
 def test_the_most_requests_are_loaded_and_one_more_refused() -> None:
     most = MOST_REQUESTS / 60.0
-    popsim.load(SMALL | workload(arrivals={"rate": f"{most * 0.999!r}/s"}))
+    popsim.load(SMALL | workload(arrivals={"rate": f"{most * 0.999!r}/s"}), force=True)
     text = refused(**workload(arrivals={"rate": f"{most * 1.001!r}/s"}))
     assert "workload.arrivals: 8.6e+09 requests would come in 1min" in text
     assert "lower the rate or duration" in text

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
 import popsim
+from popsim.models import registry
 from popsim.models.answers import check_laws
 from popsim.models.cold_start.rules import ColdStartModel, PoolRules
 from popsim.models.kv_replication.contract import CentralStore, KvModel, KvRules
@@ -17,6 +19,16 @@ from popsim.scenario.laws import parse_law
 
 WRONG: list[Any] = [None, 3, "text", [1, 2], {"a": 1}, np.zeros(3)]
 NOTHING = parse_law("0ms")
+
+
+@pytest.fixture(autouse=True)
+def models_are_as_before() -> Iterator[None]:
+    """Forget the models that a test registers."""
+    before = {kind: dict(models) for kind, models in registry._models.items()}
+    yield
+    for kind, models in before.items():
+        registry._models[kind].clear()
+        registry._models[kind].update(models)
 
 
 def loaded(**platform: object) -> None:
