@@ -31,7 +31,10 @@ def objects_of(scenario: dict[str, Any]) -> ObjectPool:
 
 
 def asked_from(sites: Sites, folder: Path, objects: dict[str, Any]) -> ObjectPool:
-    """Return the objects of a run in which a Worker at every site asks for new ones, all equally often."""
+    """Return the objects of a run in which a Worker at every site asks for new ones, all equally often.
+
+    What was measured starts at a known site: no request strays, as anycast would let one in seven.
+    """
     places = {"id": [f"at-{name}" for name in sites.ids], "city": sites.cities}
     places |= {"country": sites.countries, "lat": sites.lat, "lon": sites.lon}
     pd.DataFrame(places | {"utc_offset_h": 0, "weight": 1}).to_csv(
@@ -48,7 +51,13 @@ def asked_from(sites: Sites, folder: Path, objects: dict[str, Any]) -> ObjectPoo
                 "objects": {"new": {"count": 10**8, "handlers": {"time": [{"cpu": "0.1ms"}]}}},
                 "handler": [{"cpu": "0.1ms"}, {"object.call": {"class": "new", "handler": "time"}}],
             },
-            "platforms": {"workers": {"preset": "cloudflare-workers", "objects": objects}},
+            "platforms": {
+                "workers": {
+                    "preset": "cloudflare-workers",
+                    "ingress": {"routing": {"model": "nearest"}},
+                    "objects": objects,
+                }
+            },
         }
     )
 
@@ -69,7 +78,7 @@ def test_new_objects_at_the_same_place(tmp_path: Path) -> None:
     """28 ms, the median of PoPs whose objects live there."""
     hosts = load_sites("cloudflare").select(role="object_host")
     objects = asked_from(hosts, tmp_path, {"placement": {"model": "nearest_host"}})
-    assert objects.distance_p(90.0) < 50.0  # km; some cities have two places
+    assert objects.distance_p(99.0) < 1.0  # km: every Worker is at a host
     assert objects.spawn_p(50.0) / 28.0 == pytest.approx(1.0, abs=NEW_OBJECT_TOLERANCE)
 
 
