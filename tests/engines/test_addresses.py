@@ -30,7 +30,7 @@ SHARED = {
     draws.KEY: {"Keys.of"},  # a request is about one key (rule 29), whoever asks
     draws.KEY_VALUE: {"Versions.size", "Versions.is_absent_at_start"},  # facts of a key
     draws.KV_LAG: {
-        "Versions._has_arrived",
+        "Versions._arrival",
     },  # a write's way to a node
     draws.CACHE_PHASE: {"Caches.since"},  # the age of a key's copies in a cache at the start
     draws.RESOLVER_PHASE: {"Connections._expiry"},  # the age of a resolver's answer at the start
