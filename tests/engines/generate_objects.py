@@ -214,7 +214,7 @@ class _Program:
             kinds += [lay.BROADCAST] * 3
         if with_requests and self.inputs.kv.is_used:
             kinds += [lay.KV_GET, lay.KV_PUT, lay.KV_GET, lay.KV_DELETE, lay.KV_LIST]
-            kinds += [lay.KV_TRACE] * 2 if self.has_trace else []
+            kinds += [lay.KV_TRACE] * 12 if self.has_trace else []  # few runs are of traces
         deeper = object_class + 1 < len(self.participants) and with_requests
         kinds += [lay.OBJECT_CALL] * 2 if deeper else []
         if with_requests and self.rng.random() < 0.3:

@@ -85,7 +85,7 @@ def test_generator_reaches_what_programs_of_objects_may_have() -> None:
     """Steps behind the handler's own end, and the corners of objects' inputs."""
     kinds: set[int] = set()
     corners: set[str] = set()
-    for seed in range(300):
+    for seed in range(120):
         inputs = case(seed).inputs
         if not inputs.objects.is_used:
             continue
