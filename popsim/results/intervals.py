@@ -36,8 +36,9 @@ SMOOTH = (
     2.0  # a bucket of more than so many times the counts of its neighbours may be one single value
 )
 RARE_EVENTS = 30  # a replication; more are not called rare
-# Requests on either side, of the effective sample, from which on Student's t may replace an open end: with these, intervals of
-# the median held the truth in 94 % and more of made results of 3 to 20 planets; with fewer, as of p95, in two thirds.
+# Student's t may replace an open end amid the requests alone: of percentiles between these shares, with about one request of the
+# effective sample, at least, on either side. There it held the truth in 92 to 99 % of made results; p75 in 87 %, p95 in two thirds.
+AMID = (0.4, 0.6)
 LEAST_AMID = 1.0
 BISECTIONS = 40
 
@@ -244,6 +245,8 @@ class Percentile(Measure):
 
         Beyond that the percentile is decided by replications more extreme than those that were seen.
         """
+        if not AMID[0] <= self.probability <= AMID[1]:
+            return False
         size = effective_tries(self.hits, self.tries, confidence, growth)
         rarer = min(self.probability, 1.0 - self.probability)
         return size * rarer >= LEAST_AMID and are_common(self.hits, self.tries)

@@ -314,10 +314,10 @@ class EveryAlarmRings(ObjectBreach):
     def break_it(self, calls: Any, threads: Any, sessions: Any) -> None:
         ring = threads.alarms._ring
 
-        def rings(job: Any, actor: Any, turn: int) -> Any:
+        def rings(job: Any, actor: Any) -> Any:
             yield from threads.pause(job, job.start)
-            before, actor.alarm_turn = actor.alarm_turn, turn
-            generator = ring(job, actor, turn)
+            before, actor.alarm_turn = actor.alarm_turn, job.turn
+            generator = ring(job, actor)
             next(generator)  # it has waited already
             try:
                 event = generator.send(None)

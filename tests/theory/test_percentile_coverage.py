@@ -108,6 +108,34 @@ def test_percentiles_hold_the_truth(case: str, replications: int, count: int) ->
         assert closed[99.0] == RESULTS  # and no promise is kept by saying nothing
 
 
+@pytest.mark.parametrize("planets", [3, 5, 10, 20])
+def test_few_planets_hold_the_median(planets: int) -> None:
+    """Replications that differ by 20 % and requests by 10 %: the latency is lognormal, and a median has two ends."""
+    rng = np.random.default_rng(planets)
+    spread = math.hypot(0.2, 0.1)
+    held, closed = dict.fromkeys((50.0, 75.0, 95.0), 0), 0
+    for _ in range(RESULTS):
+        factors = np.exp(0.2 * rng.standard_normal(planets))
+        parts = [
+            np.bincount(
+                bucket_index(100.0 * factor * np.exp(0.1 * rng.standard_normal(200))),
+                minlength=BUCKETS,
+            )
+            for factor in factors
+        ]
+        for percent in held:
+            low, high = Percentile(parts, percent).interval(CONFIDENCE)
+            held[percent] += low <= 100.0 * math.exp(spread * ndtri(percent / 100.0)) <= high
+        low, high = Percentile(parts, 50.0).interval(CONFIDENCE)
+        closed += low > 0.0 and math.isfinite(high)
+    shares = " ".join(f"p{percent:g} {count / RESULTS:.1%}" for percent, count in held.items())
+    print(f"{planets} planets: {shares}, medians with two ends {closed / RESULTS:.0%}")  # noqa: T201
+    for count in held.values():
+        at_least(count)
+    if planets >= 5:
+        assert closed == RESULTS
+
+
 @pytest.mark.parametrize("slow", [0.045, 0.048, 0.049, 0.051, 0.055])
 def test_beside_a_gap_few_verdicts_are_wrong(slow: float) -> None:
     """The p95 lies in the fast mode, or in the slow one: *p95 < 100 ms* is true, or false."""
