@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from popsim.cli.common import print_json
 from popsim.engine.outputs import write_all_atomically, write_atomically
@@ -57,11 +61,30 @@ def write_folder(result: Result, folder: Path, *, figures: str | None) -> list[P
 
 
 def _csv(frame: pd.DataFrame, *, index: bool = True) -> str:
-    """Return a table as CSV whose texts no spreadsheet takes for formulas."""
-    text = frame.map(csv_cell)
-    if index:
-        text.index = text.index.map(csv_cell)
-    return text.to_csv(index=index)
+    """Return a table as CSV whose texts no spreadsheet takes for formulas; what is unknown is empty.
+
+    Written by hand, because pandas takes three times as long over the numbers, which it need not look at.
+    """
+    table = frame.reset_index() if index else frame
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(table.columns)
+    writer.writerows(zip(*(_cells(table[name]) for name in table.columns), strict=True))
+    return buffer.getvalue()
+
+
+def _cells(column: pd.Series[Any]) -> list[Any]:
+    """Return a column's cells; few texts are told from each other, and each is looked at once."""
+    cells: list[Any] = column.tolist()
+    if column.hasnans:
+        cells = [
+            "" if is_unknown else cell
+            for cell, is_unknown in zip(cells, column.isna(), strict=True)
+        ]
+    if not is_numeric_dtype(column):
+        shown = {text: csv_cell(text) for text in set(cells) if isinstance(text, str)}
+        cells = [shown[cell] if isinstance(cell, str) else cell for cell in cells]
+    return cells
 
 
 def write_verdicts(

@@ -10,7 +10,7 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -125,30 +125,51 @@ class SparseHist:
         np.add.at(totals, self.rows, self.counts)
         return totals
 
-    def merge(self, other: SparseHist) -> SparseHist:
-        """Add another's counts.
+    @classmethod
+    def merged(cls, parts: Sequence[SparseHist]) -> SparseHist:
+        """Return the sum of some histograms.
 
         Raises:
-            ValueError: the two have different shapes.
+            ValueError: two have different shapes.
         """
-        if (self.n_rows, self.n_buckets) != (other.n_rows, other.n_buckets):
-            raise ValueError(
-                f"cannot merge histograms of shape {self.n_rows} x {self.n_buckets} "
-                f"and {other.n_rows} x {other.n_buckets}"
-            )
-        flat = np.concatenate(
-            [h.rows.astype(np.int64) * h.n_buckets + h.buckets for h in (self, other)]
+        first = parts[0]
+        for other in parts[1:]:
+            if (first.n_rows, first.n_buckets) != (other.n_rows, other.n_buckets):
+                raise ValueError(
+                    f"cannot merge histograms of shape {first.n_rows} x {first.n_buckets} "
+                    f"and {other.n_rows} x {other.n_buckets}"
+                )
+        if len(parts) == 1:
+            return first
+        rows, buckets, counts = (
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("rows", "buckets", "counts")
         )
-        keys, inverse = np.unique(flat, return_inverse=True)
-        counts = np.zeros(len(keys), np.int64)
-        np.add.at(counts, inverse, np.concatenate([self.counts, other.counts]))
-        return SparseHist(
-            (keys // self.n_buckets).astype(np.int32),
-            (keys % self.n_buckets).astype(np.int32),
-            counts,
-            self.n_rows,
-            self.n_buckets,
-        )
+        return cls._summed(rows, buckets, counts, first.n_rows, first.n_buckets)
+
+    def regrouped(self, group: Ints, n_groups: int) -> SparseHist:
+        """Return the histograms of groups of rows; ``group`` has each row's."""
+        rows = np.asarray(group, np.int32)[self.rows]
+        return self._summed(rows, self.buckets, self.counts, n_groups, self.n_buckets)
+
+    @classmethod
+    def _summed(
+        cls,
+        rows: NDArray[np.int32],
+        buckets: NDArray[np.int32],
+        counts: Ints,
+        n_rows: int,
+        n_buckets: int,
+    ) -> SparseHist:
+        """Sort entries and add up those of the same row and bucket."""
+        flat = rows.astype(np.int64) * n_buckets + buckets
+        order = flat.argsort(kind="stable")  # fast on stretches that are in order
+        flat = flat[order]
+        first = np.flatnonzero(np.diff(flat, prepend=-1))
+        sums = np.add.reduceat(counts[order], first) if len(first) else counts
+        flat = flat[first]
+        rows, buckets = (part.astype(np.int32) for part in np.divmod(flat, n_buckets))
+        return cls(rows, buckets, sums, n_rows, n_buckets)
 
 
 @dataclass(frozen=True, eq=False)

@@ -227,12 +227,11 @@ class Medians(NamedTuple):
 
 def _medians(pool: Pool) -> Medians:
     histograms = pool.groups("client")
-    dense = np.zeros((histograms.n_rows, histograms.n_buckets), np.int64)
-    dense[histograms.rows, histograms.buckets] = histograms.counts
-    counts = dense.sum(axis=1)
+    counts = histograms.row_counts()
     rows = np.flatnonzero(counts)
-    reached = np.cumsum(dense[rows], axis=1) >= (counts[rows, None] + 1) // 2
-    medians = bucket_value(reached.argmax(axis=1), buckets=histograms.n_buckets)
+    half = (np.cumsum(counts) - counts + (counts + 1) // 2)[rows]
+    place = np.searchsorted(np.cumsum(histograms.counts), half)
+    medians = bucket_value(histograms.buckets[place], buckets=histograms.n_buckets)
     return Medians(rows, medians, counts[rows])
 
 

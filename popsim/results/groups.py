@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-
+import numpy as np
 import pandas as pd
 
 from popsim.results.pooled import Pool
-from popsim.results.statistics import quantile
+from popsim.results.statistics import row_quantiles
 from popsim.scenario.text import quoted
 from popsim.world.geo import CONTINENTS, countries
 
@@ -31,20 +30,22 @@ def group_frame(pool: Pool, dimension: str) -> pd.DataFrame:
     labels = pool.runs[0].labels[source]
     histograms = pool.groups(source)
     failed = pool.failed_by_row(source)[: len(labels)]
-    members: dict[str, list[int]] = defaultdict(list)
-    for row in (histograms.row_counts() + failed).nonzero()[0]:
-        members[group_of(dimension, labels[row])].append(int(row))
-    records = []
-    for name, rows in members.items():
-        histogram = histograms.rows_merged(rows)
-        answered, lost = int(histogram.sum()), int(failed[rows].sum())
-        record: dict[str, object] = {
-            dimension: name, "sent": answered + lost, "answered": answered, "failed": lost
-        }  # fmt: skip
-        record |= {f"p{p:g}_ms": quantile(histogram, p / 100.0) for p in PERCENTILES}
-        records.append(record)
-    columns = [dimension, "sent", "answered", "failed", *(f"p{p:g}_ms" for p in PERCENTILES)]
-    frame = pd.DataFrame(records, columns=columns)
+    numbers: dict[str, int] = {}
+    group = np.zeros(len(labels), np.int64)
+    for row in np.flatnonzero(histograms.row_counts() + failed):
+        group[row] = numbers.setdefault(group_of(dimension, labels[row]), len(numbers))
+    histograms = histograms.regrouped(group, len(numbers))
+    answered, lost = histograms.row_counts(), np.zeros(len(numbers), np.int64)
+    np.add.at(lost, group[failed > 0], failed[failed > 0])
+    columns = {
+        dimension: list(numbers),
+        "sent": answered + lost,
+        "answered": answered,
+        "failed": lost,
+    }
+    for percent, ms in zip(PERCENTILES, row_quantiles(histograms, PERCENTILES), strict=True):
+        columns[f"p{percent:g}_ms"] = ms
+    frame = pd.DataFrame(columns)
     return frame.sort_values(["answered", dimension], ascending=[False, True], ignore_index=True)
 
 

@@ -76,10 +76,7 @@ class KvPool:
     @cached_property
     def histograms(self) -> SparseHist:
         """Latencies and staleness of all runs, rows as in KvRows."""
-        merged = self.runs[0].kv_histogram
-        for run in self.runs[1:]:
-            merged = merged.merge(run.kv_histogram)
-        return merged
+        return SparseHist.merged([run.kv_histogram for run in self.runs])
 
     # --- where reads are answered -----------------------------------------------------------------------
 

@@ -58,10 +58,7 @@ class ObjectPool:
     @cached_property
     def histograms(self) -> SparseHist:
         """Times and distances of all runs, rows as in ``engine.object_books``."""
-        merged = self.runs[0].objects_histogram
-        for run in self.runs[1:]:
-            merged = merged.merge(run.objects_histogram)
-        return merged
+        return SparseHist.merged([run.objects_histogram for run in self.runs])
 
     def histogram(self, *rows: int) -> Ints:
         """Return the sum of some rows of ``engine.object_books``, shape (BUCKETS,)."""
@@ -71,10 +68,7 @@ class ObjectPool:
 
     @cached_property
     def _by_message(self) -> SparseHist:
-        merged = self.runs[0].objects_by_message
-        for run in self.runs[1:]:
-            merged = merged.merge(run.objects_by_message)
-        return merged
+        return SparseHist.merged([run.objects_by_message for run in self.runs])
 
     def _of_messages(self, rows: Sequence[int], message: str | None) -> Ints:
         """Return the sum of some rows of a kind of message, or of all kinds; nothing of OTHER."""

@@ -67,6 +67,7 @@ class Pool:
     ) -> None:
         self.runs, self.prices, self.object_prices = tuple(runs), prices, object_prices
         self.function_bill = function_bill
+        self._groups: dict[str, SparseHist] = {}  # merged once; tables, JSON and figures all ask
 
     def of_runs(self, runs: Sequence[PlatformRun]) -> Pool:
         """Return some of the platform's runs, with its prices."""
@@ -238,11 +239,11 @@ class Pool:
         """
         if not self.runs[0].by:
             raise ValueError("the groups of a selection are not kept: select each of them")
-        parts = [run.cells if dimension == "client" else run.by[dimension] for run in self.runs]
-        merged = parts[0]
-        for part in parts[1:]:
-            merged = merged.merge(part)
-        return merged
+        if dimension not in self._groups:
+            self._groups[dimension] = SparseHist.merged(
+                [run.cells if dimension == "client" else run.by[dimension] for run in self.runs]
+            )
+        return self._groups[dimension]
 
     @cached_property
     def kept(self) -> Floats | None:

@@ -14,7 +14,14 @@ import numpy as np
 import pandas as pd
 
 from popsim.engine.kv_layout import TIERS
-from popsim.engine.outputs import PHASES, REASONS, TIMELINE_COLUMNS, PlatformRun, write_atomically
+from popsim.engine.outputs import (
+    PHASES,
+    REASONS,
+    TIMELINE_COLUMNS,
+    PlatformRun,
+    SparseHist,
+    write_atomically,
+)
 from popsim.engine.sums import in_units, total_of_runs
 from popsim.results.apart import selected_run
 from popsim.results.cost_frames import cost_json, costs_frame
@@ -32,7 +39,7 @@ from popsim.results.object_frames import (
 from popsim.results.one_draw import one_draw_decides, one_draw_note
 from popsim.results.pooled import PARTS, Pool
 from popsim.results.provenance import provenance
-from popsim.results.statistics import Estimate, check_percent, finite, quantile
+from popsim.results.statistics import Estimate, check_percent, finite, row_quantiles
 from popsim.results.verdict import Verdict, Verdicts
 from popsim.results.warmup import WarmupCheck, check_warmup
 from popsim.scenario.errors import did_you_mean
@@ -217,12 +224,8 @@ class Result:
             frame = frame.rename(columns={"requests": "sent"})
             frame.insert(3, "answered", frame["sent"] - frame["failed"])
             frame["mean_ms"] = in_units(sums[:, -1], 1e3) / frame["answered"].clip(lower=1)
-            histograms = pool.runs[0].timeline_hist
-            for run in pool.runs[1:]:
-                histograms = histograms.merge(run.timeline_hist)
-            rows = [histograms.dense_row(row) for row in range(len(frame))]
-            for percent in (50.0, 95.0):
-                frame[f"p{percent:g}_ms"] = [quantile(row, percent / 100.0) for row in rows]
+            histograms = SparseHist.merged([run.timeline_hist for run in pool.runs])
+            frame["p50_ms"], frame["p95_ms"] = row_quantiles(histograms, (50.0, 95.0))
             frames.append(frame)
         return pd.concat(frames, ignore_index=True)
 
@@ -359,13 +362,12 @@ class Result:
     def _platform_json(self, platform: str) -> dict[str, Any]:
         pool, groups = self.pools[platform], {}
         for dimension in JSON_GROUPS:
-            frame = group_frame(pool, dimension).set_index(dimension)
+            columns = group_frame(pool, dimension).to_dict(orient="list")
+            names = columns.pop(dimension)
+            cells = [map(finite, c) if key.endswith("_ms") else c for key, c in columns.items()]
             groups[dimension] = {
-                str(name): {
-                    str(key): finite(value) if str(key).endswith("_ms") else int(value)
-                    for key, value in row.items()
-                }
-                for name, row in frame.to_dict(orient="index").items()
+                name: dict(zip(columns, row, strict=True))
+                for name, *row in zip(names, *cells, strict=True)
             }
         at = {"mean": pool.phase_means()} | {f"p{p:g}": pool.phases_at(p) for p in PERCENTILES}
         parts = {"kv": kv_json(pool), "objects": objects_json(pool), "cost": cost_json(pool)}

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import to_hex
 
-from popsim.engine.outputs import Floats, Ints, SparseHist, bucket_edges
 from popsim.report.land import land_rings
+from popsim.results.statistics import row_quantiles
 from popsim.world.clients import load_clients
 from popsim.world.sites import load_sites
 
@@ -53,7 +52,8 @@ def _clients(result: Result) -> tuple[dict[str, Any], dict[str, Any]]:
     columns, answered = {}, np.zeros(len(places), dtype=np.bool_)
     for name, pool in result.pools.items():
         labels = np.array([row_of.get(label, -1) for label in pool.runs[0].labels["client"]])
-        counts, percentiles = row_percentiles(pool.groups("client"), CELL_PERCENTS)
+        histograms = pool.groups("client")
+        counts, percentiles = histograms.row_counts(), row_quantiles(histograms, CELL_PERCENTS)
         known = np.flatnonzero((counts > 0) & (labels >= 0))
         requests = np.zeros(len(places), np.int64)
         requests[labels[known]] = counts[known]
@@ -79,27 +79,6 @@ def _clients(result: Result) -> tuple[dict[str, Any], dict[str, Any]]:
         for name, (requests, p50, p95) in columns.items()
     }
     return clients, cells
-
-
-def row_percentiles(histograms: SparseHist, percents: Sequence[float]) -> tuple[Ints, Floats]:
-    """Return every row's count, shape (row,), and its percentiles in ms, shape (percent, row).
-
-    The same as ``statistics.quantile`` of each row, for thousands of them at once; nan for empty rows.
-    """
-    dense = np.zeros((histograms.n_rows, histograms.n_buckets), np.int64)
-    dense[histograms.rows, histograms.buckets] = histograms.counts
-    ranks = dense.cumsum(axis=1)
-    counts = ranks[:, -1]
-    found = np.full((len(percents), len(counts)), np.nan)
-    filled = np.flatnonzero(counts)
-    for number, percent in enumerate(percents):
-        rank = np.clip(percent / 100.0 * counts[filled], 0.5, counts[filled] - 0.5)
-        bucket = (ranks[filled] < rank[:, None]).sum(axis=1)
-        inside = dense[filled, bucket]
-        within = (rank - (ranks[filled, bucket] - inside)) / inside
-        low, high = bucket_edges(bucket, buckets=histograms.n_buckets)
-        found[number, filled] = low + within * (high - low)
-    return counts, found
 
 
 def _sites(result: Result, platform: str, topologies: list[dict[str, Any]]) -> int:

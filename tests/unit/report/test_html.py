@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from made_runs import made, nothing, with_objects
+from made_runs import made, with_objects
 
 import popsim
 from popsim.engine.outputs import BUCKETS, PHASES, Ints, bucket_index
 from popsim.report.html.data import MOST_ACTIONS, PERCENTS, actions, distribution
 from popsim.report.html.finding import finding
-from popsim.report.html.places import row_percentiles
 from popsim.results import Result
 
 MARKUP = "</script><script>alert(1)</script><img src=x onerror=alert(2)> & <!-- \u2028"
@@ -120,19 +119,6 @@ def test_the_distribution_is_exact_at_edges() -> None:
         assert (line[edges <= 10.0] == 1.0).all()
         assert (line[between] == share).all()
         assert (line[edges > 40.4] == 0.0).all()
-
-
-def test_percentiles_of_many_rows_are_those_of_each(small_result: Result) -> None:
-    pool = small_result.pools["lambda"]
-    counts, ms = row_percentiles(pool.groups("client"), (50.0, 95.0))
-    frame = small_result.by("client")
-    frame = frame[frame["platform"] == "lambda"].set_index("client")
-    for row, label in enumerate(pool.runs[0].labels["client"]):
-        assert counts[row] == frame["answered"].get(label, 0)
-        if counts[row]:
-            assert ms[0, row] == frame.at[label, "p50_ms"]
-            assert ms[1, row] == frame.at[label, "p95_ms"]
-    assert np.isnan(row_percentiles(nothing(3, 512), (50.0,))[1]).all()
 
 
 def test_the_map_has_every_client_with_its_numbers(small_result: Result, page: Page) -> None:

@@ -15,7 +15,7 @@ from popsim.engine.outputs import (
     bucket_index,
     bucket_value,
 )
-from popsim.results.statistics import mean_of, quantile
+from popsim.results.statistics import mean_of, quantile, row_quantiles
 
 
 def histogram(values: np.ndarray, buckets: int = BUCKETS) -> np.ndarray:
@@ -55,13 +55,36 @@ def test_nothing_has_no_quantile() -> None:
 
 def test_sparse_histograms_merge_exactly() -> None:
     rng = np.random.default_rng(3)
-    a, b = (rng.poisson(0.1, (7, COARSE)) for _ in range(2))
-    merged = SparseHist.from_dense(a).merge(SparseHist.from_dense(b))
-    assert np.array_equal(merged.rows_merged(range(7)), (a + b).sum(axis=0))
-    assert np.array_equal(merged.dense_row(3), (a + b)[3])
-    assert np.array_equal(merged.row_counts(), (a + b).sum(axis=1))
+    dense = [rng.poisson(0.1, (7, COARSE)) for _ in range(3)]
+    parts = [SparseHist.from_dense(each) for each in dense]
+    merged, whole = SparseHist.merged(parts), sum(dense)
+    assert np.array_equal(merged.rows_merged(range(7)), whole.sum(axis=0))
+    assert np.array_equal(merged.dense_row(3), whole[3])
+    assert np.array_equal(merged.row_counts(), whole.sum(axis=1))
+    assert len(merged.counts) == np.count_nonzero(whole)
+    nothing = SparseHist.from_dense(np.zeros((7, COARSE), np.int64))
+    assert not len(SparseHist.merged([nothing, nothing]).counts)
     with pytest.raises(ValueError, match="cannot merge"):
-        merged.merge(SparseHist.from_dense(a[:3]))
+        SparseHist.merged([*parts, SparseHist.from_dense(dense[0][:3])])
+
+
+def test_rows_add_up_to_those_of_their_groups() -> None:
+    dense = np.random.default_rng(4).poisson(0.5, (7, COARSE))
+    group = np.array([2, 0, 2, 1, 0, 0, 2])
+    grouped = SparseHist.from_dense(dense).regrouped(group, 4)
+    for number in range(4):
+        assert np.array_equal(grouped.dense_row(number), dense[group == number].sum(axis=0))
+
+
+def test_percentiles_of_many_rows_are_those_of_each() -> None:
+    rng = np.random.default_rng(5)
+    dense = rng.poisson(rng.choice([0.0, 0.001, 0.01, 3.0, 1e6], (200, 1)), (200, COARSE))
+    dense[:50] *= dense[:50].cumsum(axis=1) <= 1  # nothing, or one request
+    percents = (0.1, 10.0, 50.0, 90.0, 95.0, 99.0, 99.9)
+    found = row_quantiles(SparseHist.from_dense(dense), percents)
+    expected = [[quantile(row, percent / 100.0) for row in dense] for percent in percents]
+    assert np.array_equal(found, expected, equal_nan=True)  # to the last digit
+    assert 0 < np.isnan(found).sum() < found.size
 
 
 def test_bucket_values_are_in_the_middle() -> None:
