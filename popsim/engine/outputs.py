@@ -6,7 +6,6 @@ of 128 per octave from 2**-7 ms to 2**42 ms, so that no quantile is further off 
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import tempfile
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from popsim.engine.archive import archived, unarchived
 from popsim.engine.sums import Sums, in_words, of_words
 
 Ints = NDArray[np.int64]
@@ -259,7 +259,7 @@ class PlatformRun:
         return self.timeline_bin_ms * len(self.timeline) - self.warmup_ms
 
     def save(self, path: Path, key: str | None = None) -> None:
-        """Write to ``path`` (.npz) at once or not at all, with the key that names what determines the run.
+        """Write to ``path`` at once or not at all, with the key that names what determines the run.
 
         Raises:
             OSError: the file cannot be written; nothing is left behind.
@@ -280,9 +280,7 @@ class PlatformRun:
         for name, hist in self.by.items():
             arrays |= _hist_arrays(f"by.{name}", hist)
         arrays["scalars"] = np.frombuffer(json.dumps(scalars).encode(), dtype=np.uint8)
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, **arrays)
-        write_atomically(path, buffer.getvalue())
+        write_atomically(path, archived(arrays))
 
     @classmethod
     def load(cls, path: Path, key: str | None = None) -> PlatformRun:
@@ -291,22 +289,22 @@ class PlatformRun:
         Raises:
             OSError, ValueError, KeyError: the file is missing or damaged, or holds another run.
         """
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            scalars = json.loads(bytes(archive["scalars"]))
-            found = scalars.pop("key")
-            if key is not None and found != key:
-                raise ValueError(f"{path} holds another run, {found}")
-            values: dict[str, Any] = dict(scalars)
-            values["by"] = {name: _read_hist(archive, f"by.{name}") for name in scalars["by"]}
-            values["labels"] = {name: tuple(rows) for name, rows in scalars["labels"].items()}
-            values["log"] = [(float(t), str(verb), str(what)) for t, verb, what in scalars["log"]]
-            for field in fields(cls):
-                if f"{field.name}.shape" in archive:
-                    values[field.name] = _read_hist(archive, field.name)
-                elif f"{field.name}.words" in archive:
-                    values[field.name] = of_words(archive[f"{field.name}.words"])
-                elif field.name in archive:
-                    values[field.name] = archive[field.name]
+        arrays = unarchived(path.read_bytes())
+        scalars = json.loads(bytes(arrays["scalars"]))
+        found = scalars.pop("key")
+        if key is not None and found != key:
+            raise ValueError(f"{path} holds another run, {found}")
+        values: dict[str, Any] = dict(scalars)
+        values["by"] = {name: _read_hist(arrays, f"by.{name}") for name in scalars["by"]}
+        values["labels"] = {name: tuple(rows) for name, rows in scalars["labels"].items()}
+        values["log"] = [(float(t), str(verb), str(what)) for t, verb, what in scalars["log"]]
+        for field in fields(cls):
+            if f"{field.name}.shape" in arrays:
+                values[field.name] = _read_hist(arrays, field.name)
+            elif f"{field.name}.words" in arrays:
+                values[field.name] = of_words(arrays[f"{field.name}.words"])
+            elif field.name in arrays:
+                values[field.name] = arrays[field.name]
         return cls(**values)
 
 
@@ -352,12 +350,12 @@ def _hist_arrays(name: str, hist: SparseHist) -> dict[str, Any]:
     }
 
 
-def _read_hist(archive: Any, name: str) -> SparseHist:
-    rows, buckets = (int(n) for n in archive[f"{name}.shape"])
+def _read_hist(arrays: Mapping[str, NDArray[Any]], name: str) -> SparseHist:
+    rows, buckets = (int(n) for n in arrays[f"{name}.shape"])
     return SparseHist(
-        archive[f"{name}.rows"],
-        archive[f"{name}.buckets"],
-        archive[f"{name}.counts"],
+        arrays[f"{name}.rows"],
+        arrays[f"{name}.buckets"],
+        arrays[f"{name}.counts"],
         rows,
         buckets,
     )

@@ -231,7 +231,8 @@ def _medians(pool: Pool) -> Medians:
     rows = np.flatnonzero(counts)
     half = (np.cumsum(counts) - counts + (counts + 1) // 2)[rows]
     place = np.searchsorted(np.cumsum(histograms.counts), half)
-    medians = bucket_value(histograms.buckets[place], buckets=histograms.n_buckets)
+    buckets = histograms.buckets[place].astype(np.int64)
+    medians = bucket_value(buckets, buckets=histograms.n_buckets)
     return Medians(rows, medians, counts[rows])
 
 

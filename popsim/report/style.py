@@ -129,7 +129,7 @@ def _width(text: str, size_pt: float) -> float:
     if not text.strip():
         return 0.0
     path = TextPath((0.0, 0.0), text.replace("$", "S"), size=size_pt)
-    x = path.vertices[path.codes != TextPath.CLOSEPOLY, 0]  # type: ignore[index]
+    x = path.vertices[path.codes != TextPath.CLOSEPOLY, 0]
     return float(x.max() - x.min())
 
 

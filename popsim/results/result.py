@@ -364,9 +364,13 @@ class Result:
         for dimension in JSON_GROUPS:
             columns = group_frame(pool, dimension).to_dict(orient="list")
             names = columns.pop(dimension)
-            cells = [map(finite, c) if key.endswith("_ms") else c for key, c in columns.items()]
+            keys = [str(key) for key in columns]
+            cells = [
+                map(finite, column) if key.endswith("_ms") else column
+                for key, column in zip(keys, columns.values(), strict=True)
+            ]
             groups[dimension] = {
-                name: dict(zip(columns, row, strict=True))
+                name: dict(zip(keys, row, strict=True))
                 for name, *row in zip(names, *cells, strict=True)
             }
         at = {"mean": pool.phase_means()} | {f"p{p:g}": pool.phases_at(p) for p in PERCENTILES}

@@ -156,7 +156,7 @@ def _begin(worker: Worker, parent: int) -> None:
 def _work(number: int) -> str:
     """Make one run, and return the name of the file that holds it."""
     task = _me.tasks[number]
-    name = f"{sha256(task.platform.encode()).hexdigest()[:20]}-{task.replication}.npz"
+    name = f"{sha256(task.platform.encode()).hexdigest()[:20]}-{task.replication}.run"
 
     def tell(share: float) -> None:
         _me.shares[number] = share

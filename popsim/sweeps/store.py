@@ -54,7 +54,7 @@ class Store:
             self._notify(f"finished runs are not kept in {self.folder}: {error.strerror or error}")
 
     def _path(self, key: str) -> Path:
-        return self.folder / f"{key}.npz"
+        return self.folder / f"{key}.run"
 
 
 def finished_replications(scenario: Scenario, folder: Path) -> int:
@@ -62,7 +62,7 @@ def finished_replications(scenario: Scenario, folder: Path) -> int:
     for replication in range(MOST_REPLICATIONS):
         for platform in scenario.platforms:
             key = run_key(scenario, platform, replication, scenario.engine)
-            if key is None or not (folder / f"{key}.npz").exists():
+            if key is None or not (folder / f"{key}.run").exists():
                 return replication
     return MOST_REPLICATIONS
 

@@ -235,12 +235,12 @@ def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
 def test_finished_runs_are_used_again_and_extended(tmp_path: Path) -> None:
     name = write(tmp_path)
     first = popsim("run", name, "--json", "-", cwd=tmp_path).stdout
-    runs = sorted((tmp_path / ".popsim" / "runs").glob("*.npz"))
+    runs = sorted((tmp_path / ".popsim" / "runs").glob("*.run"))
     assert len(runs) == 2
     again = popsim("run", name, "--json", "-", cwd=tmp_path).stdout
     assert json.loads(first)["platforms"] == json.loads(again)["platforms"]
     popsim("run", name, "--replications", "3", cwd=tmp_path)
-    assert len(list((tmp_path / ".popsim" / "runs").glob("*.npz"))) == 3
+    assert len(list((tmp_path / ".popsim" / "runs").glob("*.run"))) == 3
     runs[0].write_bytes(b"damaged")
     damaged = popsim("run", name, "--json", "-", cwd=tmp_path)
     assert json.loads(damaged.stdout)["platforms"] == json.loads(first)["platforms"]
@@ -292,14 +292,14 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
     )  # fmt: skip
     runs = tmp_path / ".popsim" / "runs"
     deadline = time.monotonic() + 90
-    while not (runs.exists() and list(runs.glob("*.npz"))) and time.monotonic() < deadline:
+    while not (runs.exists() and list(runs.glob("*.run"))) and time.monotonic() < deadline:
         time.sleep(0.1)
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "interrupted; finished runs are kept" in errors
     assert "Traceback" not in errors
-    assert list(runs.glob("*.npz"))
+    assert list(runs.glob("*.run"))
     assert [path.name for path in runs.glob(".*")] == [".gitignore"]  # nothing half written
     assert not (tmp_path / "out").exists()
 

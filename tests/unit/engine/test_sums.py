@@ -78,8 +78,8 @@ HUGE = 3 * 2**64
 def test_results_of_huge_sums_are_right(tmp_path: Path) -> None:
     """Sums of 64 bits and more pass through files, pools, windows and bills as they are."""
     run = _huge_run()
-    run.save(tmp_path / "run.npz")
-    again = PlatformRun.load(tmp_path / "run.npz")
+    run.save(tmp_path / "run.run")
+    again = PlatformRun.load(tmp_path / "run.run")
     assert again.phase_sum_ns.tolist() == run.phase_sum_ns.tolist()
     assert again.latency_sum_ns == 2 * HUGE
     for runs in ([run, again], [again, run]):

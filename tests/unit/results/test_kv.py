@@ -501,8 +501,8 @@ def test_requests_name_the_tier_of_their_last_read() -> None:
 
 @pytest.mark.parametrize("run", [stored(), made()], ids=["with a store", "without"])
 def test_stores_survive_saving(run: PlatformRun, tmp_path: Path) -> None:
-    run.save(tmp_path / "run.npz")
-    loaded = PlatformRun.load(tmp_path / "run.npz")
+    run.save(tmp_path / "run.run")
+    loaded = PlatformRun.load(tmp_path / "run.run")
     for field in fields(PlatformRun):
         one, other = getattr(run, field.name), getattr(loaded, field.name)
         if isinstance(one, SparseHist):

@@ -479,8 +479,8 @@ def test_json_has_a_part_for_objects_in_use_alone() -> None:
 
 @pytest.mark.parametrize("run", [with_objects(), made()], ids=["with objects", "without"])
 def test_objects_survive_saving(run: PlatformRun, tmp_path: Path) -> None:
-    run.save(tmp_path / "run.npz")
-    loaded = PlatformRun.load(tmp_path / "run.npz")
+    run.save(tmp_path / "run.run")
+    loaded = PlatformRun.load(tmp_path / "run.run")
     names = [field.name for field in fields(PlatformRun) if field.name.startswith("objects_")]
     assert len(names) == 6
     for name in names:

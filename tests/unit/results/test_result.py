@@ -113,15 +113,15 @@ def test_a_result_re_creates_its_run(small_result: Result) -> None:
 
 def test_runs_survive_saving(small_result: Result, tmp_path: Path) -> None:
     run = small_result.runs["workers"][0]
-    run.save(tmp_path / "run.npz")
-    loaded = PlatformRun.load(tmp_path / "run.npz")
+    run.save(tmp_path / "run.run")
+    loaded = PlatformRun.load(tmp_path / "run.run")
     assert np.array_equal(loaded.latency, run.latency)
     assert np.array_equal(loaded.sample, run.sample)
     assert loaded.labels == run.labels
     assert loaded.by["country"].row_counts().tolist() == run.by["country"].row_counts().tolist()
-    (tmp_path / "run.npz").write_bytes(b"PK damaged")
+    (tmp_path / "run.run").write_bytes(b"PK damaged")
     with pytest.raises((OSError, ValueError, KeyError)):
-        PlatformRun.load(tmp_path / "run.npz")
+        PlatformRun.load(tmp_path / "run.run")
 
 
 def test_repr_shows_the_medians(small_result: Result) -> None:

@@ -66,7 +66,7 @@ def until(what: Any, patience_s: float = 90.0) -> bool:
 
 
 def kept(folder: Path) -> list[Path]:
-    return sorted((folder / ".popsim" / "runs").glob("*.npz"))
+    return sorted((folder / ".popsim" / "runs").glob("*.run"))
 
 
 def is_alive(pid: int) -> bool:
@@ -142,7 +142,7 @@ def test_abandoned_folders_are_cleared(tmp_path: Path, monkeypatch: pytest.Monke
     abandoned, other = tmp_path / f"{PREFIX}dead", tmp_path / f"{PREFIX}without-lock"
     for folder in (abandoned, other):
         folder.mkdir()
-        (folder / "run.npz").touch()
+        (folder / "run.run").touch()
     (abandoned / LOCK).touch()
     with work_folder() as living:
         assert not abandoned.exists()
@@ -174,7 +174,7 @@ def test_damaged_and_swapped_runs_are_never_believed(tmp_path: Path) -> None:
     chance = random.Random(seed)
     result = popsim.run(BASE, store=tmp_path, **QUIET)
     keys = [run_key(result.scenario, "workers", number, "compiled") for number in range(2)]
-    paths = [tmp_path / f"{key}.npz" for key in keys]
+    paths = [tmp_path / f"{key}.run" for key in keys]
     whole = [path.read_bytes() for path in paths]
     refused = 0
     for kind in chance.choices(["cut", "flip", "swap", "mix"], k=200):
@@ -220,7 +220,7 @@ def test_names_of_platforms_need_not_be_names_of_files(name: str, tmp_path: Path
     busy = scenario | {"workload": {"arrivals": {"rate": "4000/s"}}}
     result = popsim.run(busy, store=tmp_path, progress=False, workers=2)
     assert result.replications == 2
-    assert len(list(tmp_path.glob("*.npz"))) == 2
+    assert len(list(tmp_path.glob("*.run"))) == 2
 
 
 SITES = "id,city,country,lat,lon,roles\nams,Amsterdam,NL,{lat},4.89,pop\n"
@@ -262,7 +262,7 @@ def test_a_file_that_changes_makes_other_runs(
         fresh = popsim.run(scenario, store=None, **QUIET)
         assert fresh.latency(name).value == result.latency(name).value
     assert len(ids) == len(means) == 2
-    assert len(list((tmp_path / "runs").glob("*.npz"))) == 4
+    assert len(list((tmp_path / "runs").glob("*.run"))) == 4
 
 
 def test_a_file_that_changes_meanwhile_makes_runs_that_are_not_kept(
@@ -279,7 +279,7 @@ def test_a_file_that_changes_meanwhile_makes_runs_that_are_not_kept(
     monkeypatch.setattr(sweep_module, "run_tasks", edited)
     scenario = BASE | {"platforms": {"w": {"topology": str(mine), "runtime": "always_warm"}}}
     popsim.run(scenario, store=tmp_path / "runs", **QUIET)
-    assert not list(tmp_path.glob("runs/*.npz"))
+    assert not list(tmp_path.glob("runs/*.run"))
 
 
 def test_a_bundled_name_is_never_a_file(tmp_path: Path) -> None:
