@@ -20,7 +20,8 @@ from popsim.claims.difference import Difference, Method, holm, least_rank_p, pai
 from popsim.engine.outputs import PHASES
 from popsim.results.pooled import Pool
 from popsim.results.provenance import popsim_version
-from popsim.results.result import PERCENTILES, Result
+from popsim.results.request_frames import PERCENTILES
+from popsim.results.result import Result
 from popsim.results.statistics import CONFIDENCE, finite
 from popsim.scenario.errors import InputError, Problem
 from popsim.scenario.schema import Scenario

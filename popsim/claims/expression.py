@@ -42,6 +42,10 @@ class Number:
         """Return no metric."""
         return ()
 
+    def divisors(self) -> tuple[Expression, ...]:
+        """Return nothing that is divided by."""
+        return ()
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -70,8 +74,7 @@ class Metric:
                 return pool.percentile(self.percent)
             return pool.phase_percentile(self.phase, self.percent)
         if self.phase is not None:
-            phase = self.phase
-            return pool.spread(lambda runs: runs.phase_mean(phase))
+            return pool.phase_average(self.phase)
         if self.reason is not None:
             return pool.failures_by(self.name, self.reason)
         return pool.measure(PROPERTIES.get(self.name, self.name))
@@ -94,6 +97,10 @@ class Metric:
     def metrics(self) -> tuple[AnyMetric, ...]:
         """Return itself."""
         return (self,)
+
+    def divisors(self) -> tuple[Expression, ...]:
+        """Return nothing that is divided by."""
+        return ()
 
 
 @dataclass(frozen=True)
@@ -119,6 +126,11 @@ class Operation:
     def metrics(self) -> tuple[AnyMetric, ...]:
         """Return the metrics of both sides."""
         return self.left.metrics() + self.right.metrics()
+
+    def divisors(self) -> tuple[Expression, ...]:
+        """Return everything observed that is divided by."""
+        own = (self.right,) if self.operator == "/" and self.right.metrics() else ()
+        return (*own, *self.left.divisors(), *self.right.divisors())
 
 
 AnyMetric = Metric | KvMetric | ObjectMetric

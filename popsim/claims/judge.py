@@ -13,10 +13,12 @@ from dataclasses import dataclass, replace
 
 from popsim.claims.expression import AnyMetric, Comparison, Condition, Expression, Metric
 from popsim.claims.parse import parse_expectation
+from popsim.claims.possible import can_take_time
 from popsim.claims.selector import PoolKey, Pools, in_places, pool_key, select
 from popsim.claims.unit import TIME
 from popsim.results.comparing import after_looks, combined
 from popsim.results.intervals import Extreme, Measure
+from popsim.results.means import MeanWithZeros
 from popsim.results.one_draw import one_draw_reason
 from popsim.results.pooled import Pool
 from popsim.results.statistics import MOST_REPLICATIONS, Estimate
@@ -86,7 +88,7 @@ class _Case:
         """Judge a comparison: by what hides its latencies, then by intervals."""
         metrics = tuple(dict.fromkeys(comparison.metrics()))
         failed = self.failures(metrics)
-        measures = {metric: metric.measure(self.pools) for metric in metrics}
+        measures = {metric: self.measured(metric) for metric in metrics}
         values = {metric: measure.value for metric, measure in measures.items()}
         known = Expectation(
             "",
@@ -115,6 +117,13 @@ class _Case:
         reason = next((part[2] for part in opens if part[2] is not None), None)
         replications = max(counts) if len(counts) == len(needed) else None
         return replace(known, replications=replications, reason=reason)
+
+    def measured(self, metric: AnyMetric) -> Measure:
+        """Return a metric's value with what is known of its error, which depends on what the scenario rules out."""
+        measure = metric.measure(self.pools)
+        if isinstance(measure, MeanWithZeros):
+            measure.is_possible = can_take_time(self.scenario, metric)
+        return measure
 
     # --- what no interval tells -------------------------------------------------------------------------
 
@@ -151,10 +160,8 @@ class _Case:
         for metric in metrics:
             pool = self.pools[pool_key(metric.platform, metric.selector)]
             if not math.isfinite(values[metric]) and pool.answered == 0:
-                return (
-                    "fails",
-                    f"no data: no request to {metric.platform} that it is about was answered",
-                )
+                told = f"no data: no request to {metric.platform} that it is about was"
+                return ("fails", f"{told} answered") if pool.requests else ("undecided", f"{told} sent")  # fmt: skip
         return "undecided", "no data: nothing that it is about happened, or it divides by 0"
 
     # --- what intervals tell ----------------------------------------------------------------------------
@@ -198,7 +205,11 @@ class _Case:
         def margin(values: Mapping[AnyMetric, float]) -> float:
             return sign * (left.evaluate(values) - bound.evaluate(values))
 
+        divisors = (*left.divisors(), *bound.divisors())
+
         def outcome(growth: float) -> Outcome:
+            if self.may_vanish(divisors, own, growth):
+                return "undecided"
             return _side(self.ends(margin, own, growth), is_strict=operator in ("<", ">"))
 
         found = outcome(1.0) if own else _side((margin({}),) * 2, is_strict=operator in ("<", ">"))
@@ -213,8 +224,23 @@ class _Case:
             )
         if replications < 2:
             return found, None, "one replication has no interval"
+        if any(
+            isinstance(measure, MeanWithZeros) and measure.is_unseen for measure in own.values()
+        ):
+            return found, None, "none was seen, so that nothing is known of how long one takes"
         needed = _needed(replications, outcome)
         return found, needed, self.too_few(own) or (None if needed else self.in_bucket(margin, own))
+
+    def may_vanish(
+        self, divisors: Sequence[Expression], measures: Mapping[AnyMetric, Measure], growth: float
+    ) -> bool:
+        """Tell whether something that is divided by may be 0: what is divided may then be anything, on either side."""
+        for divisor in divisors:
+            own = {metric: measures[metric] for metric in divisor.metrics()}
+            low, high = self.ends(divisor.evaluate, own, growth)
+            if not (low > 0.0 or high < 0.0):
+                return True
+        return False
 
     def too_few(self, measures: Mapping[AnyMetric, Measure]) -> str | None:
         """Say how many requests percentiles need that lie beyond all that were seen."""

@@ -108,6 +108,10 @@ class KvMetric:
         """Return itself."""
         return (self,)
 
+    def divisors(self) -> tuple[()]:
+        """Return nothing that is divided by."""
+        return ()
+
 
 def _of_each(kv: KvPool, metric: Callable[[KvPool], float]) -> tuple[float, list[float]]:
     return metric(kv), [metric(each) for each in kv.each]

@@ -109,8 +109,7 @@ class ObjectMetric:
 
     def _mean_or_max(self, objects: ObjectPool) -> Measure:
         if self.name in PARTS:
-            name = self.name
-            return Spread(objects.part_mean(name), [each.part_mean(name) for each in objects.each])
+            return om.part_mean(objects, self.name)
         if self.statistic == "max":
             return om.longest_reconnect(objects)
         return om.mean(objects, self._histogram)
@@ -131,3 +130,7 @@ class ObjectMetric:
     def metrics(self) -> tuple[ObjectMetric, ...]:
         """Return itself."""
         return (self,)
+
+    def divisors(self) -> tuple[()]:
+        """Return nothing that is divided by."""
+        return ()

@@ -150,7 +150,7 @@ def _stores(result: Result) -> list[Table]:
             _percent(kv.stale_ratio),
             *map(_seconds, times),
             f"{kv.operations()['writes_limited']:,}",
-            f"{usd:.2f}",
+            f"{usd:.2f}" if math.isfinite(usd) else "-",
         )
     return [answered, aged]
 

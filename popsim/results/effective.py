@@ -81,6 +81,24 @@ def effective_tries(hits: Floats, tries: Floats, confidence: float, growth: floa
     return float(total * growth / max(effect * t * t, least))
 
 
+def agrees(counts: Floats) -> bool:
+    """Tell whether counts of events differ less than those of independent events would in one case of a hundred."""
+    from scipy.special import chdtri
+
+    count, mean = len(counts), float(counts.mean())
+    if count < 2 or mean < 1.0:
+        return False
+    dispersion = float(((counts - mean) ** 2).sum()) / mean
+    if (
+        dispersion == 0.0
+    ):  # the sum of the n-th powers of Poisson probabilities, which are about normal
+        all_equal = (2.0 * math.pi * mean) ** (-(count - 1) / 2.0) / math.sqrt(count)
+        return bool(all_equal < AGREEMENT)
+    if min(count, mean) < LEAST_FOR_AGREEMENT:
+        return False
+    return dispersion < float(chdtri(count - 1, 1.0 - AGREEMENT))
+
+
 def are_common(hits: Floats, tries: Floats) -> bool:
     """Tell whether hits and misses both are many in a replication."""
     rarer = min(float(hits.sum()), float((tries - hits).sum()))

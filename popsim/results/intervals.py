@@ -27,7 +27,14 @@ from functools import cached_property
 import numpy as np
 
 from popsim.engine.outputs import Floats, Ints, bucket_edges
-from popsim.results.effective import are_common, clopper_pearson, effective_tries, mean_error
+from popsim.results.effective import (
+    REGULAR_EVENTS,
+    agrees,
+    are_common,
+    clopper_pearson,
+    effective_tries,
+    mean_error,
+)
 from popsim.results.statistics import CONFIDENCE, Estimate, quantile_with_zeros
 
 # A density that differs by more than this on the two sides of a percentile is a gap, or the edge of one
@@ -110,25 +117,35 @@ class Mean(Spread):
 
 
 class Count(Spread):
-    """How many events there were in a replication: as far as they vary, and at least as chance lets rare ones do.
+    """How many events there were in a replication, or ``per`` of its seconds: as far as they vary, and at least as chance lets rare ones.
 
     Of none in all replications there may yet be some: the exact interval of a Poisson count (Garwood, Biometrika 28, 1936).
+    Counts that agree better than chance could make them, such as how many probes are sent, are none of chance.
     """
 
-    def __init__(self, each: Sequence[float]) -> None:
-        super().__init__(float(np.mean(each)), each)
+    def __init__(self, each: Sequence[float], per: float = 1.0) -> None:
+        super().__init__(float(np.mean(each)) / per, [events / per for events in each])
+        self.per = per
+
+    @property
+    def is_regular(self) -> bool:  # type: ignore[override]
+        """Tell whether events are many in a replication, or as many in each."""
+        events = self.each * self.per
+        return float(events.mean()) >= REGULAR_EVENTS or agrees(events)
 
     def interval(self, confidence: float, growth: float = 1.0) -> tuple[float, float]:
         """Return Student's t interval; with few events, that of Poisson counts if it is wider."""
         low, high = super().interval(confidence, growth)
-        events, runs = float(self.each.sum()) * growth, self.replications * growth
-        if events >= RARE_EVENTS * runs or self.replications < 2:
+        runs = self.replications * growth
+        events = float(self.each.sum()) * self.per * growth
+        if events >= RARE_EVENTS * runs or self.replications < 2 or agrees(self.each * self.per):
             return low, high
         from scipy.special import gammaincinv
 
         alpha = (1.0 - confidence) / 2.0
         least = float(gammaincinv(events, alpha)) if events > 0.0 else 0.0
         most = float(gammaincinv(events + 1.0, 1.0 - alpha))
+        runs *= self.per
         return max(0.0, min(low, least / runs)), max(high, most / runs)
 
 

@@ -13,7 +13,8 @@ from popsim.engine.kv_layout import TIERS
 from popsim.engine.outputs import Floats, Ints, PlatformRun, SparseHist
 from popsim.engine.sums import Sums, total, total_of_runs
 from popsim.models.kv_replication.contract import Prices
-from popsim.results.intervals import Extreme, Mean, Measure, Percentile, Share, Spread, mean_slack
+from popsim.results.intervals import Extreme, Mean, Measure, Percentile, Share, Spread
+from popsim.results.means import histogram_mean
 from popsim.results.statistics import mean_of, quantile
 
 SITE_TIERS = ("memory", "edge")  # a hit is what the site itself answers
@@ -300,10 +301,7 @@ class KvPool:
 
     def mean(self, histogram: Callable[[KvPool], Ints]) -> Mean:
         """Return the mean of a histogram."""
-        parts = [histogram(each) for each in self.each]
-        counts = [int(part.sum()) for part in parts]
-        sums = [n * mean_of(part) if n else 0.0 for n, part in zip(counts, parts, strict=True)]
-        return Mean(sums, counts, mean_slack(histogram(self)))
+        return histogram_mean([histogram(each) for each in self.each])
 
     @property
     def stalest(self) -> Extreme:

@@ -10,9 +10,9 @@ import numpy as np
 from popsim.engine import object_books as ob
 from popsim.engine.object_layout import PARTS
 from popsim.engine.outputs import Ints, bucket_edges
-from popsim.results.intervals import Extreme, Mean, Percentile, Share, mean_slack
+from popsim.results.intervals import Extreme, Mean, Percentile, Share
+from popsim.results.means import MeanWithZeros, histogram_mean, with_zeros
 from popsim.results.objects import ObjectPool
-from popsim.results.statistics import mean_of
 
 Histogram = Callable[[ObjectPool], Ints]
 
@@ -30,10 +30,7 @@ def percentile(objects: ObjectPool, histogram: Histogram, percent: float) -> Per
 
 def mean(objects: ObjectPool, histogram: Histogram) -> Mean:
     """Return the mean of what a histogram counts."""
-    parts = [histogram(each) for each in objects.each]
-    counts = [int(part.sum()) for part in parts]
-    sums = [n * mean_of(part) if n else 0.0 for n, part in zip(counts, parts, strict=True)]
-    return Mean(sums, counts, mean_slack(histogram(objects)))
+    return histogram_mean([histogram(each) for each in objects.each])
 
 
 def longest_reconnect(objects: ObjectPool) -> Extreme:
@@ -42,6 +39,13 @@ def longest_reconnect(objects: ObjectPool) -> Extreme:
     surely = float(bucket_edges(found[-1])[0]) if len(found) else math.nan
     runs = len(objects.runs)
     return Extreme(objects.reconnect_max, is_max=True, replications=runs, surely=surely)
+
+
+def part_mean(objects: ObjectPool, part: str) -> MeanWithZeros:
+    """Return the mean of a part over all answered calls; 0 where it took no time."""
+    row = ob.FIRST_PART + PARTS.index(part)
+    calls = [each.count("calls") for each in objects.each]
+    return with_zeros([each.histogram(row) for each in objects.each], calls)
 
 
 def part_percentile(objects: ObjectPool, part: str, percent: float) -> Percentile:

@@ -32,6 +32,7 @@ from popsim.results.intervals import (
     Spread,
 )
 from popsim.results.kv import KvPool
+from popsim.results.means import MeanWithZeros, histogram_mean
 from popsim.results.objects import FREE_OBJECTS, ObjectPool
 from popsim.results.statistics import Estimate, mean_of, quantile
 from popsim.scenario.objects import ObjectPrices
@@ -39,6 +40,7 @@ from popsim.scenario.objects import ObjectPrices
 Metric = Callable[["Pool"], float]
 Bools = NDArray[np.bool_]
 SHARES = {"failed_ratio": "failed_of", "cold_start_ratio": "cold_of"}
+COUNTS = ("sent_count", "count", "failed_count")
 WITHOUT_SETUP, FIRST_BYTE = PARTS = ("without_setup", "first_byte")
 SETUP = ("dns", "connect", "tls")
 WINDOW = 0.005  # share of requests on either side whose phases stand for a quantile's
@@ -216,6 +218,19 @@ class Pool:
             return self.mean - sum(self.phase_mean(part) for part in SETUP)
         return _ratio(total(self.phase_sums_ns[:, PHASES.index(phase)]) / 1e6, self.answered)
 
+    def phase_average(self, phase: str) -> Measure:
+        """Return the mean that ``phase_mean`` has, with what is known of its error."""
+        if phase == FIRST_BYTE:
+            return histogram_mean([run.first_byte for run in self.runs])
+        counts = [pool.answered for pool in self.each]
+        sums = [
+            pool.phase_mean(phase) * count if count else 0.0
+            for pool, count in zip(self.each, counts, strict=True)
+        ]
+        if phase == WITHOUT_SETUP:
+            return Mean(sums, counts)
+        return MeanWithZeros(sums, counts, [int(part_histogram(run, phase).sum()) for run in self.runs])  # fmt: skip
+
     def cold_start_phases_ms(self) -> dict[str, float]:
         """Return the mean of placement, code fetch and init over instance starts, hidden or not."""
         sums = in_units(total_of_runs(run.cold_phase_sum_ns for run in self.runs), 1e6)
@@ -285,6 +300,11 @@ class Pool:
         if name in SHARES:
             counts = [getattr(pool, SHARES[name]) for pool in self.each]
             return Share(*zip(*counts, strict=True))
+        if name in COUNTS:
+            return Count([float(getattr(pool, name)) for pool in self.each])
+        if name == "rate":
+            seconds = self.measured_ms / 1e3 / len(self.runs)
+            return Count([pool.count for pool in self.each], seconds)
         return self.spread(lambda pool: float(getattr(pool, name)))
 
     def _extreme(self, *, is_max: bool) -> Extreme:

@@ -10,36 +10,33 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
-from popsim.engine.kv_layout import TIERS
-from popsim.engine.outputs import (
-    PHASES,
-    REASONS,
-    TIMELINE_COLUMNS,
-    PlatformRun,
-    SparseHist,
-    write_atomically,
-)
-from popsim.engine.sums import in_units, total_of_runs
+from popsim.engine.outputs import PHASES, PlatformRun, write_atomically
 from popsim.results.apart import selected_run
-from popsim.results.cost_frames import cost_json, costs_frame
+from popsim.results.cost_frames import costs_frame
 from popsim.results.failures import failures_frame
 from popsim.results.functions import function_bill
 from popsim.results.groups import group_frame
-from popsim.results.kv_frames import kv_by, kv_json, kv_summary, prices, visibility_frame
+from popsim.results.kv_frames import kv_by, kv_summary, prices, visibility_frame
 from popsim.results.object_frames import (
     homes_frame,
     object_prices,
     objects_by,
-    objects_json,
     objects_summary,
 )
 from popsim.results.one_draw import one_draw_decides, one_draw_note
+from popsim.results.platform_json import platform_json
 from popsim.results.pooled import PARTS, Pool
 from popsim.results.provenance import provenance
-from popsim.results.statistics import Estimate, check_percent, finite, row_quantiles
+from popsim.results.request_frames import (
+    PERCENTILES,
+    instances_frame,
+    sample_frame,
+    summary_frame,
+    timeline_frame,
+)
+from popsim.results.statistics import Estimate, check_percent, finite
 from popsim.results.verdict import Verdict, Verdicts
 from popsim.results.warmup import WarmupCheck, check_warmup
 from popsim.scenario.errors import did_you_mean
@@ -51,8 +48,6 @@ if TYPE_CHECKING:
     from popsim.report.plots import Plots
 
 SCHEMA = 1
-PERCENTILES = (50.0, 90.0, 95.0, 99.0)
-JSON_GROUPS = ("continent", "country", "site", "network")
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,24 +110,7 @@ class Result:
         ``usd_per_million_sent`` is of functions, key-value store and objects together, ``usd_per_million_answered`` the same
         bill shared by the answered requests; ``costs()`` has the parts. They are nan if nobody says what functions cost.
         """
-        records = []
-        for name, pool in self.pools.items():
-            record: dict[str, Any] = {
-                "platform": name,
-                "sent": pool.requests,
-                "answered": pool.answered,
-                "failed": sum(pool.failed.values()),
-                "failed_ratio": pool.failed_ratio,
-                "cold_start_ratio": pool.cold_start_ratio,
-            }
-            for label, estimate in self._latencies(pool).items():
-                record[f"{label}_ms"] = estimate.value
-                record[f"{label}_low_ms"] = estimate.low
-                record[f"{label}_high_ms"] = estimate.high
-            record["usd_per_million_sent"] = pool.cost
-            record["usd_per_million_answered"] = pool.cost_answered
-            records.append(record)
-        return pd.DataFrame(records).set_index("platform")
+        return summary_frame(self.pools)
 
     def phases(self, percent: float | None = None) -> pd.DataFrame:
         """Return ms per phase, one row per platform: means, or those of requests around a percentile.
@@ -210,40 +188,16 @@ class Result:
 
     def requests(self) -> pd.DataFrame:
         """Return a uniform sample of whole requests, the same ones of every platform, all phases in ms."""
-        frames = [self._sample(run) for runs in self.runs.values() for run in runs]
+        frames = [sample_frame(run) for runs in self.runs.values() for run in runs]
         return pd.concat(frames, ignore_index=True)
 
     def timeline(self) -> pd.DataFrame:
         """Return requests sent, answered and failed, cold starts and latencies over time, all replications together."""
-        frames = []
-        for name, pool in self.pools.items():
-            sums = total_of_runs(run.timeline for run in pool.runs)
-            frame = pd.DataFrame(sums[:, :-1].astype(np.int64), columns=list(TIMELINE_COLUMNS[:-1]))
-            frame.insert(0, "platform", name)
-            frame.insert(1, "start_ms", np.arange(len(frame)) * pool.runs[0].timeline_bin_ms)
-            frame = frame.rename(columns={"requests": "sent"})
-            frame.insert(3, "answered", frame["sent"] - frame["failed"])
-            frame["mean_ms"] = in_units(sums[:, -1], 1e3) / frame["answered"].clip(lower=1)
-            histograms = SparseHist.merged([run.timeline_hist for run in pool.runs])
-            frame["p50_ms"], frame["p95_ms"] = row_quantiles(histograms, (50.0, 95.0))
-            frames.append(frame)
-        return pd.concat(frames, ignore_index=True)
+        return timeline_frame(self.pools)
 
     def instances(self) -> pd.DataFrame:
         """Return one row per platform: starts, evictions, mean instances alive and running, mean start-up by phase."""
-        measured_us = (self.scenario.duration - self.scenario.warmup) * 1e3
-        rows = {}
-        for name, pool in self.pools.items():
-            busy = sum(run.busy_us for run in pool.runs) / len(pool.runs) / measured_us
-            idle = sum(run.idle_us for run in pool.runs) / len(pool.runs) / measured_us
-            rows[name] = {
-                "starts": sum(run.starts for run in pool.runs),
-                "evictions": sum(run.evictions for run in pool.runs),
-                "running_mean": busy,
-                "idle_mean": idle,
-                **{f"{k}_ms": v for k, v in pool.cold_start_phases_ms().items()},
-            }
-        return pd.DataFrame.from_dict(rows, orient="index").rename_axis(index="platform")
+        return instances_frame(self.pools, self.scenario.duration - self.scenario.warmup)
 
     def kv(self, by: str | None = None) -> pd.DataFrame:
         """Return what key-value stores did: where reads were answered, latency, staleness, operations, bytes, cost.
@@ -336,7 +290,9 @@ class Result:
             "replications": self.replications,
             "elapsed_s": finite(self.elapsed_s),
             "one_draw_decides": list(self.one_draw_decides),
-            "platforms": {name: self._platform_json(name) for name in self.pools},
+            "platforms": {
+                name: platform_json(pool, self._warmup[name]) for name, pool in self.pools.items()
+            },
             "claims": [verdict.to_json_dict() for verdict in self.verdicts],
             "recreate": provenance(self.scenario),
         }
@@ -359,65 +315,11 @@ class Result:
             write_atomically(Path(path), text.encode())
         return text
 
-    def _platform_json(self, platform: str) -> dict[str, Any]:
-        pool, groups = self.pools[platform], {}
-        for dimension in JSON_GROUPS:
-            columns = group_frame(pool, dimension).to_dict(orient="list")
-            names = columns.pop(dimension)
-            keys = [str(key) for key in columns]
-            cells = [
-                map(finite, column) if key.endswith("_ms") else column
-                for key, column in zip(keys, columns.values(), strict=True)
-            ]
-            groups[dimension] = {
-                name: dict(zip(keys, row, strict=True))
-                for name, *row in zip(names, *cells, strict=True)
-            }
-        at = {"mean": pool.phase_means()} | {f"p{p:g}": pool.phases_at(p) for p in PERCENTILES}
-        parts = {"kv": kv_json(pool), "objects": objects_json(pool), "cost": cost_json(pool)}
-        return {
-            "requests": pool.requests,  # sent, under the name that it has had since schema 1
-            "sent": pool.requests,
-            "answered": pool.answered,
-            "failed": pool.failed,
-            "failed_ratio": finite(pool.failed_ratio),
-            "cold_start_ratio": finite(pool.cold_start_ratio),
-            "intervals": {
-                name: pool.measure(name).estimate().to_json_dict()
-                for name in ("failed_ratio", "cold_start_ratio")
-            },
-            "latency_ms": {k: e.to_json_dict() for k, e in self._latencies(pool).items()},
-            "phases_ms": {k: {p: finite(v) for p, v in ms.items()} for k, ms in at.items()},
-            "cold_start_phases_ms": {k: finite(v) for k, v in pool.cold_start_phases_ms().items()},
-            "warmup": self._warmup[platform].to_json_dict(),
-            "groups": groups,
-        } | {name: part for name, part in parts.items() if part is not None}
-
-    def _latencies(self, pool: Pool) -> dict[str, Estimate]:
-        found = {f"p{p:g}": pool.percentile(p).estimate() for p in PERCENTILES}
-        return found | {"mean": pool.measure("mean").estimate()}
-
     def _pool(self, platform: str) -> Pool:
         if platform not in self.pools:
             hint = did_you_mean(platform, self.platforms)
             raise KeyError(f"there is no platform {quoted(platform)} ({hint})")
         return self.pools[platform]
-
-    def _sample(self, run: PlatformRun) -> pd.DataFrame:
-        frame = pd.DataFrame({name: run.sample[name] for name in run.sample.dtype.names or ()})
-        frame.insert(0, "platform", run.platform)
-        frame.insert(1, "replication", run.replication)
-        labels = {"client": "client", "network": "network", "ingress": "site", "compute": "site"}
-        for column, kind in labels.items():
-            names = np.array([*run.labels[kind], ""], dtype=object)
-            frame[column] = names[frame[column]]  # -1 is none
-        outcomes = np.array(["ok", *REASONS], dtype=object)
-        frame["outcome"] = outcomes[frame["outcome"]]
-        frame["kv_tier"] = np.array([*TIERS, ""], dtype=object)[frame["kv_tier"]]  # -1 is none
-        frame["cold"] = frame["cold"].astype(bool)
-        for phase, column_ms in zip(PHASES, run.sample_phases.T, strict=True):
-            frame[f"{phase}_ms"] = column_ms
-        return frame
 
     def __repr__(self) -> str:
         """Show the medians and 95th percentiles."""

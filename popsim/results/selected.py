@@ -19,7 +19,8 @@ from popsim.engine.outputs import (
     bucket_index,
 )
 from popsim.engine.sums import total, total_of_runs
-from popsim.results.intervals import Mean, Measure, Percentile, mean_slack
+from popsim.results.intervals import Mean, Measure, Percentile
+from popsim.results.means import histogram_mean
 from popsim.results.pooled import Bools, Pool
 from popsim.results.statistics import mean_of
 from popsim.scenario.errors import InputError, Problem
@@ -51,6 +52,10 @@ class _Part(Pool):
         raise _not_kept(phase)
 
     def phase_mean(self, phase: str) -> float:
+        """Raise InputError: phases are kept of selections alone."""
+        raise _not_kept(phase)
+
+    def phase_average(self, phase: str) -> Measure:
         """Raise InputError: phases are kept of selections alone."""
         raise _not_kept(phase)
 
@@ -107,10 +112,7 @@ class Restricted(_Part):
         if self.kept is not None:
             kept = [pool.kept for pool in self.each]
             return Mean.of([(float(part.sum()), len(part)) for part in kept if part is not None])
-        each = [pool.latency for pool in self.each]
-        counts = [int(part.sum()) for part in each]
-        sums = [n * mean_of(part) if n else 0.0 for n, part in zip(counts, each, strict=True)]
-        return Mean(sums, counts, mean_slack(self.latency))
+        return histogram_mean([pool.latency for pool in self.each])
 
     @cached_property
     def each(self) -> tuple[Pool, ...]:

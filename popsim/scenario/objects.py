@@ -19,7 +19,7 @@ from popsim.scenario.fields import (
     Weight,
 )
 from popsim.scenario.laws import parse_law
-from popsim.scenario.parts import ModelSpec, Spec, Where
+from popsim.scenario.parts import ModelSpec, Spec, Where, or_null
 from popsim.scenario.prices import Usd
 from popsim.scenario.text import quoted
 
@@ -154,9 +154,9 @@ class FollowerSitesSpec(Spec):
     """Only sites with this role; any site, if left out."""
     sites: Names | None = None
     """Only sites with these ids; all, if left out."""
-    where: Where = Where()
+    where: Annotated[Where, or_null(Where)] = Where()
     """Only sites in these places; everywhere, if left out."""
-    exclude: Where = Where()
+    exclude: Annotated[Where, or_null(Where)] = Where()
     """Leave out sites in these places."""
 
 

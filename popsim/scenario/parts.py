@@ -66,6 +66,13 @@ def without_null(value: Any) -> Any:
     return value
 
 
+def or_null(mapping: Any) -> Any:
+    """Return a validator that takes null for a mapping of which all may be left out: a scenario takes away its preset's."""
+    return BeforeValidator(
+        lambda value: {} if value is None else value, json_schema_input_type=mapping | None
+    )
+
+
 def _model_spec(value: Any) -> Any:
     if isinstance(value, str):
         return {"model": value}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from popsim.scenario.fields import DurationMs, PositiveBytes
-from popsim.scenario.parts import Spec
+from popsim.scenario.parts import Spec, or_null, without_null
 
 Usd = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 
@@ -36,7 +36,11 @@ class FunctionPrices(Spec):
     """USD per million GB-s of the platform's ``memory``, while an instance has requests inside."""
     egress: Usd = 0.0
     """USD per GB (10^9 B) of responses."""
-    by_region: dict[str, RegionPrices] = {}
+    by_region: Annotated[
+        dict[str, RegionPrices],
+        BeforeValidator(without_null, json_schema_input_type=dict[str, RegionPrices | None]),
+        or_null(dict[str, RegionPrices | None]),
+    ] = {}
     """What differs where code runs, by the id of the site."""
     gb: PositiveBytes = 1_000_000_000
     """What the price list calls a GB of memory: with 1024MB, 128MB are an eighth of it."""

@@ -36,6 +36,7 @@ from popsim.scenario.parts import (
     OriginSpec,
     Spec,
     Where,
+    or_null,
     text_or_mapping,
 )
 from popsim.scenario.prices import FunctionPrices
@@ -118,9 +119,9 @@ class IngressSpec(Spec):
     """Only sites with this role accept clients; any site, if left out."""
     sites: Names | None = None
     """Only sites with these ids accept clients; all, if left out."""
-    where: Where = Where()
+    where: Annotated[Where, or_null(Where)] = Where()
     """Only sites in these places accept clients; everywhere, if left out."""
-    exclude: Where = Where()
+    exclude: Annotated[Where, or_null(Where)] = Where()
     """Sites in these places accept no clients."""
     routing: ModelSpec = {"model": "anycast"}
     """How clients find a site: a model's name, or a mapping with ``model`` and its parameters."""
@@ -200,7 +201,7 @@ class PlatformSpec(Spec):
     """Of a function: what an instance holds (not isolates), and its CPU share."""
     cpu: CpuSpec = CpuSpec()
     """How much memory buys how much CPU."""
-    limits: LimitsSpec = LimitsSpec()
+    limits: Annotated[LimitsSpec, or_null(LimitsSpec)] = LimitsSpec()
     """What the vendor refuses: more is an error."""
     prices: FunctionPrices | None = None
     """What functions cost, for the bill; nobody knows, if left out."""

@@ -28,7 +28,7 @@ from popsim.world.access import access_laws
 from popsim.world.clients import Clients, load_clients
 from popsim.world.latency import LatencyGraph
 from popsim.world.origins import locate_origin
-from popsim.world.places import matching, matching_names
+from popsim.world.places import matching, matching_names, unknown_id
 from popsim.world.sites import Sites, load_sites
 
 
@@ -203,6 +203,14 @@ class _Check:
         for where in ("where", "exclude"):
             with self.problems.at(*path, "ingress", where):
                 matching(topology, getattr(ingress, where))
+        if spec.regions and compute.sites:
+            message = "regions says where code runs, so that compute.sites would have no effect"
+            hint = "change regions, or take it away with regions: null"
+            self.problems.add((*path, "compute", "sites"), message, hint, key=True)
+        for region in spec.prices.by_region if spec.prices is not None else ():
+            place: Key = (*path, "prices", "by_region", region)
+            if problem := unknown_id("site", region, topology.ids):
+                self.problems.add(place, problem.message, problem.hint, key=True)
 
     def _events(self, clients: Clients | None) -> None:
         for number, event in enumerate(self.scenario.events):

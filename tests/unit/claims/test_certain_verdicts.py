@@ -157,3 +157,95 @@ def test_equal_requests_are_what_they_are_however_selected(world: Path, selector
     )  # fmt: skip
     seen = found[0].observed
     assert 600.0 <= seen.low <= seen.value <= seen.high <= 604.0  # the bucket that 601 ms lie in
+
+
+def test_nobody_who_asked_is_no_failure(world: Path) -> None:
+    """Utrecht sends one request in a billion: none was sent, so that nothing failed, nor is anything known."""
+    (world / "clients.csv").write_text(CLIENTS.replace("5.12,0,1", "5.12,0,1e-9"))
+    found = judged(
+        world,
+        {
+            "p{city: Utrecht}.p(95) < 1s": "undecided",
+            "p{city: Utrecht}.failed_ratio < 1%": "undecided",
+            "p{city: Utrecht}.sent < 5": "holds",
+            "p{city: Utrecht}.sent <= 0": "undecided",
+            "p{city: Utrecht}.rate < 0.001": "undecided",  # in 60 s
+        },
+        duration="20s",
+    )
+    assert str(found[0].reason) == "no data: no request to p that it is about was sent"
+
+
+def test_no_failure_seen_is_a_count_of_rare_events(world: Path) -> None:
+    """Of a Poisson count of 0 in four replications up to 0.92 a replication may come (3.689 / 4)."""
+    judged(
+        world,
+        {
+            "p.failed <= 0": "undecided",
+            "p.failed < 0.9": "undecided",
+            "p.failed < 0.95": "holds",
+            "p.failed[site_down] < 0.9": "undecided",
+        },
+        duration="10s",
+    )
+
+
+def test_every_mean_of_equal_requests_is_their_time(world: Path) -> None:
+    """600 ms of sleep and less than 2 ms of way: 602, the middle of their bucket, is not the mean, nor is it certain."""
+    found = judged(
+        world,
+        {
+            "p.first_byte.mean <= 601.9ms": "undecided",
+            "p.first_byte.mean <= 605ms": "holds",
+            "p.first_byte.mean <= 599ms": "fails",
+            "p.first_byte.mean - p.sleep.mean < 1.9ms": "undecided",
+            "p.without_setup.mean <= 602ms": "holds",
+            "p.sleep.mean >= 600ms": "holds",
+            "p.sleep.mean <= 600ms": "holds",
+        },
+        workload={
+            "arrivals": {"rate": "2/s"},
+            "connection": {"reuse": "always"},
+            "handler": [{"sleep": "600ms"}],
+        },
+        duration="20s",
+    )
+    assert found[0].observed.low < 600.9 < found[0].observed.high
+
+
+def test_a_time_that_was_never_seen_has_no_bound_unless_there_is_none(world: Path) -> None:
+    """Who waits for a place waits 10 ms or more, however rarely; with an unlimited number of places nobody does."""
+    found = judged(
+        world,
+        {
+            "few.queue.mean < 1ms": "undecided",
+            "many.queue.mean <= 0ms": "holds",
+            "many.cold_start.mean <= 0ms": "holds",
+            "many.dns.mean <= 0ms": "holds",
+            "many.fetch.mean <= 0ms": "holds",
+            "few.execute.mean > 9ms": "holds",
+        },
+        platforms={"few": {"model": "always_warm", "max_requests": 50}, "many": "always_warm"},
+        duration="10s",
+    )
+    assert "nothing is known of how long one takes" in advice(found[0])
+
+
+def test_what_is_divided_by_nothing_may_be_anything(world: Path) -> None:
+    """Two platforms that are alike but for noise: their difference may be 0, so a quotient by it has no bound."""
+    judged(
+        world,
+        {
+            "a.mean / (a.mean - b.mean) > 0 - 100000": "undecided",
+            "a.mean / (a.mean - b.mean) < 100000": "undecided",
+            "a.mean / (a.mean + b.mean) < 0.6": "holds",
+            "a.mean / (a.mean - a.execute.mean) > 0": "holds",
+        },
+        platforms={"a": {"model": "always_warm", "max_requests": 2}, "b": "always_warm"},
+        workload={
+            "arrivals": {"rate": "5/s"},
+            "connection": {"reuse": "always"},
+            "handler": [{"cpu": {"exponential": {"mean": "10ms"}}}],
+        },
+        duration="20s",
+    )

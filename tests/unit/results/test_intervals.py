@@ -19,6 +19,7 @@ from popsim.results.intervals import (
     Spread,
     mean_slack,
 )
+from popsim.results.means import MeanWithZeros, histogram_mean
 from popsim.results.statistics import quantile
 
 
@@ -127,6 +128,44 @@ def test_an_extreme_is_known_on_one_side() -> None:
 def test_rare_events_have_poisson_bounds() -> None:
     assert Count([0, 0, 0, 0]).interval(0.95) == (0.0, pytest.approx(3.689 / 4, rel=1e-3))
     assert Count([10_000] * 4).interval(0.95) == (10_000, 10_000)
+
+
+def test_counts_that_are_no_chance_have_no_poisson_bounds() -> None:
+    """Three replications of 20 probes: of independent ones they would be equal in 0.5 of 100 cases; two in 6."""
+    assert Count([20, 20, 20]).interval(0.95) == (20, 20)
+    low, high = Count([20, 20]).interval(0.95)
+    assert low < 15 < 25 < high
+    assert Count([0, 0, 0, 0], per=10.0).interval(0.95) == (0.0, pytest.approx(3.689 / 40, rel=1e-3))  # fmt: skip
+    assert Count([100, 120, 80], per=10.0).value == 10.0
+
+
+def test_a_mean_of_buckets_knows_how_wide_they_are() -> None:
+    equal = histogram_mean([histogram(np.full(100, 600.9))] * 3)
+    low, high = equal.interval(0.95)
+    assert low <= 600.9 <= high
+    assert high - low < 0.01 * 600.9
+
+
+@pytest.mark.parametrize("replications", [3, 5, 10])
+def test_the_mean_of_what_is_rare_is_in_its_interval(replications: int) -> None:
+    """One request in 2,500 waits 1 s, 500 are seen by replication: Student's t held the mean of 0.4 ms in 44 to 84 %."""
+    rng = np.random.default_rng(replications)
+    held = 0
+    for _ in range(200):
+        seen = rng.binomial(500, 0.0004, replications)
+        mean = MeanWithZeros(list(1_000.0 * seen), [500] * replications, list(seen))
+        low, high = mean.interval(0.95)
+        held += low <= 0.4 <= high
+    assert held >= 0.93 * 200
+
+
+def test_what_was_never_seen_may_take_any_time_unless_there_is_none() -> None:
+    mean = MeanWithZeros([0.0] * 4, [500] * 4, [0] * 4)
+    assert mean.interval(0.95) == (0.0, math.inf)
+    assert not mean.is_regular
+    mean.is_possible = False
+    assert mean.interval(0.95) == (0.0, 0.0)
+    assert mean.is_regular
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from popsim.scenario.bundled import bundled_file, bundled_names, is_there
 from popsim.scenario.document import load_yaml
 from popsim.scenario.errors import InputError
+from popsim.scenario.limits import LimitsSpec
 from popsim.scenario.loading import dump_resolved, read_scenario, read_what_is_right
+from popsim.scenario.parts import Where
 from popsim.scenario.schema import PlatformSpec
 
 PROPERTY = settings(deadline=None, derandomize=True, max_examples=50)
@@ -132,6 +134,18 @@ def test_null_takes_a_presets_key_away() -> None:
     over = platform(preset="cloudflare-workers", ingress={"exclude": {"country": None}})
     assert over.ingress.exclude.country is None
     assert platform(preset="aws-lambda", regions=None).regions is None
+    assert platform(preset="aws-lambda", limits=None).limits == LimitsSpec()
+    assert (
+        platform(preset="cloudflare-workers", ingress={"exclude": None}).ingress.exclude == Where()
+    )
+    prices = platform(preset="aws-lambda", prices={"by_region": None}).prices
+    assert prices is not None
+    assert prices.by_region == {}
+    assert prices.duration == 16.6667
+    fewer = platform(preset="aws-lambda", prices={"by_region": {"af-south-1": None}}).prices
+    assert fewer is not None
+    assert "af-south-1" not in fewer.by_region
+    assert "ap-east-1" in fewer.by_region
 
 
 def test_platforms_with_one_preset_are_apart() -> None:

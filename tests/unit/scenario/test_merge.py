@@ -93,6 +93,24 @@ def test_lists_replace_and_null_empties() -> None:
     assert merged(base, {"exclude": None})["exclude"] is None
 
 
+def test_what_is_said_for_everywhere_holds_in_every_region() -> None:
+    """Who lowers a price means it where code runs, too; a region that the user names is the user's own."""
+    base = {"prices": {"request": 1, "duration": 2, "gb": 1024, "by_region": {"a": {"duration": 3}, "b": {"duration": 4, "request": 5}}}}  # fmt: skip
+    free = merged(base, {"prices": {"duration": 0}})["prices"]
+    assert free == {"request": 1, "duration": 0, "gb": 1024, "by_region": {"b": {"request": 5}}}
+    own = merged(base, {"prices": {"duration": 0, "by_region": {"a": {"duration": 9}}}})["prices"]
+    assert own["by_region"] == {"a": {"duration": 9}, "b": {"request": 5}}
+    one = merged(base, {"prices": {"by_region": {"a": {"duration": 9}}}})["prices"]
+    assert one["by_region"] == {"a": {"duration": 9}, "b": {"duration": 4, "request": 5}}
+    assert merged(base, {"prices": {"gb": 1}})["prices"]["by_region"] == base["prices"]["by_region"]
+
+
+def test_regions_of_another_topology_have_no_prices_of_their_own() -> None:
+    base = {"topology": "aws", "prices": {"duration": 2, "by_region": {"a": {"duration": 3}}}}
+    assert merged(base, {"topology": "mine.csv"})["prices"] == {"duration": 2}
+    assert merged(base, {"topology": "aws"}) == base
+
+
 def test_common_is_what_merging_has_left() -> None:
     base = {"runtime": {"model": "isolate", "idle": "30min"}, "front_door": "1ms"}
     both = merged(base, {"runtime": {"model": "microvm", "init": "5ms"}})
