@@ -227,9 +227,10 @@ class Pool:
             pool.phase_mean(phase) * count if count else 0.0
             for pool, count in zip(self.each, counts, strict=True)
         ]
-        if phase == WITHOUT_SETUP:
-            return Mean(sums, counts)
-        return MeanWithZeros(sums, counts, [int(part_histogram(run, phase).sum()) for run in self.runs])  # fmt: skip
+        seen = [int(part_histogram(run, phase).sum()) for run in self.runs]
+        mean = Mean(sums, counts) if phase == WITHOUT_SETUP else MeanWithZeros(sums, counts, seen)
+        mean.value = self.phase_mean(phase)  # exact
+        return mean
 
     def cold_start_phases_ms(self) -> dict[str, float]:
         """Return the mean of placement, code fetch and init over instance starts, hidden or not."""

@@ -55,14 +55,16 @@ class WarmupCheck:
     is_too_short: bool = False  # MSER-5's point lies in the last half
     autocorrelation: float = math.nan  # of neighbouring bins, after the truncation
     not_checked: str | None = None
-    load: Load | None = None  # of the busiest function at a site, if its capacity is known
+    load: Load | None = (
+        None  # of the busiest function at a site, or object, if its capacity is known
+    )
 
     @property
     def note(self) -> str | None:
         """One sentence about what is wrong; None if nothing is."""
         if self.load is not None and self.load.is_overload:
             return (
-                f"{self.platform} is overloaded: at {self.load.site} a function gets {self.load.ratio:.2f} times "
+                f"{self.platform} is overloaded: {self.load.place} gets {self.load.ratio:.2f} times "
                 "the work that it can do, so its queue or its refusals grow with the run's length, and no "
                 "duration or warm-up shows a steady state"
             )

@@ -36,7 +36,7 @@ def run(
     processes: Sequence[ControlProcess] = (),
     progress: bool = True,
     notify: Notify | None = None,
-    store: Path | None = FOLDER,
+    store: str | Path | None = FOLDER,
     extend: int | None = None,
     force: bool = False,
     **changes: Any,
@@ -54,6 +54,7 @@ def run(
         RunError: a run could not be finished, or there is nothing to extend.
     """
     scenario = load(source, force=force, **changes)
+    store = None if store is None else Path(store)
     planned = scenario.replications
     if extend is not None:
         finished = 0 if store is None or processes else finished_replications(scenario, store)
