@@ -113,13 +113,13 @@ class Rules:
     upstream_idle_timeout: float = ALWAYS_POOLED
     concurrency: int = 1
     cpu_serial: bool = False
-    prewarm: bool = False
+    prewarm_on_tls: bool = False
     has_cold_start: bool = True
     idle_kind: int = 0  # IDLE_LAW, IDLE_CONSTANT, IDLE_NEVER, IDLE_DESTROY
     idle_constant: float = 0.0
     instance_bytes: int = 0
     memory_budget_bytes: int = 0  # 0 = unlimited
-    request_limit: int = 0  # 0 = unlimited
+    max_requests: int = 0  # 0 = unlimited
     queue_limit: int = -1  # -1 = unbounded
     sample_threshold: float = 1.0  # share of requests kept whole
 

@@ -263,7 +263,7 @@ class HidesAfterReuse(Connections):
 
     def connect(self, request: Any, time: float) -> float:
         setup = super().connect(request, time)
-        if setup == 0.0 and self.rules.prewarm:
+        if setup == 0.0 and self.rules.prewarm_on_tls:
             request.hidden = request.rtt
         return setup
 

@@ -78,7 +78,7 @@ def test_mg1_mean_wait(engine: str, service: object, second_moment: float) -> No
 def test_mmc_waits(engine: str, servers: int) -> None:
     """Erlang C: who waits, and how long on average, at load 0.8."""
     offered = 0.8 * servers
-    rules = SERVERS | {"request_limit": servers, "queue_limit": -1}
+    rules = SERVERS | {"max_requests": servers, "queue_limit": -1}
     queue = Queue(10.0 / offered, EXPONENTIAL, rules)
     delays = samples(queue, engine, lambda b: float((b.sample_phases[:, lay.P_QUEUE] > 0).mean()))
     assert_agrees(delays, erlang_c(servers, offered), power(engine, 0.01, 0.1))
@@ -90,7 +90,7 @@ def test_mmc_waits(engine: str, servers: int) -> None:
 @pytest.mark.parametrize("service", [EXPONENTIAL, "10ms"], ids=["exponential", "constant"])
 def test_quota_throttles_by_erlang_b(engine: str, service: object) -> None:
     """Loss depends on the mean service alone (Sevastyanov, 1957)."""
-    rules = SERVERS | {"request_limit": 4, "queue_limit": 0}
+    rules = SERVERS | {"max_requests": 4, "queue_limit": 0}
     queue = Queue(10.0 / 3.0, service, rules)  # type: ignore[arg-type]
     losses = samples(queue, engine, lambda b: b.counters[C_THROTTLED] / b.counters[C_REQUESTS])
     assert_agrees(losses, erlang_b(4, 3.0), power(engine, 0.01, 0.05))

@@ -5,20 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from popsim.engine import draws
-from popsim.engine.compiled.caches import REFRESHED, keep
-from popsim.engine.compiled.draw import two_words, uniform
+from popsim.engine.compiled import caches, draw, kv_state, versions
 from popsim.engine.compiled.jit import helper
-from popsim.engine.compiled.kv_state import MEMORY_TTL, N_CACHE_NODES, REFRESH_AFTER, WIDTH
-from popsim.engine.compiled.versions import size_of
-
-PHASE = np.uint64(draws.CACHE_PHASE)
 
 
 @helper
 def since_when(st, cache, key, time, cycle):
     """Return from when on the age of a copy counts that is stored now and renewed every ``cycle`` ms (rule 30)."""
     if time < cycle:
-        renewal = uniform(two_words(st, PHASE, key, cache)[0]) * cycle
+        renewal = draw.uniform(draw.two_words(st, draws.CACHE_PHASE, key, cache)[0]) * cycle
         if time < renewal:
             return renewal - cycle
     return time
@@ -34,15 +29,15 @@ def vouches(st, slot):
 @helper
 def is_old(st, copy, ttl, time):
     """Tell whether a copy is older than its share of a TTL, and nobody has asked for a new one."""
-    if (copy.state & REFRESHED) != 0:
+    if (copy.state & kv_state.REFRESHED) != 0:
         return False
-    return copy.since + st.kv_floats[REFRESH_AFTER] * ttl <= time
+    return copy.since + st.kv_rules[0].refresh_after * ttl <= time
 
 
 @helper
 def cycle_of(st, ttl):
     """Return how often a copy that is read all the time is renewed."""
-    share = st.kv_floats[REFRESH_AFTER]
+    share = st.kv_rules[0].refresh_after
     return ttl if share == np.inf else share * ttl
 
 
@@ -50,10 +45,10 @@ def cycle_of(st, ttl):
 def keep_in_memory(st, slot, place, since, expiry, time):
     """Put what was found into the site's in-memory set."""
     request = st.slots[slot]
-    parcel = st.parcels[slot * st.kv_ints[WIDTH] + place]
-    ttl = st.kv_floats[MEMORY_TTL]
-    cache = st.kv_ints[N_CACHE_NODES] + request.compute
+    parcel = st.parcels[slot * st.kv_rules[0].widest_get + place]
+    ttl = st.kv_rules[0].memory_ttl
+    cache = st.kv_rules[0].cache_node_count + request.compute
     end = min(since_when(st, cache, parcel.key, time, ttl) + ttl, expiry)
-    size = size_of(st, parcel.key, request.space)
+    size = versions.size_of(st, parcel.key, request.space)
     state, until = parcel.state, parcel.until
-    keep(st, cache, parcel.key, state, until, time, since, end, request.epoch, size)
+    caches.keep(st, cache, parcel.key, state, until, time, since, end, request.epoch, size)

@@ -5,28 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from popsim.engine import draws
+from popsim.engine import layout as lay
+from popsim.engine import object_layout as obl
+from popsim.engine.compiled import object_record, stages
+from popsim.engine.compiled.constants import ONE, ZERO
 from popsim.engine.compiled.jit import helper
-from popsim.engine.compiled.object_record import count_object
-from popsim.engine.compiled.object_state import (
-    ALARM_RETRIES,
-    ALARM_RETRY,
-    BASE,
-)
-from popsim.engine.compiled.stages import (
-    ENDED,
-    MOVE,
-    PLACE,
-    RING,
-    S_ALARM,
-    SET_OUT,
-)
-from popsim.engine.layout import OBJECT_UNAVAILABLE, OK
-from popsim.engine.object_layout import O_ALARM_RETRIES, O_ALARMS_LOST
-
-ZERO, ONE = np.int64(0), np.int64(1)
-UNAVAILABLE = np.int64(OBJECT_UNAVAILABLE)
-C_RETRIES, C_ALARMS_LOST = np.int64(O_ALARM_RETRIES), np.int64(O_ALARMS_LOST)
-ALARM_ENTITY = np.int64(draws.ALARM_ENTITY)
 
 
 @helper
@@ -35,13 +18,13 @@ def ring(st, slot):
     request = st.slots[slot]
     actor = st.actors[request.actor]
     if actor.alarm_turn != request.turn:
-        return ENDED
+        return stages.ENDED
     request.number += 1  # it does not ring any more, it runs
     if actor.alarm_runs != 0:
         actor.alarm_is_late = ONE
-        return ENDED
+        return stages.ENDED
     actor.alarm_runs = ONE
-    return RING
+    return stages.RING
 
 
 @helper
@@ -54,9 +37,9 @@ def answer_alarm(st, slot, time):
     if actor.home < 0:
         if request.is_placed != 0:
             request.is_placed = ZERO
-            return stop_ringing(st, slot, time, UNAVAILABLE)
-        return PLACE
-    return SET_OUT
+            return stop_ringing(st, slot, time, lay.OBJECT_UNAVAILABLE)
+        return stages.PLACE
+    return stages.SET_OUT
 
 
 @helper
@@ -69,18 +52,18 @@ def stop_ringing(st, slot, time, outcome):
     if actor.alarm_is_late != 0:
         actor.alarm_is_late = ZERO
         request.tries = ZERO
-    elif outcome == OK or actor.alarm_turn != request.turn:
-        return ENDED
-    elif request.tries >= st.object_ints[ALARM_RETRIES]:
-        count_object(st, slot, actor.object_class, C_ALARMS_LOST)
-        return ENDED
+    elif outcome == lay.OK or actor.alarm_turn != request.turn:
+        return stages.ENDED
+    elif request.tries >= st.object_rules[0].alarm_retries:
+        object_record.count_object(st, slot, actor.object_class, obl.O_ALARMS_LOST)
+        return stages.ENDED
     else:
-        count_object(st, slot, actor.object_class, C_RETRIES)
-        wait = st.object_floats[ALARM_RETRY] * np.float64(ONE << request.tries)
+        object_record.count_object(st, slot, actor.object_class, obl.O_ALARM_RETRIES)
+        wait = st.object_rules[0].alarm_retry * np.float64(ONE << request.tries)
         request.due = time + wait
         request.tries += 1
     name_alarm(st, slot, request.actor, request.due)
-    return MOVE
+    return stages.MOVE
 
 
 @helper
@@ -89,7 +72,7 @@ def name_alarm(st, slot, row, time):
     actor, job = st.actors[row], st.slots[slot]
     actor.alarm_turn += 1
     job.turn = actor.alarm_turn
-    job.number = (actor.number - st.object_ints[BASE]) << 1
-    job.entity = ALARM_ENTITY + actor.number
+    job.number = (actor.number - st.object_rules[0].first_number) << 1
+    job.entity = draws.ALARM_ENTITY + actor.number
     job.start = time
-    job.stage = S_ALARM
+    job.stage = stages.S_ALARM

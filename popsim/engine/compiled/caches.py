@@ -4,46 +4,32 @@ from __future__ import annotations
 
 import numpy as np
 
-from popsim.engine.compiled.hashing import find_copy, home_of, insert_copy, tag_of
+from popsim.engine import kv_layout as kvl
+from popsim.engine.compiled import hashing, kv_state, versions
+from popsim.engine.compiled.constants import NONE, ONE, ZERO
 from popsim.engine.compiled.jit import entry, helper
-from popsim.engine.compiled.kv_state import (
-    COPY_SHIFT,
-    EPOCH_BIT,
-    FETCHING_SHIFT,
-    KEY_BITS,
-    N_CACHE_NODES,
-    N_COPIES,
-    N_SITES,
-    REFRESHED_BIT,
-    WRITTEN_SHIFT,
-)
-from popsim.engine.compiled.state import F_NOW
-from popsim.engine.compiled.versions import told_since
-from popsim.engine.kv_layout import PURGE, VALUE
-
-BITS, NONE, ONE = np.int64(KEY_BITS), np.int64(-1), np.int64(1)
-EPOCH_SHIFT, STATE_MASK = np.int64(EPOCH_BIT), np.int64((1 << REFRESHED_BIT) - 1)
-REFRESHED = np.int64(1 << REFRESHED_BIT)
 
 
 @helper
 def find(st, cache, node, key, time, epoch, ttl):
     """Return a copy younger than ``ttl`` that may be served, brought up to date by what its node was told; -1 = none."""
-    position = find_copy(st, tag_of(cache, key))
+    position = hashing.find_copy(st, hashing.tag_of(cache, key))
     if position < 0:
         return NONE
     copy = st.copies[position]
-    if copy.state >> EPOCH_SHIFT != epoch or not copy.expiry > time:
+    if copy.state >> kv_state.EPOCH_BIT != epoch or not copy.expiry > time:
         return NONE
     if not copy.since + ttl > time:
         return NONE
-    action, version = told_since(st, node, key, (copy.state & STATE_MASK) >> ONE, time)
-    if action == PURGE:
+    action, version = versions.told_since(
+        st, node, key, (copy.state & kv_state.STATE_MASK) >> ONE, time
+    )
+    if action == kvl.PURGE:
         return NONE
-    if action == VALUE:
+    if action == kvl.VALUE:
         item = st.versions[version]
-        refreshed = copy.state & REFRESHED
-        copy.state = (epoch << EPOCH_SHIFT) | refreshed | (item.number * 2 + item.absent)
+        refreshed = copy.state & kv_state.REFRESHED
+        copy.state = (epoch << kv_state.EPOCH_BIT) | refreshed | (item.number * 2 + item.absent)
         copy.until = item.until
         copy.expiry = min(copy.expiry, item.until)
         if not copy.expiry > time:
@@ -90,7 +76,7 @@ def move(st, source, target):
     copies[target].expiry = copies[source].expiry
     copies[target].since = copies[source].since
     copies[target].until = copies[source].until
-    cache = (st.tags[target] - 1) >> BITS
+    cache = (st.tags[target] - 1) >> kv_state.KEY_BITS
     if st.caches[cache].limit <= 0:
         return
     older, newer = np.int64(order[source].older), np.int64(order[source].newer)
@@ -113,11 +99,11 @@ def evict_oldest(st, cache):
     unlink(st, cache, hole)
     tags, length = st.tags, st.tags.shape[0]
     st.caches[cache].bytes -= np.int64(st.order[hole].bytes)
-    st.kv_ints[N_COPIES] -= 1
+    st.kv_run[0].copy_count -= 1
     tags[hole] = 0
     position = (hole + 1) & (length - 1)
     while tags[position] != 0:
-        home = home_of(tags[position], st.kv_ints[COPY_SHIFT])
+        home = hashing.home_of(tags[position], st.kv_run[0].copy_shift)
         if ((position - home) & (length - 1)) >= ((position - hole) & (length - 1)):
             move(st, position, hole)
             tags[position] = 0
@@ -128,13 +114,13 @@ def evict_oldest(st, cache):
 @helper
 def keep(st, cache, key, state, until, time, since, expiry, epoch, size):
     """Store a copy, unless a newer one is there; evict the least recently used for it (rule 33)."""
-    tag = tag_of(cache, key)
-    position = find_copy(st, tag)
+    tag = hashing.tag_of(cache, key)
+    position = hashing.find_copy(st, tag)
     limit = st.caches[cache].limit
     if position >= 0:
         old = st.copies[position]
-        is_newer = (old.state & STATE_MASK) >> ONE > state >> ONE
-        if old.state >> EPOCH_SHIFT == epoch and old.expiry > time and is_newer:
+        is_newer = (old.state & kv_state.STATE_MASK) >> ONE > state >> ONE
+        if old.state >> kv_state.EPOCH_BIT == epoch and old.expiry > time and is_newer:
             return
         if limit > 0:
             unlink(st, cache, position)
@@ -146,34 +132,34 @@ def keep(st, cache, key, state, until, time, since, expiry, epoch, size):
             while st.caches[cache].bytes + size > limit:
                 evict_oldest(st, cache)
             st.caches[cache].bytes += size
-        position = insert_copy(st, tag)
+        position = hashing.insert_copy(st, tag)
         if limit > 0:
             st.order[position].bytes = size
             link_newest(st, cache, position)
     copy = st.copies[position]
-    copy.state = (epoch << EPOCH_SHIFT) | state
+    copy.state = (epoch << kv_state.EPOCH_BIT) | state
     copy.until, copy.expiry, copy.since = until, min(expiry, until), since
 
 
 @helper
 def is_dead(st, tag, copy):
     """Tell whether a copy can never be served again, and is in no order of use."""
-    cache = (tag - 1) >> BITS
+    cache = (tag - 1) >> kv_state.KEY_BITS
     if st.caches[cache].limit > 0:
         return False
-    if not copy.expiry > st.floats[F_NOW]:
+    if not copy.expiry > st.run[0].now:
         return True
-    sites, nodes = st.kv_ints[N_SITES], st.kv_ints[N_CACHE_NODES]
+    sites, nodes = st.rules[0].site_count, st.kv_rules[0].cache_node_count
     if sites <= cache < nodes:
         return False
     site = cache if cache < sites else cache - nodes
-    return copy.state >> EPOCH_SHIFT != st.sites[site].epoch
+    return copy.state >> kv_state.EPOCH_BIT != st.sites[site].epoch
 
 
 @entry
 def count_living(st):
     """Return how many copies are worth keeping."""
-    count = np.int64(0)
+    count = ZERO
     for position in range(st.tags.shape[0]):
         tag = st.tags[position]
         if tag != 0 and not is_dead(st, tag, st.copies[position]):
@@ -184,14 +170,14 @@ def count_living(st):
 @entry
 def rebuild(st, old_tags, old, old_order):
     """Fill the empty table of copies from an old one, without what is dead; the old one is spoilt."""
-    st.kv_ints[N_COPIES] = 0
+    st.kv_run[0].copy_count = 0
     is_ordered = old_order.shape[0] > 1
     for number in range(old.shape[0]):
         tag = old_tags[number]
         if tag == 0 or is_dead(st, tag, old[number]):
             old_tags[number] = 0
             continue
-        position = insert_copy(st, tag)
+        position = hashing.insert_copy(st, tag)
         copy = st.copies[position]
         copy.state, copy.expiry = old[number].state, old[number].expiry
         copy.since, copy.until = old[number].since, old[number].until
@@ -202,9 +188,9 @@ def rebuild(st, old_tags, old, old_order):
         return
     for number in range(old.shape[0]):
         tag = old_tags[number]
-        if tag == 0 or st.caches[(tag - 1) >> BITS].limit <= 0:
+        if tag == 0 or st.caches[(tag - 1) >> kv_state.KEY_BITS].limit <= 0:
             continue
-        own, cache = old_order[number], st.caches[(tag - 1) >> BITS]
+        own, cache = old_order[number], st.caches[(tag - 1) >> kv_state.KEY_BITS]
         place = st.order[np.int64(own.moved_to)]
         if own.older >= 0:
             place.older = old_order[np.int64(own.older)].moved_to
@@ -224,7 +210,7 @@ def rehash_fetching(st, old):
     length = st.fetching.shape[0]
     for number in range(old.shape[0]):
         if old[number].tag != 0:
-            position = home_of(old[number].tag, st.kv_ints[FETCHING_SHIFT])
+            position = hashing.home_of(old[number].tag, st.kv_run[0].fetching_shift)
             while st.fetching[position].tag != 0:
                 position = (position + 1) & (length - 1)
             st.fetching[position].tag = old[number].tag
@@ -238,7 +224,7 @@ def rehash_written(st, old):
     length = st.written.shape[0]
     for number in range(old.shape[0]):
         if old[number].tag != 0:
-            position = home_of(old[number].tag, st.kv_ints[WRITTEN_SHIFT])
+            position = hashing.home_of(old[number].tag, st.kv_run[0].written_shift)
             while st.written[position].tag != 0:
                 position = (position + 1) & (length - 1)
             row = st.written[position]

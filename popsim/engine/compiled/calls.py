@@ -8,71 +8,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from popsim.engine.compiled.alarms import stop_ringing
-from popsim.engine.compiled.draw import STEP, position_of, quantile, two_words
-from popsim.engine.compiled.homes import (
-    distance,
-    find_actor,
-    nearest_replica,
-)
+from popsim.engine import draws
+from popsim.engine import layout as lay
+from popsim.engine import object_layout as obl
+from popsim.engine.compiled import alarms, draw, homes, keys, kv, object_record, stages
+from popsim.engine.compiled.constants import NONE, ZERO
 from popsim.engine.compiled.jit import helper
-from popsim.engine.compiled.keys import key_of
-from popsim.engine.compiled.kv import A_SESSION, AN_ALARM
-from popsim.engine.compiled.object_record import (
-    count_object,
-    count_payload,
-    record_answer,
-)
-from popsim.engine.compiled.object_state import (
-    DEPTH,
-    MESSAGE_CLASS,
-    N_REPLICAS,
-    N_TALLIED,
-    TALLIES,
-)
-from popsim.engine.compiled.stages import (
-    CONNECTED,
-    CREATE,
-    FAILED,
-    GET_THREAD,
-    GIVE_UP,
-    MOVE,
-    PLACE,
-    RESUME,
-    RUN,
-    S_OBJECT_ARRIVE,
-    S_OBJECT_BACK,
-    SET_OUT,
-)
-from popsim.engine.layout import (
-    KILLED,
-    OBJECT_LOST,
-    OBJECT_OVERLOADED,
-    OBJECT_UNAVAILABLE,
-    OK,
-    P_OBJECT,
-)
-from popsim.engine.object_layout import (
-    BACK,
-    O_FAILED,
-    O_LOST,
-    O_OVERLOADED,
-    O_UNAVAILABLE,
-    PARTS,
-)
-
-NONE, ZERO = np.int64(-1), np.int64(0)
-N_PARTS = np.int64(len(PARTS))
-LOST, FINE = np.int64(OBJECT_LOST), np.int64(OK)
-UNAVAILABLE = np.int64(OBJECT_UNAVAILABLE)
-C_FAILED, C_LOST = np.int64(O_FAILED), np.int64(O_LOST)
-C_OVERLOADED, C_UNAVAILABLE = np.int64(O_OVERLOADED), np.int64(O_UNAVAILABLE)
 
 
 @helper
 def current(st, slot):
     """Return the row of the innermost call of a slot."""
-    return slot * st.object_ints[DEPTH] + st.slots[slot].depth - 1
+    return slot * st.object_rules[0].depth + st.slots[slot].depth - 1
 
 
 @helper
@@ -81,29 +28,29 @@ def begin_call(st, slot):
     request = st.slots[slot]
     step = st.steps[request.pc]
     number = request.addressee
-    if number < 0 or step.object_class != st.object_ints[MESSAGE_CLASS]:
+    if number < 0 or step.object_class != st.object_rules[0].message_class:
         space = st.classes[step.object_class].space
-        number = key_of(st, request.number, request.client, space, ZERO)
+        number = keys.key_of(st, request.number, request.client, space, ZERO)
     request.seek, request.seek_class, request.seek_replica = number, step.object_class, ZERO
-    row = find_actor(st, number, ZERO)
+    row = homes.find_actor(st, number, ZERO)
     if row < 0:
-        return CREATE
+        return stages.CREATE
     actor = st.actors[row]
     request.actor = row
     replica = ZERO
-    if step.only_reads != 0 and st.object_ints[N_REPLICAS] > 0:
-        replica = nearest_replica(st, request.compute)
+    if step.only_reads != 0 and st.object_rules[0].replica_count > 0:
+        replica = homes.nearest_replica(st, request.compute)
     if actor.home < 0 and (replica == 0 or actor.lost_from < 0) and request.is_placed == 0:
-        return PLACE
+        return stages.PLACE
     if replica > 0:
-        nearest = distance(st, request.compute, st.replica_hosts[replica - 1])
-        if actor.home < 0 or not distance(st, request.compute, actor.home) <= nearest:
+        nearest = homes.distance(st, request.compute, st.replica_hosts[replica - 1])
+        if actor.home < 0 or not homes.distance(st, request.compute, actor.home) <= nearest:
             request.seek_replica = replica
-            row = find_actor(st, number, replica)
+            row = homes.find_actor(st, number, replica)
             if row < 0:
-                return CREATE
+                return stages.CREATE
             request.actor = row
-    return SET_OUT
+    return stages.SET_OUT
 
 
 @helper
@@ -120,8 +67,8 @@ def set_out(st, slot, time):
     call.began, call.mark = time, time
     call.version, call.gate = ZERO, -np.inf
     call.is_dirty, call.is_answer, call.has_begun, call.has_thread = ZERO, ZERO, ZERO, ZERO
-    call.outcome = FINE
-    for part in range(N_PARTS):
+    call.outcome = lay.OK
+    for part in range(st.parts.shape[1]):
         st.parts[number, part] = 0.0
     call.is_new = request.makes if actor.replica == 0 else ZERO
     request.makes, request.is_placed = ZERO, ZERO
@@ -132,32 +79,32 @@ def set_out(st, slot, time):
         call.entry = st.steps[request.pc].entry
         tally(st, actor.number, call.site)
         if actor.home < 0:
-            call.outcome, call.host, call.rtt = UNAVAILABLE, NONE, 0.0
-            request.stage = S_OBJECT_BACK
+            call.outcome, call.host, call.rtt = lay.OBJECT_UNAVAILABLE, NONE, 0.0
+            request.stage = stages.S_OBJECT_BACK
             request.due = time
-            return MOVE
-        word = two_words(st, STEP, request.entity, position_of(request))[0]
-        sent = quantile(st, st.steps[request.pc].table, word)
-        count_payload(st, slot, actor.object_class, sent)
+            return stages.MOVE
+        word = draw.two_words(st, draws.STEP, request.entity, draw.position_of(request))[0]
+        sent = draw.quantile(st, st.steps[request.pc].table, word)
+        object_record.count_payload(st, slot, actor.object_class, sent)
     call.host, call.generation = actor.home, actor.generation
-    call.rtt = distance(st, call.site, call.host)
-    if request.job == AN_ALARM:
+    call.rtt = homes.distance(st, call.site, call.host)
+    if request.job == kv.AN_ALARM:
         call.entry = st.classes[actor.object_class].alarm_entry
-        return GET_THREAD
-    if request.job == A_SESSION:
+        return stages.GET_THREAD
+    if request.job == kv.A_SESSION:
         call.entry = st.classes[actor.object_class].connect_entry
         out, call.home = request.rtt * 2.0 + request.rtt * 0.5, request.rtt * 0.5
-    request.stage = S_OBJECT_ARRIVE
+    request.stage = stages.S_OBJECT_ARRIVE
     request.due = time + (out + call.rtt * 0.5)
-    return MOVE
+    return stages.MOVE
 
 
 @helper
 def tally(st, number, site):
     """Count who calls an object, in a rehearsal."""
-    if st.object_ints[TALLIES] != 0:
-        st.tally[st.object_ints[N_TALLIED]] = (number << 16) | site
-        st.object_ints[N_TALLIED] += 1
+    if st.object_run[0].tallies != 0:
+        st.tally[st.object_run[0].tallied_count] = (number << 16) | site
+        st.object_run[0].tallied_count += 1
 
 
 @helper
@@ -165,13 +112,13 @@ def way_back(st, slot, time, outcome):
     """Send an error of the runtime back to the caller; an alarm has none."""
     request = st.slots[slot]
     call = st.calls[current(st, slot)]
-    if request.job == AN_ALARM:
+    if request.job == kv.AN_ALARM:
         request.depth -= 1
-        return stop_ringing(st, slot, time, outcome)
+        return alarms.stop_ringing(st, slot, time, outcome)
     call.outcome = outcome
-    request.stage = S_OBJECT_BACK
+    request.stage = stages.S_OBJECT_BACK
     request.due = time + (call.rtt * 0.5 + call.home)
-    return MOVE
+    return stages.MOVE
 
 
 @helper
@@ -182,22 +129,22 @@ def at_caller(st, slot, time):
     call = st.calls[number]
     request.depth -= 1
     if request.job != 0:
-        return CONNECTED
+        return stages.CONNECTED
     record_call(st, slot, number, time)
     step = st.steps[call.pc]
     request.compute, request.epoch, request.pc = call.site, call.epoch, call.pc
     request.turn = call.caller_turn
     outcome = call.outcome
-    if outcome == OK or step.is_tolerant != 0:
-        outcome = FINE
+    if outcome == lay.OK or step.is_tolerant != 0:
+        outcome = lay.OK
         request.pc += 1
     if request.depth > 0:
         request.failed = outcome
-        return RESUME
-    st.phases[slot, P_OBJECT] += time - call.began
+        return stages.RESUME
+    st.phases[slot, lay.P_OBJECT] += time - call.began
     if st.sites[request.compute].epoch != request.epoch:
-        return FAILED + KILLED
-    return RUN if outcome == OK else GIVE_UP + outcome
+        return stages.FAILED + lay.KILLED
+    return stages.RUN if outcome == lay.OK else stages.GIVE_UP + outcome
 
 
 @helper
@@ -205,19 +152,19 @@ def record_call(st, slot, number, time):
     """Record how a request's call went."""
     request, call = st.slots[slot], st.calls[number]
     actor = st.actors[call.actor]
-    if call.outcome == OK:
+    if call.outcome == lay.OK:
         if call.is_answer != 0 and call.host >= 0:
-            st.parts[number, BACK] += time - call.mark
+            st.parts[number, obl.BACK] += time - call.mark
         request.object, request.object_version = actor.number, call.version
         if actor.replica == 0:
             request.seen_object, request.seen_version = actor.number, call.version
-        record_answer(st, slot, number, time)
+        object_record.record_answer(st, slot, number, time)
         return
-    column = C_FAILED
+    column = obl.O_FAILED
     if call.is_answer == 0:
-        column = C_UNAVAILABLE
-        if call.outcome == OBJECT_LOST:
-            column = C_LOST
-        elif call.outcome == OBJECT_OVERLOADED:
-            column = C_OVERLOADED
-    count_object(st, slot, actor.object_class, column)
+        column = obl.O_UNAVAILABLE
+        if call.outcome == lay.OBJECT_LOST:
+            column = obl.O_LOST
+        elif call.outcome == lay.OBJECT_OVERLOADED:
+            column = obl.O_OVERLOADED
+    object_record.count_object(st, slot, actor.object_class, column)

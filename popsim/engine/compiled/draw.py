@@ -6,7 +6,6 @@ import numpy as np
 
 from popsim.engine import draws
 from popsim.engine.compiled.jit import entry, helper
-from popsim.engine.compiled.state import I_KEY
 
 U11, U63 = np.uint64(11), np.uint64(63)
 TAIL_MASK = np.uint64((1 << 63) - 1)
@@ -15,14 +14,9 @@ NODES = np.int64(draws.NODES)
 FIRST_NODE = np.int64((1023 - 54) << 6)  # exponent and six mantissa bits of 2**-54
 FRACTION_MASK = np.int64((1 << 46) - 1)
 FRACTION_UNIT = 2.0**-46
-PC_BITS = np.int64(draws.PC_BITS)
 HALF_53, UNIT_53 = 2.0**-53, 2.0**-53
 ONE_VALUE = 1.0  # in the last column of a table: all draws are alike
 COUNT_BITS, COUNT_MASK = np.int64(draws.COUNT_BITS), np.int64((1 << draws.COUNT_BITS) - 1)
-
-ARRIVAL, USER, START = np.uint64(draws.ARRIVAL), np.uint64(draws.USER), np.uint64(draws.START)
-IDLE, FRONT_DOOR = np.uint64(draws.IDLE), np.uint64(draws.FRONT_DOOR)
-STEP, SAMPLE = np.uint64(draws.STEP), np.uint64(draws.SAMPLE)
 
 
 @helper
@@ -69,15 +63,14 @@ def words(key, stream, entity, index):
 
 @helper
 def two_words(st, stream, number, index):
-    """Return the two words of (stream, number, index) of this run; ``index`` int64."""
-    key = np.uint64(st.integers[I_KEY])
-    return threefry(key, stream, np.uint64(number), np.uint64(index))
+    """Return the two words of (stream, number, index) of this run; all int64."""
+    return threefry(st.rules[0].key, np.uint64(stream), np.uint64(number), np.uint64(index))
 
 
 @helper
 def position_of(request):
     """Return where a task is, as popsim.engine.draws.position."""
-    return (request.turn << PC_BITS) | request.pc
+    return (request.turn << draws.PC_BITS) | request.pc
 
 
 @helper

@@ -8,25 +8,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from popsim.engine.compiled import kv_state
+from popsim.engine.compiled.constants import NONE, ONE
 from popsim.engine.compiled.jit import helper
-from popsim.engine.compiled.kv_state import (
-    COPY_SHIFT,
-    FETCHING_SHIFT,
-    KEY_BITS,
-    N_COPIES,
-    N_FETCHING,
-    N_WRITTEN,
-    WRITTEN_SHIFT,
-)
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio; Knuth, TAOCP vol. 3, section 6.4
-BITS, NONE, ONE = np.int64(KEY_BITS), np.int64(-1), np.int64(1)
 
 
 @helper
 def tag_of(cache, key):
     """Return what names a key in a cache; never 0."""
-    return ((cache << BITS) | key) + ONE
+    return ((cache << kv_state.KEY_BITS) | key) + ONE
 
 
 @helper
@@ -43,7 +35,7 @@ def home_of(tag, shift):
 def find_copy(st, tag):
     """Return the position of a copy, -1 if there is none."""
     tags, length = st.tags, st.tags.shape[0]
-    position = home_of(tag, st.kv_ints[COPY_SHIFT])
+    position = home_of(tag, st.kv_run[0].copy_shift)
     while tags[position] != 0:
         if tags[position] == tag:
             return position
@@ -55,11 +47,11 @@ def find_copy(st, tag):
 def insert_copy(st, tag):
     """Return the position of a new copy with this tag."""
     tags, length = st.tags, st.tags.shape[0]
-    position = home_of(tag, st.kv_ints[COPY_SHIFT])
+    position = home_of(tag, st.kv_run[0].copy_shift)
     while tags[position] != 0:
         position = (position + 1) & (length - 1)
     tags[position] = tag
-    st.kv_ints[N_COPIES] += 1
+    st.kv_run[0].copy_count += 1
     return position
 
 
@@ -67,7 +59,7 @@ def insert_copy(st, tag):
 def find_fetching(st, tag):
     """Return the position of a read under way, -1 if there is none."""
     fetching, length = st.fetching, st.fetching.shape[0]
-    position = home_of(tag, st.kv_ints[FETCHING_SHIFT])
+    position = home_of(tag, st.kv_run[0].fetching_shift)
     while fetching[position].tag != 0:
         if fetching[position].tag == tag:
             return position
@@ -79,11 +71,11 @@ def find_fetching(st, tag):
 def set_out(st, tag, slot, epoch):
     """Note that a read sets out; it replaces one that a failed site had sent."""
     fetching, length = st.fetching, st.fetching.shape[0]
-    position = home_of(tag, st.kv_ints[FETCHING_SHIFT])
+    position = home_of(tag, st.kv_run[0].fetching_shift)
     while fetching[position].tag != 0 and fetching[position].tag != tag:
         position = (position + 1) & (length - 1)
     if fetching[position].tag == 0:
-        st.kv_ints[N_FETCHING] += 1
+        st.kv_run[0].fetching_count += 1
     fetching[position].tag = tag
     fetching[position].slot = slot
     fetching[position].epoch = epoch
@@ -96,10 +88,10 @@ def come_back(st, tag, slot):
     hole = find_fetching(st, tag)
     if hole < 0 or fetching[hole].slot != slot:
         return
-    st.kv_ints[N_FETCHING] -= 1
+    st.kv_run[0].fetching_count -= 1
     position = (hole + 1) & (length - 1)
     while fetching[position].tag != 0:
-        home = home_of(fetching[position].tag, st.kv_ints[FETCHING_SHIFT])
+        home = home_of(fetching[position].tag, st.kv_run[0].fetching_shift)
         if ((position - home) & (length - 1)) >= ((position - hole) & (length - 1)):
             fetching[hole].tag = fetching[position].tag
             fetching[hole].slot = fetching[position].slot
@@ -113,7 +105,7 @@ def come_back(st, tag, slot):
 def find_written(st, key):
     """Return the row of a key that was written, -1 if it never was."""
     written, length, tag = st.written, st.written.shape[0], key + ONE
-    position = home_of(tag, st.kv_ints[WRITTEN_SHIFT])
+    position = home_of(tag, st.kv_run[0].written_shift)
     while written[position].tag != 0:
         if written[position].tag == tag:
             return position
@@ -125,10 +117,10 @@ def find_written(st, key):
 def insert_written(st, key):
     """Return the new row of a key that is written for the first time."""
     written, length, tag = st.written, st.written.shape[0], key + ONE
-    position = home_of(tag, st.kv_ints[WRITTEN_SHIFT])
+    position = home_of(tag, st.kv_run[0].written_shift)
     while written[position].tag != 0:
         position = (position + 1) & (length - 1)
     row = written[position]
     row.tag, row.newest, row.oldest, row.count, row.accepted = tag, NONE, NONE, 0, -np.inf
-    st.kv_ints[N_WRITTEN] += 1
+    st.kv_run[0].written_count += 1
     return position

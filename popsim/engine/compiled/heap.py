@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from popsim.engine.compiled.constants import ZERO
 from popsim.engine.compiled.jit import helper
-from popsim.engine.compiled.state import I_HEAP
 
 
 @helper
 def push(st, time, key, slot):
     """Add an event; the caller guarantees room."""
     heap = st.heap
-    hole = st.integers[I_HEAP]
-    st.integers[I_HEAP] = hole + 1
+    hole = st.run[0].heap_size
+    st.run[0].heap_size = hole + 1
     while hole > 0:
         parent = (hole - 1) >> 2
         above = heap[parent].time
@@ -32,12 +30,12 @@ def push(st, time, key, slot):
 def remove_first(st):
     """Drop the first event."""
     heap = st.heap
-    count = st.integers[I_HEAP] - 1
-    st.integers[I_HEAP] = count
+    count = st.run[0].heap_size - 1
+    st.run[0].heap_size = count
     if count == 0:
         return
     time, key, slot = heap[count].time, heap[count].key, heap[count].slot
-    hole = np.int64(0)
+    hole = ZERO
     while True:
         child = 4 * hole + 1
         if child >= count:

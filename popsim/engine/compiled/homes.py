@@ -5,44 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from popsim.engine import draws
-from popsim.engine.compiled.draw import quantile, two_words, uniform
-from popsim.engine.compiled.hashing import home_of
+from popsim.engine import object_layout as obl
+from popsim.engine.compiled import draw, hashing, object_record
+from popsim.engine.compiled.constants import NONE, ONE, ZERO
 from popsim.engine.compiled.jit import call_back, helper
-from popsim.engine.compiled.object_record import count_object, record_created
-from popsim.engine.compiled.object_state import (
-    ASK_ADDRESS,
-    INDEX_SHIFT,
-    MODE,
-    N_FOLLOWERS,
-    N_HOME_CHOICES,
-    N_HOSTS,
-    N_REPLICAS,
-    QUORUM,
-    SCRATCH,
-    TABLE_COMMIT,
-    TABLE_LAG_OF_REPLICA,
-    TABLE_TAKEOVER,
-)
-from popsim.engine.object_layout import (
-    ASKED,
-    BY_TABLE,
-    O_FAILOVERS,
-    REPLICA_BITS,
-)
-
-PLACE, CONFIRM = np.uint64(draws.PLACE), np.uint64(draws.CONFIRM)
-TAKEOVER, LAG = np.uint64(draws.TAKEOVER), np.uint64(draws.LAG)
-BITS = np.int64(REPLICA_BITS)
-FAILOVERS = np.int64(O_FAILOVERS)
-NONE, ZERO, ONE = np.int64(-1), np.int64(0), np.int64(1)
 
 
 @helper
 def find_actor(st, number, replica):
     """Return the row of an object or replica, -1 if nobody has called it yet."""
     index, length = st.object_index, st.object_index.shape[0]
-    tag = ((number << BITS) | replica) + ONE
-    position = home_of(tag, st.object_ints[INDEX_SHIFT])
+    tag = ((number << obl.REPLICA_BITS) | replica) + ONE
+    position = hashing.home_of(tag, st.object_run[0].index_shift)
     while index[position].tag != 0:
         if index[position].tag == tag:
             return index[position].row
@@ -54,7 +28,7 @@ def find_actor(st, number, replica):
 def index_actor(st, tag, row):
     """Note where an actor is."""
     index, length = st.object_index, st.object_index.shape[0]
-    position = home_of(tag, st.object_ints[INDEX_SHIFT])
+    position = hashing.home_of(tag, st.object_run[0].index_shift)
     while index[position].tag != 0:
         position = (position + 1) & (length - 1)
     index[position].tag, index[position].row = tag, row
@@ -63,7 +37,7 @@ def index_actor(st, tag, row):
 @helper
 def distance(st, site, host):
     """Return the RTT in ms between a site and a host."""
-    return st.host_rtt[site * st.object_ints[N_HOSTS] + host]
+    return st.host_rtt[site * st.object_rules[0].host_count + host]
 
 
 @helper
@@ -87,11 +61,11 @@ def give_home(st, slot, row, site, time):
     if host < 0:
         return False
     if is_lost:
-        word = two_words(st, TAKEOVER, actor.number, actor.generation)[0]
-        actor.available = since + quantile(st, st.object_ints[TABLE_TAKEOVER], word)
-        count_object(st, slot, actor.object_class, FAILOVERS)
+        word = draw.two_words(st, draws.TAKEOVER, actor.number, actor.generation)[0]
+        actor.available = since + draw.quantile(st, st.object_rules[0].takeover_table, word)
+        object_record.count_object(st, slot, actor.object_class, obl.O_FAILOVERS)
     else:
-        record_created(st, actor.object_class, site, host, time)
+        object_record.record_created(st, actor.object_class, site, host, time)
     actor.home = host
     return True
 
@@ -99,8 +73,8 @@ def give_home(st, slot, row, site, time):
 @helper
 def restorable_since(st, host):
     """Return since when what a host had confirmed can be had again, in ms; inf if it cannot yet (rule 39)."""
-    first, count = host * st.object_ints[N_FOLLOWERS], ZERO
-    for row in range(st.object_ints[N_FOLLOWERS]):
+    first, count = host * st.object_rules[0].followers, ZERO
+    for row in range(st.object_rules[0].followers):
         follower = st.followers[first + row].site
         if follower >= 0 and st.sites[follower].up != 0:
             insert_time(st, count, st.sites[follower].up_since)
@@ -112,33 +86,33 @@ def restorable_since(st, host):
 @helper
 def insert_time(st, count, time):
     """Put a time among the first ``count`` of the scratch space, which are in order."""
-    times, hole = st.object_floats, count
-    while hole > 0 and times[SCRATCH + hole - 1] > time:
-        times[SCRATCH + hole] = times[SCRATCH + hole - 1]
+    times, hole = st.follower_times, count
+    while hole > 0 and times[hole - 1] > time:
+        times[hole] = times[hole - 1]
         hole -= 1
-    times[SCRATCH + hole] = time
+    times[hole] = time
 
 
 @helper
 def nth_time(st, count):
     """Return the quorum-th of ``count`` times in the scratch space; inf if there are fewer."""
-    quorum = st.object_ints[QUORUM]
-    return st.object_floats[SCRATCH + quorum - 1] if count >= quorum else np.inf
+    quorum = st.object_rules[0].quorum
+    return st.follower_times[quorum - 1] if count >= quorum else np.inf
 
 
 @helper
 def wanted_home(st, row, site, time):
     """Ask the placement model's table, list or Python code."""
     actor = st.actors[row]
-    mode = st.object_ints[MODE]
-    if mode == BY_TABLE:
-        position = uniform(two_words(st, PLACE, actor.number, actor.generation)[0])
-        choice = site * st.object_ints[N_HOME_CHOICES]
+    mode = st.object_rules[0].mode
+    if mode == obl.BY_TABLE:
+        position = draw.uniform(draw.two_words(st, draws.PLACE, actor.number, actor.generation)[0])
+        choice = site * st.object_rules[0].choices
         while not position < st.home_choices[choice].cumulative:
             choice += 1
         return st.home_choices[choice].host
-    if mode == ASKED:
-        address = st.object_ints[ASK_ADDRESS]
+    if mode == obl.ASKED:
+        address = st.object_run[0].ask_address
         return call_back(address, actor.number, actor.object_class, site, time)
     low, high = ZERO, np.int64(st.known_numbers.shape[0])
     while low < high:
@@ -155,7 +129,7 @@ def wanted_home(st, row, site, time):
 @helper
 def substitute(st, host):
     """Return the first substitute of a host that is up, -1 if there is none."""
-    hosts = st.object_ints[N_HOSTS]
+    hosts = st.object_rules[0].host_count
     for number in range(host * hosts, (host + 1) * hosts):
         other = st.substitutes[number]
         if other >= 0 and is_host_up(st, other):
@@ -166,13 +140,15 @@ def substitute(st, host):
 @helper
 def confirmation(st, entity, host, place):
     """Return how long until a quorum of followers has a write, in ms; inf if too few are up (rule 45)."""
-    first, count = host * st.object_ints[N_FOLLOWERS], ZERO
-    for row in range(st.object_ints[N_FOLLOWERS]):
+    first, count = host * st.object_rules[0].followers, ZERO
+    for row in range(st.object_rules[0].followers):
         follower = st.followers[first + row]
         if follower.site < 0 or st.sites[follower.site].up == 0:
             continue
-        word = two_words(st, CONFIRM, entity, place + row)[0]
-        insert_time(st, count, follower.rtt + quantile(st, st.object_ints[TABLE_COMMIT], word))
+        word = draw.two_words(st, draws.CONFIRM, entity, place + row)[0]
+        insert_time(
+            st, count, follower.rtt + draw.quantile(st, st.object_rules[0].commit_table, word)
+        )
         count += 1
     return nth_time(st, count)
 
@@ -184,7 +160,7 @@ def confirmation(st, entity, host, place):
 def nearest_replica(st, site):
     """Return which replica is nearest to a site and up, from 1; 0 if there is none."""
     best, best_rtt = ZERO, np.inf
-    for row in range(st.object_ints[N_REPLICAS]):
+    for row in range(st.object_rules[0].replica_count):
         host = st.replica_hosts[row]
         if is_host_up(st, host) and distance(st, site, host) < best_rtt:
             best, best_rtt = np.int64(row + 1), distance(st, site, host)
@@ -197,8 +173,10 @@ def arrival_at(st, primary, replica, version):
     first, copy = st.actors[primary], st.actors[replica]
     home = first.home if first.home >= 0 else first.lost_from
     way = distance(st, st.host_sites[copy.home], home) * 0.5
-    word = two_words(st, LAG, first.number, (version << BITS) | copy.replica)[0]
-    lag = quantile(st, st.object_ints[TABLE_LAG_OF_REPLICA], word)
+    word = draw.two_words(
+        st, draws.LAG, first.number, (version << obl.REPLICA_BITS) | copy.replica
+    )[0]
+    lag = draw.quantile(st, st.object_rules[0].lag_table, word)
     return st.commits[primary, version % history(st)] + (way + lag)
 
 

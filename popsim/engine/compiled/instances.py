@@ -4,47 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from popsim.engine.compiled.draw import IDLE, START, quantile, two_words
+from popsim.engine import draws, recorder
+from popsim.engine import layout as lay
+from popsim.engine.compiled import buckets, draw, record
+from popsim.engine.compiled.constants import NONE, ONE, ZERO
 from popsim.engine.compiled.jit import helper
-from popsim.engine.compiled.record import add, add_instance_time, nanoseconds
-from popsim.engine.compiled.state import (
-    F_IDLE_CONSTANT,
-    F_WARMUP,
-    I_CONCURRENCY,
-    I_CPU_SERIAL,
-    I_HAS_COLD,
-    I_IDLE_KIND,
-    I_IN_ORDER,
-    I_INSTANCE_FREE,
-    I_INSTANCE_TOP,
-    I_MOST_INSTANCES,
-)
-from popsim.engine.layout import (
-    IDLE_CONSTANT,
-    IDLE_DESTROY,
-    IDLE_LAW,
-    P_COLD_START,
-    P_QUEUE,
-    T_CODE_FETCH,
-    T_IDLE,
-    T_INIT,
-    T_PLACEMENT,
-)
-from popsim.engine.recorder import (
-    C_EVICTIONS,
-    C_STARTS,
-    D_BUSY_US,
-    D_CODE_FETCH_NS,
-    D_IDLE_US,
-    D_INIT_NS,
-    D_PLACEMENT_NS,
-)
-
-NONE = np.int64(-1)
-BUSY_US, IDLE_US = np.int64(D_BUSY_US), np.int64(D_IDLE_US)
-PLACEMENT, CODE_FETCH = np.int64(T_PLACEMENT), np.int64(T_CODE_FETCH)
-INIT, IDLE_TABLE = np.int64(T_INIT), np.int64(T_IDLE)
-ZERO, ONE = np.int64(0), np.int64(1)
 
 
 @helper
@@ -93,7 +57,7 @@ def unlink_idle(st, instance):
         st.pools[item.pool].idle = item.older
     if item.older >= 0:
         st.instances[item.older].newer = item.newer
-    if st.integers[I_IN_ORDER] == 0:
+    if st.rules[0].keeps_idle_in_order == 0:
         return
     site = st.sites[item.site]
     if item.lru_older >= 0:
@@ -112,8 +76,8 @@ def forget(st, instance):
     item = st.instances[instance]
     st.sites[item.site].instances -= 1
     item.site = NONE
-    item.older = st.integers[I_INSTANCE_FREE]
-    st.integers[I_INSTANCE_FREE] = instance
+    item.older = st.run[0].free_instance
+    st.run[0].free_instance = instance
 
 
 @helper
@@ -121,7 +85,7 @@ def drop_idle(st, instance, time):
     """Lose an idle instance."""
     unlink_idle(st, instance)
     item = st.instances[instance]
-    add_instance_time(st, IDLE_US, item.idle_since, min(time, item.expiry))
+    record.add_instance_time(st, recorder.D_IDLE_US, item.idle_since, min(time, item.expiry))
     forget(st, instance)
 
 
@@ -138,26 +102,26 @@ def sweep(st, site, time):
 @helper
 def make_room(st, site, time):
     """Evict idle instances, least recently used first, until one more fits (rule 14)."""
-    most = st.integers[I_MOST_INSTANCES]
+    most = st.rules[0].most_instances
     if most <= 0:
         return
     while st.sites[site].instances >= most and st.sites[site].lru_oldest >= 0:
         drop_idle(st, st.sites[site].lru_oldest, time)
-        st.integers[C_EVICTIONS] += 1
+        st.counters[recorder.C_EVICTIONS] += 1
 
 
 @helper
 def start_up(st, number, is_measured):
     """Return placement + code fetch + init in ms; the entity is who caused the start (rule 8)."""
-    placement_word, fetch_word = two_words(st, START, number, ZERO)
-    init_word, _ = two_words(st, START, number, ONE)
-    placement = quantile(st, PLACEMENT, placement_word)
-    code_fetch = quantile(st, CODE_FETCH, fetch_word)
-    init = quantile(st, INIT, init_word)
+    placement_word, fetch_word = draw.two_words(st, draws.START, number, ZERO)
+    init_word, _ = draw.two_words(st, draws.START, number, ONE)
+    placement = draw.quantile(st, lay.T_PLACEMENT, placement_word)
+    code_fetch = draw.quantile(st, lay.T_CODE_FETCH, fetch_word)
+    init = draw.quantile(st, lay.T_INIT, init_word)
     if is_measured:
-        add(st.durations, 0, D_PLACEMENT_NS, nanoseconds(placement))
-        add(st.durations, 0, D_CODE_FETCH_NS, nanoseconds(code_fetch))
-        add(st.durations, 0, D_INIT_NS, nanoseconds(init))
+        record.add(st.durations, ZERO, recorder.D_PLACEMENT_NS, buckets.nanoseconds(placement))
+        record.add(st.durations, ZERO, recorder.D_CODE_FETCH_NS, buckets.nanoseconds(code_fetch))
+        record.add(st.durations, ZERO, recorder.D_INIT_NS, buckets.nanoseconds(init))
     return (placement + code_fetch) + init
 
 
@@ -166,16 +130,16 @@ def start(st, slot, site, pool, time):
     """Start an instance for a request; the caller guarantees a free record."""
     request = st.slots[slot]
     make_room(st, site, time)
-    is_measured = request.start >= st.floats[F_WARMUP]
+    is_measured = request.start >= st.rules[0].warmup
     visible = 0.0
-    if st.integers[I_HAS_COLD] != 0:
+    if st.rules[0].has_cold_start != 0:
         visible = max(0.0, start_up(st, request.number, is_measured) - request.hidden)
-    instance = st.integers[I_INSTANCE_FREE]
+    instance = st.run[0].free_instance
     if instance >= 0:
-        st.integers[I_INSTANCE_FREE] = st.instances[instance].older
+        st.run[0].free_instance = st.instances[instance].older
     else:
-        instance = st.integers[I_INSTANCE_TOP]
-        st.integers[I_INSTANCE_TOP] = instance + 1
+        instance = st.run[0].instance_top
+        st.run[0].instance_top = instance + 1
     item = st.instances[instance]
     item.site = site
     item.pool = pool
@@ -183,9 +147,9 @@ def start(st, slot, site, pool, time):
     item.ready = time + visible
     item.busy = time + visible
     st.sites[site].instances += 1
-    request.cold = st.integers[I_HAS_COLD]
+    request.cold = st.rules[0].has_cold_start
     if is_measured:
-        st.integers[C_STARTS] += 1
+        st.counters[recorder.C_STARTS] += 1
     return instance
 
 
@@ -198,7 +162,7 @@ def newest_idle(st, pool, time):
             return NONE
         item = st.instances[instance]
         unlink_idle(st, instance)
-        add_instance_time(st, IDLE_US, item.idle_since, min(time, item.expiry))
+        record.add_instance_time(st, recorder.D_IDLE_US, item.idle_since, min(time, item.expiry))
         if item.expiry > time:
             return instance
         forget(st, instance)
@@ -219,7 +183,7 @@ def bind(st, slot, time):
         st.instances[instance].busy_since = time
     item = st.instances[instance]
     item.active += 1
-    if item.active == st.integers[I_CONCURRENCY]:
+    if item.active == st.rules[0].concurrency:
         if item.active > 1:
             unlink_partly_used(st, instance)
     elif item.active == 1:
@@ -230,20 +194,22 @@ def bind(st, slot, time):
 @helper
 def retire(st, instance, site, number, time):
     """Put an instance without requests among the idle ones, or destroy it."""
-    kind = st.integers[I_IDLE_KIND]
+    kind = st.rules[0].idle_kind
     item = st.instances[instance]
-    if kind == IDLE_DESTROY:
+    if kind == lay.IDLE_DESTROY:
         forget(st, instance)
         return
     item.idle_since = time
-    if kind == IDLE_CONSTANT:
-        item.expiry = time + st.floats[F_IDLE_CONSTANT]
-    elif kind == IDLE_LAW:
-        item.expiry = time + quantile(st, IDLE_TABLE, two_words(st, IDLE, number, ZERO)[0])
+    if kind == lay.IDLE_CONSTANT:
+        item.expiry = time + st.rules[0].idle_constant
+    elif kind == lay.IDLE_LAW:
+        item.expiry = time + draw.quantile(
+            st, lay.T_IDLE, draw.two_words(st, draws.IDLE, number, ZERO)[0]
+        )
     else:
         item.expiry = np.inf
     link_idle(st, instance)
-    if st.integers[I_IN_ORDER] != 0:
+    if st.rules[0].keeps_idle_in_order != 0:
         newest = st.sites[site].lru_newest
         item.lru_older = newest
         item.lru_newer = NONE
@@ -261,11 +227,11 @@ def release(st, slot, time):
     instance = request.instance
     item = st.instances[instance]
     item.active -= 1
-    concurrency = st.integers[I_CONCURRENCY]
+    concurrency = st.rules[0].concurrency
     if item.active == 0:
         if concurrency > 1:
             unlink_partly_used(st, instance)
-        add_instance_time(st, BUSY_US, item.busy_since, time)
+        record.add_instance_time(st, recorder.D_BUSY_US, item.busy_since, time)
         retire(st, instance, request.compute, request.number, time)
     elif item.active == concurrency - 1:
         link_partly_used(st, instance)
@@ -285,12 +251,12 @@ def release(st, slot, time):
 def run_cpu(st, slot, duration, time):
     """Return when a CPU step finishes, and record what it waited for (rules 7, 15)."""
     item = st.instances[st.slots[slot].instance]
-    serial = st.integers[I_CPU_SERIAL] != 0
+    serial = st.rules[0].cpu_serial != 0
     begin = max(time, item.busy if serial else item.ready)
     end = begin + duration
     if serial:
         item.busy = end
     cold = max(0.0, min(begin, item.ready) - time)
-    st.phases[slot, P_COLD_START] += cold
-    st.phases[slot, P_QUEUE] += (begin - time) - cold
+    st.phases[slot, lay.P_COLD_START] += cold
+    st.phases[slot, lay.P_QUEUE] += (begin - time) - cold
     return begin, end

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from popsim.engine.arrays import Floats, Ints, records
+from popsim.engine.arrays import Records, records, scalars, scalars_dtype
 from popsim.engine.kv_books import KvBooks, KvRows
+from popsim.engine.kv_layout import KvScalars
 from popsim.engine.layout import Growth, Inputs
 
 COPY_DTYPE = np.dtype(
@@ -54,48 +55,33 @@ PARCEL_DTYPE = np.dtype(
     [("key", "i8"), ("state", "i8"), ("tier", "i8"), ("until", "f8"), ("since", "f8")]
 )
 KV_STORE_DTYPE = np.dtype([("read_table", "i8"), ("write_table", "i8"), ("up", "i8")])
+KV_RULES_DTYPE = scalars_dtype(
+    KvScalars,
+    choices="i8",
+    widest_get="i8",
+    has_trace="i8",
+    cache_node_count="i8",  # sites and regional tiers
+    node_count="i8",  # and stores
+)
+KV_ROWS_DTYPE = scalars_dtype(KvRows)
+KV_RUN_DTYPE = np.dtype(
+    [
+        ("copy_count", "i8"),
+        ("copy_shift", "i8"),
+        ("fetching_count", "i8"),
+        ("fetching_shift", "i8"),
+        ("written_count", "i8"),
+        ("written_shift", "i8"),
+        ("version_top", "i8"),  # records ever used
+        ("free_version", "i8"),
+        ("watched_count", "i8"),
+    ]
+)
 KEY_BITS = 40
 EPOCH_BIT, REFRESHED_BIT = 40, 39
-
-(
-    N_COPIES,
-    N_FETCHING,
-    N_WRITTEN,
-    N_VERSIONS,  # records ever used
-    FREE_VERSION,
-    N_WATCHED,
-    N_SITES,
-    N_CACHE_NODES,
-    N_NODES,
-    N_COUNTRIES,
-    N_CHOICES,
-    WIDTH,
-    HAS_MEMORY,
-    HAS_EDGE,
-    COALESCES,
-    READ_MODE,
-    WRITE_MODE,
-    WRITES_THROUGH,
-    HAS_TRACE,
-    TABLE_MEMORY,
-    TABLE_EDGE,
-    TABLE_REGION,
-    TABLE_LIST,
-    TABLE_LAG,
-    TABLE_SYNC,
-    ROW_TIER,
-    ROW_SPACE,
-    ROW_COUNTRY,
-    ROW_WRITE,
-    ROW_STALE,
-    COPY_SHIFT,
-    FETCHING_SHIFT,
-    WRITTEN_SHIFT,
-    READ_UNIT,
-    WRITE_UNIT,
-) = range(35)
-
-MEMORY_TTL, EDGE_TTL, REGION_TTL, REFRESH_AFTER, WRITE_GAP, LONGEST_LAG, HORIZON = range(7)
+REFRESHED = 1 << REFRESHED_BIT
+STATE_MASK = REFRESHED - 1  # of a copy's state: version * 2 + is absent
+LINE_BYTES = 64
 
 
 def kv_arrays(inputs: Inputs, growth: Growth, books: KvBooks) -> dict[str, Any]:
@@ -108,8 +94,9 @@ def kv_arrays(inputs: Inputs, growth: Growth, books: KvBooks) -> dict[str, Any]:
         1,
     )
     return {
-        "kv_ints": _ints(inputs, growth),
-        "kv_floats": _floats(inputs),
+        "kv_rules": _rules(inputs),
+        "kv_rows": scalars(KV_ROWS_DTYPE, KvRows.of(len(kv.space_names), inputs.country_count)),
+        "kv_run": _run(growth),
         "tags": np.zeros(growth.copies if kv.is_used else 1, np.int64),
         "copies": aligned_records(COPY_DTYPE, growth.copies if kv.is_used else 1),
         "order": records(ORDER_DTYPE, growth.copies if is_limited(inputs) else 1),
@@ -158,9 +145,6 @@ def aligned_records(dtype: np.dtype[Any], count: int) -> Any:
     return raw[start : start + size].view(dtype).view(np.recarray)
 
 
-LINE_BYTES = 64
-
-
 def _caches(inputs: Inputs) -> Any:
     rules, sites = inputs.kv.scalars, inputs.site_count
     caches = records(CACHE_DTYPE, 2 * sites + inputs.kv.regions)
@@ -171,52 +155,14 @@ def _caches(inputs: Inputs) -> Any:
     return caches
 
 
-def _ints(inputs: Inputs, growth: Growth) -> Ints:
-    kv, rules = inputs.kv, inputs.kv.scalars
-    rows = KvRows.of(len(kv.space_names), inputs.country_count)
-    cache_nodes = inputs.site_count + kv.regions
-    ints = np.zeros(35, np.int64)
-    for index, value in {
-        FREE_VERSION: -1,
-        N_SITES: inputs.site_count,
-        N_CACHE_NODES: cache_nodes,
-        N_NODES: cache_nodes + len(kv.stores),
-        N_COUNTRIES: inputs.country_count,
-        N_CHOICES: kv.choices,
-        WIDTH: kv.widest_get,
-        HAS_MEMORY: rules.memory_bytes > 0,
-        HAS_EDGE: rules.has_edge,
-        COALESCES: rules.coalesces,
-        READ_MODE: rules.reads,
-        WRITE_MODE: rules.writes,
-        WRITES_THROUGH: rules.writes_through,
-        HAS_TRACE: kv.has_trace,
-        TABLE_MEMORY: rules.memory_table,
-        TABLE_EDGE: rules.edge_table,
-        TABLE_REGION: rules.region_table,
-        TABLE_LIST: rules.list_table,
-        TABLE_LAG: rules.lag_table,
-        TABLE_SYNC: rules.sync_table,
-        ROW_TIER: rows.tier,
-        ROW_SPACE: rows.space,
-        ROW_COUNTRY: rows.country,
-        ROW_WRITE: rows.write,
-        ROW_STALE: rows.stale,
-        COPY_SHIFT: shift_of(growth.copies),
-        FETCHING_SHIFT: shift_of(growth.fetching),
-        WRITTEN_SHIFT: shift_of(growth.written),
-        READ_UNIT: rules.read_unit,
-        WRITE_UNIT: rules.write_unit,
-    }.items():
-        ints[index] = value
-    return ints
+def _rules(inputs: Inputs) -> Records:
+    kv, cache_nodes = inputs.kv, inputs.site_count + inputs.kv.regions
+    counts = {"cache_node_count": cache_nodes, "node_count": cache_nodes + len(kv.stores)}
+    return scalars(KV_RULES_DTYPE, kv.scalars, kv, **counts)
 
 
-def _floats(inputs: Inputs) -> Floats:
-    rules = inputs.kv.scalars
-    floats = np.zeros(7)
-    floats[MEMORY_TTL], floats[EDGE_TTL] = rules.memory_ttl, rules.edge_ttl
-    floats[REGION_TTL], floats[REFRESH_AFTER] = rules.region_ttl, rules.refresh_after
-    floats[WRITE_GAP], floats[LONGEST_LAG] = rules.write_gap, rules.longest_lag
-    floats[HORIZON] = rules.horizon
-    return floats
+def _run(growth: Growth) -> Records:
+    run = records(KV_RUN_DTYPE, 1)
+    run.copy_shift, run.fetching_shift = shift_of(growth.copies), shift_of(growth.fetching)
+    run.written_shift, run.free_version = shift_of(growth.written), -1
+    return run

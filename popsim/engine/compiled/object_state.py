@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from popsim.engine.arrays import Ints, records
+from popsim.engine.arrays import Records, records, scalars, scalars_dtype
 from popsim.engine.compiled.kv_state import shift_of
 from popsim.engine.layout import Growth, Inputs
 from popsim.engine.object_books import ObjectBooks
-from popsim.engine.object_layout import PARTS
+from popsim.engine.object_layout import PARTS, ObjectScalars
 
 ACTOR_DTYPE = np.dtype(
     [
@@ -81,39 +81,26 @@ CALL_DTYPE = np.dtype(  # [slot * depth + level]
     ]
 )
 
-(
-    N_ACTORS,
-    N_INDEXED,
-    N_MEMBERS,
-    N_TALLIED,
-    TALLIES,
-    INDEX_SHIFT,
-    N_HOSTS,
-    N_HOME_CHOICES,
-    N_FOLLOWERS,
-    N_REPLICAS,
-    N_CLIENTS,
-    DEPTH,
-    MODE,
-    IS_SERIAL,
-    QUEUE_LIMIT,
-    QUORUM,
-    VOTES,
-    TABLE_ACTIVATION,
-    TABLE_COMMIT,
-    TABLE_EVICT,
-    TABLE_TAKEOVER,
-    TABLE_MOVE,
-    TABLE_RECONNECT,
-    TABLE_LAG_OF_REPLICA,
-    MESSAGE_CLASS,
-    MOST_PARTICIPANTS,
-    BASE,
-    ASK_ADDRESS,
-    ALARM_RETRIES,
-) = range(29)
-HIBERNATE_AFTER, ALARM_RETRY = 0, 1
-SCRATCH = 2  # times of followers, while they are sorted
+OBJECT_RULES_DTYPE = scalars_dtype(
+    ObjectScalars,
+    choices="i8",
+    depth="i8",
+    host_count="i8",
+    replica_count="i8",
+    most_participants="i8",  # of any class
+    first_number="i8",  # of the first object
+)
+OBJECT_RUN_DTYPE = np.dtype(
+    [
+        ("actor_count", "i8"),
+        ("indexed_count", "i8"),
+        ("index_shift", "i8"),
+        ("member_count", "i8"),
+        ("tallies", "i8"),  # whether calls are counted, in a rehearsal
+        ("tallied_count", "i8"),
+        ("ask_address", "i8"),  # of the function that says where a new object lives
+    ]
+)
 
 SPARE_SLOTS = 8  # of one event: its own, a refresh, alarms that it sets
 SPARE_ACTORS = 4
@@ -127,13 +114,9 @@ def object_arrays(inputs: Inputs, growth: Growth, books: ObjectBooks) -> dict[st
     depth = objects.depth
     has_replicas = len(objects.replica_hosts) > 0
     return {
-        "object_ints": _ints(inputs, growth),
-        "object_floats": np.concatenate(
-            [
-                [objects.scalars.hibernate_after, objects.scalars.alarm_retry],
-                np.zeros(objects.scalars.followers),
-            ]
-        ),
+        "object_rules": _rules(inputs),
+        "object_run": _run(growth),
+        "follower_times": np.zeros(objects.scalars.followers),
         "actors": records(ACTOR_DTYPE, growth.objects if used else 1),
         "commits": np.full(
             (growth.objects if has_replicas else 1, objects.scalars.history), -np.inf
@@ -167,34 +150,21 @@ def object_arrays(inputs: Inputs, growth: Growth, books: ObjectBooks) -> dict[st
     }
 
 
-def _ints(inputs: Inputs, growth: Growth) -> Ints:
-    objects, rules = inputs.objects, inputs.objects.scalars
-    ints = np.zeros(29, np.int64)
-    base = inputs.kv.spaces.first[objects.classes.space[0]] if objects.is_used else 0
-    for index, value in {
-        INDEX_SHIFT: shift_of(growth.object_index),
-        N_HOSTS: len(objects.host_sites),
-        N_HOME_CHOICES: objects.choices,
-        N_FOLLOWERS: rules.followers,
-        N_REPLICAS: len(objects.replica_hosts),
-        N_CLIENTS: len(inputs.clients),
-        DEPTH: objects.depth,
-        MODE: rules.mode,
-        IS_SERIAL: rules.is_serial,
-        QUEUE_LIMIT: rules.queue_limit,
-        QUORUM: rules.quorum,
-        VOTES: rules.votes,
-        TABLE_ACTIVATION: rules.activation_table,
-        TABLE_COMMIT: rules.commit_table,
-        TABLE_EVICT: rules.evict_table,
-        TABLE_TAKEOVER: rules.takeover_table,
-        TABLE_MOVE: rules.move_table,
-        TABLE_RECONNECT: rules.reconnect_table,
-        TABLE_LAG_OF_REPLICA: rules.lag_table,
-        MESSAGE_CLASS: rules.message_class,
-        MOST_PARTICIPANTS: int(objects.classes.participants.max()),
-        BASE: int(base),
-        ALARM_RETRIES: rules.alarm_retries,
-    }.items():
-        ints[index] = value
-    return ints
+def _rules(inputs: Inputs) -> Records:
+    objects = inputs.objects
+    first = int(inputs.kv.spaces.first[objects.classes.space[0]]) if objects.is_used else 0
+    return scalars(
+        OBJECT_RULES_DTYPE,
+        objects.scalars,
+        objects,
+        host_count=len(objects.host_sites),
+        replica_count=len(objects.replica_hosts),
+        most_participants=int(objects.classes.participants.max()),
+        first_number=first,
+    )
+
+
+def _run(growth: Growth) -> Records:
+    run = records(OBJECT_RUN_DTYPE, 1)
+    run.index_shift = shift_of(growth.object_index)
+    return run

@@ -23,26 +23,14 @@ from popsim.engine.compiled import (
 )
 from popsim.engine.compiled.jit import ASKED_FROM_KERNELS, IS_COMPILED, Boxed
 from popsim.engine.compiled.pool_state import pool_places
-from popsim.engine.compiled.state import (
-    F_NOW,
-    I_DONE,
-    I_IN_FLIGHT,
-    I_NEXT_NUMBER,
-    I_POOL_ROOM,
-    I_POOL_SHIFT,
-    I_SAMPLED,
-    I_SLOT_TOP,
-    State,
-    initial_state,
-)
+from popsim.engine.compiled.state import State, initial_state
 from popsim.engine.cosimulation import Tell
 from popsim.engine.kv_books import KvBooks
 from popsim.engine.layout import Growth, Inputs
 from popsim.engine.object_books import ObjectBooks
-from popsim.engine.recorder import COUNTER_COUNT, Books
+from popsim.engine.recorder import Books
 from popsim.engine.selections import SelectionBooks
 
-SHIFTS = {"fetching": kv_state.FETCHING_SHIFT, "written": kv_state.WRITTEN_SHIFT}
 POOLS_ROOM = 3  # places in the table of pools for each that is in use, at least
 WALK = 8  # instances and slots that are walked for each place of the new table, at most
 TURN_S = 0.2  # for one call of the kernel, about
@@ -66,7 +54,7 @@ class CompiledPlane:
         if ask is not None:
             self._answer = ASKED_FROM_KERNELS(partial(self._ask, ask))
             address = ctypes.cast(self._answer, ctypes.c_void_p).value
-            self.state.object_ints[object_state.ASK_ADDRESS] = address
+            self.state.object_run[0].ask_address = address
         self.tell: Tell | None = None
         self._most, self._told = FEW_EVENTS, 0.0
         self.chunks: list[tuple[Records, Floats]] = []  # filled pages of the sample
@@ -85,10 +73,8 @@ class CompiledPlane:
     @property
     def is_drained(self) -> bool:
         """Tell whether no request is in flight and none will come."""
-        integers = self.state.integers
-        return bool(
-            integers[I_NEXT_NUMBER] >= 0 and integers[I_DONE] and integers[I_IN_FLIGHT] == 0
-        )
+        run = self.state.run[0]
+        return bool(run.next_number >= 0 and run.arrivals_done and run.in_flight == 0)
 
     def advance(self, until: float) -> None:
         """Run every event before ``until`` (ms), or until no request is left (rule 5)."""
@@ -143,7 +129,7 @@ class CompiledPlane:
     @property
     def now(self) -> float:
         """The time in ms of the latest event."""
-        return float(self.state.floats[F_NOW])
+        return float(self.state.run[0].now)
 
     def _make_room_for_instances(self) -> None:
         """Forget instances that have expired; double the room unless that frees half of it."""
@@ -160,7 +146,7 @@ class CompiledPlane:
         length = 1 << needed.bit_length()
         places = pool_places(self.inputs, length, self.growth)
         self.state = self.state._replace(pools=records(old.dtype, length))
-        self.state.integers[I_POOL_SHIFT], self.state.integers[I_POOL_ROOM] = places
+        self.state.run[0].pool_shift, self.state.run[0].pool_room = places
         pools.move_pools(self.boxed, old)
 
     def _ask(self, ask: Ask, number: int, object_class: int, site: int, time: float) -> int:
@@ -174,20 +160,20 @@ class CompiledPlane:
     def start_tally(self) -> None:
         """Count who calls which object, in ``tallied``: {(number, site): calls}."""
         self.tallied = {}
-        self.state.object_ints[object_state.TALLIES] = 1
+        self.state.object_run[0].tallies = 1
         self.state = self.state._replace(tally=np.zeros(object_state.TALLY_PAGE, np.int64))
 
     def _read_tally(self) -> None:
         assert self.tallied is not None
-        count = int(self.state.object_ints[object_state.N_TALLIED])
+        count = int(self.state.object_run[0].tallied_count)
         pairs, calls = np.unique(self.state.tally[:count], return_counts=True)
         for pair, more in zip(pairs.tolist(), calls.tolist(), strict=True):
             key = (pair >> 16, pair & 0xFFFF)
             self.tallied[key] = self.tallied.get(key, 0) + more
-        self.state.object_ints[object_state.N_TALLIED] = 0
+        self.state.object_run[0].tallied_count = 0
 
     def _grow_slots(self) -> None:
-        calls = ("calls", "parts") if int(self.state.object_ints[object_state.DEPTH]) > 0 else ()
+        calls = ("calls", "parts") if self.inputs.objects.is_used else ()
         self._grow("slots", "phases", "heap", "parcels", *calls)
 
     def _with_replicas(self, name: str) -> tuple[str, ...]:
@@ -209,7 +195,7 @@ class CompiledPlane:
         """Forget dead copies; take as much room as the living ones need, and as much again."""
         state = self.state
         old_tags, old, old_order = state.tags, state.copies, state.order
-        most = 2 * int(self.state.kv_ints[kv_state.WIDTH]) + 2
+        most = 2 * self.inputs.kv.widest_get + 2
         needed = (int(caches.count_living(self.boxed)) + most) * COPIES_ROOM
         length = 1 << int(needed - 1).bit_length()
         self.state = state._replace(
@@ -217,14 +203,14 @@ class CompiledPlane:
             copies=kv_state.aligned_records(kv_state.COPY_DTYPE, length),
             order=records(kv_state.ORDER_DTYPE, length if len(old_order) > 1 else 1),
         )
-        state.kv_ints[kv_state.COPY_SHIFT] = kv_state.shift_of(length)
+        state.kv_run[0].copy_shift = kv_state.shift_of(length)
         caches.rebuild(self.boxed, old_tags, old, old_order)
 
     def _rehash(self, name: str) -> None:
         """Double one of the smaller tables."""
         old = getattr(self.state, name)
         self.state = self.state._replace(**{name: records(old.dtype, 2 * len(old))})
-        self.state.kv_ints[SHIFTS[name]] -= 1
+        self.state.kv_run[0][f"{name}_shift"] -= 1
         if name == "fetching":
             caches.rehash_fetching(self.boxed, old)
         else:
@@ -234,14 +220,14 @@ class CompiledPlane:
         """Double the index of objects."""
         old = self.state.object_index
         self.state = self.state._replace(object_index=records(old.dtype, 2 * len(old)))
-        self.state.object_ints[object_state.INDEX_SHIFT] -= 1
+        self.state.object_run[0].index_shift -= 1
         verbs.rehash_index(self.boxed, old)
 
     def _turn_page(self) -> None:
         state = self.state
-        count = int(state.integers[I_SAMPLED])
+        count = int(state.run[0].sampled)
         self.chunks.append((state.sample[:count].copy(), state.sample_phases[:count].copy()))
-        state.integers[I_SAMPLED] = 0
+        state.run[0].sampled = 0
 
     def fail_site(self, index: int, time: float) -> None:
         """Lose all that runs at a site; requests waiting there die now (rule 21)."""
@@ -251,7 +237,7 @@ class CompiledPlane:
 
     def restart_class(self, index: int, time: float) -> None:
         """Restart every object of a class at ``time`` = now."""
-        if int(self.state.object_ints[object_state.DEPTH]) == 0:
+        if not self.inputs.objects.is_used:
             return
         self._make_room_for_sessions()
         with _quiet():
@@ -259,8 +245,8 @@ class CompiledPlane:
 
     def _make_room_for_sessions(self) -> None:
         """Make room for all sessions that there are: so many may connect again at most."""
-        needed = int(self.state.object_ints[object_state.N_MEMBERS])
-        while len(self.state.slots) - int(self.state.integers[I_SLOT_TOP]) < needed:
+        needed = int(self.state.object_run[0].member_count)
+        while len(self.state.slots) - int(self.state.run[0].slot_top) < needed:
             self._grow_slots()
 
     def restore_site(self, index: int, time: float) -> None:
@@ -276,9 +262,9 @@ class CompiledPlane:
     def write(self, key: int, store: int, entity: int, time: float, *, is_absent: bool) -> None:
         """Write a key at a store at ``time`` = now."""
         state = self.state
-        if 5 * (int(state.kv_ints[kv_state.N_WRITTEN]) + 1) > 3 * len(state.written):
+        if 5 * (int(state.kv_run[0].written_count) + 1) > 3 * len(state.written):
             self._rehash("written")
-        if int(state.kv_ints[kv_state.N_VERSIONS]) >= len(state.versions):
+        if int(state.kv_run[0].version_top) >= len(state.versions):
             self._grow("versions")
         numbers = (np.int64(n) for n in (key, store, entity, is_absent))
         key_, store_, entity_, absent_ = numbers
@@ -302,7 +288,7 @@ class CompiledPlane:
             self._read_tally()
         state = self.state
         books = Books(
-            counters=state.integers[:COUNTER_COUNT].copy(),
+            counters=state.counters,
             durations=state.durations,
             histogram=state.histogram,
             coarse=state.coarse,

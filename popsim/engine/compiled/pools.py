@@ -6,26 +6,15 @@ place of its own, and looking it up costs one comparison.
 
 from __future__ import annotations
 
-import numpy as np
-
-from popsim.engine.compiled.hashing import home_of
-from popsim.engine.compiled.instances import drop_idle
+from popsim.engine.compiled import hashing, instances
+from popsim.engine.compiled.constants import NONE, ONE, ZERO
 from popsim.engine.compiled.jit import entry, helper
-from popsim.engine.compiled.state import (
-    I_FUNCTIONS,
-    I_INSTANCE_TOP,
-    I_POOL_SHIFT,
-    I_POOLS,
-    I_SLOT_TOP,
-)
-
-ONE, NONE = np.int64(1), np.int64(-1)
 
 
 @helper
 def pool_of(st, site, function):
     """Return the place of a pool, which is made if it is not there; the caller guarantees room."""
-    tag = site * st.integers[I_FUNCTIONS] + function + ONE
+    tag = site * st.rules[0].function_count + function + ONE
     position = place_of(st, tag)
     if st.pools[position].tag == 0:
         make_pool(st, position, tag)
@@ -35,11 +24,11 @@ def pool_of(st, site, function):
 @helper
 def place_of(st, tag):
     """Return where the pool with a tag is, or would be."""
-    shift = st.integers[I_POOL_SHIFT]
+    shift = st.run[0].pool_shift
     if shift == 0:
         return tag
     pools, last = st.pools, st.pools.shape[0] - 1
-    position = home_of(tag, shift)
+    position = hashing.home_of(tag, shift)
     while pools[position].tag != 0 and pools[position].tag != tag:
         position = (position + 1) & last
     return position
@@ -51,7 +40,7 @@ def make_pool(st, position, tag):
     pool = st.pools[position]
     pool.tag, pool.active, pool.waiting = tag, 0, 0
     pool.partly_used, pool.idle, pool.wait_head, pool.wait_tail = NONE, NONE, NONE, NONE
-    st.integers[I_POOLS] += 1
+    st.run[0].pool_count += 1
 
 
 @helper
@@ -63,16 +52,16 @@ def is_in_use(pool):
 @entry
 def drop_expired(st, time):
     """Lose all idle instances that have expired; how long they were idle does not depend on when (rule 13)."""
-    for instance in range(st.integers[I_INSTANCE_TOP]):
+    for instance in range(st.run[0].instance_top):
         item = st.instances[instance]
         if item.site >= 0 and item.active == 0 and item.expiry <= time:
-            drop_idle(st, instance, time)
+            instances.drop_idle(st, instance, time)
 
 
 @entry
 def pools_in_use(st):
     """Count the pools that are worth keeping."""
-    count = np.int64(0)
+    count = ZERO
     for position in range(st.pools.shape[0]):
         if is_in_use(st.pools[position]):
             count += ONE
@@ -82,7 +71,7 @@ def pools_in_use(st):
 @entry
 def move_pools(st, old):
     """Fill an empty table with the pools of an old one that are in use."""
-    st.integers[I_POOLS] = 0
+    st.run[0].pool_count = 0
     for before in range(old.shape[0]):
         was = old[before]
         if not is_in_use(was):
@@ -94,9 +83,9 @@ def move_pools(st, old):
         pool.partly_used, pool.idle = was.partly_used, was.idle
         pool.wait_head, pool.wait_tail = was.wait_head, was.wait_tail
         was.moved = position
-    for instance in range(st.integers[I_INSTANCE_TOP]):
+    for instance in range(st.run[0].instance_top):
         if st.instances[instance].site >= 0:
             st.instances[instance].pool = old[st.instances[instance].pool].moved
-    for slot in range(st.integers[I_SLOT_TOP]):  # those of free slots mean nothing
+    for slot in range(st.run[0].slot_top):  # those of free slots mean nothing
         if 0 <= st.slots[slot].pool < old.shape[0]:
             st.slots[slot].pool = old[st.slots[slot].pool].moved

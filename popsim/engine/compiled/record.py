@@ -4,38 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from popsim.engine import sums
-from popsim.engine.compiled.buckets import bucket_of, nanoseconds
-from popsim.engine.compiled.draw import SAMPLE, two_words, uniform
+from popsim.engine import draws, outputs, recorder, sums
+from popsim.engine import layout as lay
+from popsim.engine.compiled import buckets, draw, selections, state
+from popsim.engine.compiled.constants import ONE, ZERO
 from popsim.engine.compiled.jit import helper
-from popsim.engine.compiled.selections import count_selections, without_setup
-from popsim.engine.compiled.state import (
-    F_DURATION,
-    F_SAMPLE_THRESHOLD,
-    F_WARMUP,
-    I_COUNTRIES,
-    I_PENDING,
-    I_ROW_COUNTRY,
-    I_ROW_FIRST_BYTE,
-    I_ROW_NETWORK,
-    I_ROW_PHASE,
-    I_ROW_SITE,
-    I_ROW_WITHOUT_SETUP,
-    I_SAMPLED,
-    PENDING,
-)
-from popsim.engine.layout import OK, PHASE_COUNT, TIMELINE_BINS
-from popsim.engine.outputs import BUCKETS, COARSE, COARSE_SHIFT
-from popsim.engine.recorder import C_COLD, C_OK, C_REQUESTS, D_LATENCY_NS, LATENCY_US
 from popsim.scenario.units import LONGEST_MS
 
-TO_COARSE = np.int64(COARSE_SHIFT)
-BUCKET_BITS = np.int64((BUCKETS - 1).bit_length())
-COARSE_BITS = np.int64((COARSE - 1).bit_length())
-BUCKET_MASK, COARSE_MASK = (np.int64(1) << BUCKET_BITS) - 1, (np.int64(1) << COARSE_BITS) - 1
-PENDING_ROWS = np.int64(PENDING)
-TIME_BINS = np.int64(TIMELINE_BINS)
-LATENCY, LATENCY_OF_BIN = np.int64(D_LATENCY_NS), np.int64(LATENCY_US)
+BUCKET_BITS = np.int64((outputs.BUCKETS - 1).bit_length())
+COARSE_BITS = np.int64((outputs.COARSE - 1).bit_length())
+BUCKET_MASK, COARSE_MASK = (ONE << BUCKET_BITS) - 1, (ONE << COARSE_BITS) - 1
+
 
 add = helper(sums.add)
 
@@ -43,45 +22,49 @@ add = helper(sums.add)
 @helper
 def add_instance_time(st, duration, start, end):
     """Count the microseconds of [start, end) that lie in the measured window."""
-    low = max(start, st.floats[F_WARMUP])
-    high = min(end, st.floats[F_DURATION])
+    low = max(start, st.rules[0].warmup)
+    high = min(end, st.rules[0].duration)
     if high > low:
-        add(st.durations, 0, duration, np.int64((high - low) * 1e3 + 0.5))
+        add(st.durations, ZERO, duration, np.int64((high - low) * 1e3 + 0.5))
 
 
 @helper
 def finish(st, slot, total, outcome):
     """Record a request that ended, if it began after the warm-up."""
     request = st.slots[slot]
-    if request.start < st.floats[F_WARMUP]:
+    if request.start < st.rules[0].warmup:
         return
-    st.integers[C_REQUESTS] += 1
-    st.integers[C_OK + outcome] += 1
+    st.counters[recorder.C_REQUESTS] += 1
+    st.counters[recorder.C_OK + outcome] += 1
     tick = min(
-        np.int64(request.start * TIMELINE_BINS / st.floats[F_DURATION]), np.int64(TIMELINE_BINS - 1)
+        np.int64(request.start * lay.TIMELINE_BINS / st.rules[0].duration),
+        np.int64(lay.TIMELINE_BINS - 1),
     )
     st.timeline[tick, 0] += 1
-    if outcome == OK:
+    if outcome == lay.OK:
         finish_ok(st, slot, total, tick)
     else:
         st.timeline[tick, 1] += 1
         finish_failed(st, slot, outcome, tick)
-    count_selections(st, slot, total, outcome)
-    threshold = st.floats[F_SAMPLE_THRESHOLD]
-    if threshold >= 1.0 or uniform(two_words(st, SAMPLE, request.number, 0)[0]) < threshold:
+    selections.count_selections(st, slot, total, outcome)
+    threshold = st.rules[0].sample_threshold
+    if (
+        threshold >= 1.0
+        or draw.uniform(draw.two_words(st, draws.SAMPLE, request.number, ZERO)[0]) < threshold
+    ):
         keep(st, slot, total, outcome)
 
 
 @helper
 def finish_failed(st, slot, outcome, tick):
     """Count a failed request by its reason: by country and time, by client, site and network."""
-    request, countries = st.slots[slot], st.integers[I_COUNTRIES]
+    request, countries = st.slots[slot], st.rules[0].country_count
     failures, reason = st.failures, outcome - 1
     clients, sites = np.int64(st.clients.shape[0]), np.int64(st.sites.shape[0])
     site = request.ingress
     if site < 0:
         site = sites
-    of_clients = TIME_BINS * countries
+    of_clients = lay.TIMELINE_BINS * countries
     of_sites = of_clients + clients
     failures[tick * countries + st.clients[request.client].country, reason] += 1
     failures[of_clients + request.client, reason] += 1
@@ -94,52 +77,54 @@ def count_groups(st):
     """Count the pending requests in the histograms of their groups, whose rows lie far apart."""
     histogram, coarse, pending = st.histogram, st.coarse, st.pending
     for column in range(2):
-        for number in range(st.integers[I_PENDING]):
+        for number in range(st.run[0].pending):
             place = pending[number, column]
             histogram[place >> BUCKET_BITS, place & BUCKET_MASK] += 1
-    for number in range(st.integers[I_PENDING]):
+    for number in range(st.run[0].pending):
         place = pending[number, 2]
         coarse[place >> COARSE_BITS, place & COARSE_MASK] += 1
-    st.integers[I_PENDING] = 0
+    st.run[0].pending = 0
 
 
 @helper
 def finish_ok(st, slot, total, tick):
     """Add an answered request to the histograms and sums."""
     request = st.slots[slot]
-    client, bucket = request.client, bucket_of(total)
+    client, bucket = request.client, buckets.bucket_of(total)
     histogram, phases = st.histogram, st.phases
     histogram[0, bucket] += 1
-    histogram[st.integers[I_ROW_NETWORK] + request.network, bucket] += 1
-    st.coarse[st.clients.shape[0] + tick, bucket >> TO_COARSE] += 1
-    add(st.durations, 0, LATENCY, nanoseconds(total))
-    st.integers[C_COLD] += request.cold
+    histogram[st.rows[0].network + request.network, bucket] += 1
+    st.coarse[st.clients.shape[0] + tick, bucket >> outputs.COARSE_SHIFT] += 1
+    add(st.durations, ZERO, recorder.D_LATENCY_NS, buckets.nanoseconds(total))
+    st.counters[recorder.C_COLD] += request.cold
     st.timeline[tick, 2] += request.cold
-    add(st.timeline, tick, LATENCY_OF_BIN, np.int64(min(total, LONGEST_MS) * 1e3 + 0.5))
-    count = st.integers[I_PENDING]
-    country = st.integers[I_ROW_COUNTRY] + st.clients[client].country
+    add(st.timeline, tick, recorder.LATENCY_US, np.int64(min(total, LONGEST_MS) * 1e3 + 0.5))
+    count = st.run[0].pending
+    country = st.rows[0].country + st.clients[client].country
     st.pending[count, 0] = (country << BUCKET_BITS) + bucket
-    st.pending[count, 1] = ((st.integers[I_ROW_SITE] + request.ingress) << BUCKET_BITS) + bucket
-    st.pending[count, 2] = (client << COARSE_BITS) + (bucket >> TO_COARSE)
-    st.integers[I_PENDING] = count + 1
-    if count + 1 == PENDING_ROWS:
+    st.pending[count, 1] = ((st.rows[0].site + request.ingress) << BUCKET_BITS) + bucket
+    st.pending[count, 2] = (client << COARSE_BITS) + (bucket >> outputs.COARSE_SHIFT)
+    st.run[0].pending = count + 1
+    if count + 1 == state.PENDING:
         count_groups(st)
-    histogram[st.integers[I_ROW_WITHOUT_SETUP], bucket_of(without_setup(st, slot, total))] += 1
-    histogram[st.integers[I_ROW_FIRST_BYTE], bucket_of(total - request.slow_start)] += 1
-    row = st.integers[I_ROW_PHASE]
-    for phase in range(PHASE_COUNT):
+    histogram[
+        st.rows[0].without_setup, buckets.bucket_of(selections.without_setup(st, slot, total))
+    ] += 1
+    histogram[st.rows[0].first_byte, buckets.bucket_of(total - request.slow_start)] += 1
+    row = st.rows[0].phase
+    for phase in range(lay.PHASE_COUNT):
         ms = phases[slot, phase]
         if ms > 0.0:
-            histogram[row + phase, bucket_of(ms)] += 1
-            add(st.phase_sum_ns, bucket, phase, nanoseconds(ms))
+            histogram[row + phase, buckets.bucket_of(ms)] += 1
+            add(st.phase_sum_ns, bucket, phase, buckets.nanoseconds(ms))
 
 
 @helper
 def keep(st, slot, total, outcome):
     """Copy a whole request into the sample; the caller guarantees room."""
     request = st.slots[slot]
-    row = st.integers[I_SAMPLED]
-    st.integers[I_SAMPLED] = row + 1
+    row = st.run[0].sampled
+    st.run[0].sampled = row + 1
     kept = st.sample[row]
     kept.number = request.number
     kept.start_ms = request.start
@@ -157,5 +142,5 @@ def keep(st, slot, total, outcome):
     kept.kv_stale_ms = request.kv_stale
     kept.object = request.object
     kept.object_version = request.object_version
-    for phase in range(PHASE_COUNT):
+    for phase in range(lay.PHASE_COUNT):
         st.sample_phases[row, phase] = st.phases[slot, phase]

@@ -5,94 +5,31 @@ from __future__ import annotations
 import numpy as np
 
 from popsim.engine import draws
+from popsim.engine import layout as lay
 from popsim.engine import object_books as ob
-from popsim.engine.compiled.alarms import name_alarm
-from popsim.engine.compiled.calls import (
-    current,
+from popsim.engine import object_layout as obl
+from popsim.engine.compiled import (
+    alarms,
+    calls,
+    connection,
+    constants,
+    draw,
+    gates,
+    heap,
+    homes,
+    keys,
+    kv,
+    object_record,
+    stages,
+    threads,
 )
-from popsim.engine.compiled.connection import pick
-from popsim.engine.compiled.draw import (
-    PC_BITS,
-    STEP,
-    USER,
-    choose,
-    position_of,
-    quantile,
-    two_words,
-    uniform,
-)
-from popsim.engine.compiled.gates import gate_of
-from popsim.engine.compiled.heap import push
-from popsim.engine.compiled.homes import distance, find_actor, index_actor
+from popsim.engine.compiled.constants import NONE, ONE, ZERO
 from popsim.engine.compiled.jit import helper
-from popsim.engine.compiled.keys import key_of
-from popsim.engine.compiled.kv import A_SESSION, AN_ALARM, event_key
-from popsim.engine.compiled.object_record import (
-    add_of_message,
-    add_value,
-    count_at,
-    count_object,
-    is_measured,
-    record_existence,
-    record_lived,
-)
-from popsim.engine.compiled.object_state import (
-    BASE,
-    MESSAGE_CLASS,
-    N_ACTORS,
-    N_CLIENTS,
-    N_INDEXED,
-    N_MEMBERS,
-    TABLE_RECONNECT,
-)
-from popsim.engine.compiled.stages import (
-    CREATE,
-    ENDED,
-    FAILED,
-    MOVE,
-    PLACE,
-    S_CONNECT,
-    S_INGRESS,
-    SEND,
-    SET_OUT,
-    take_slot,
-)
-from popsim.engine.compiled.threads import (
-    wake_key,
-)
-from popsim.engine.layout import (
-    DEAD,
-    DISCONNECTED,
-    OK,
-    RANK,
-    T_ACCESS,
-    T_JITTER,
-)
-from popsim.engine.object_layout import (
-    O_CUT,
-    O_DELIVERED,
-    O_MISSED,
-    O_RECONNECT_FAILURES,
-    O_RECONNECTED,
-    REPLICA_BITS,
-    SHORTEST_WAIT_MS,
-)
 
-MEMBER, MESSAGE = np.uint64(draws.MEMBER), np.uint64(draws.MESSAGE)
-HEARD, CONNECT = np.uint64(draws.HEARD), np.uint64(draws.CONNECT)
-ACCESS_JITTER = np.int64(draws.USER_ACCESS_JITTER)
-CONNECT_ENTITY, MEMBER_BITS = np.int64(draws.CONNECT_ENTITY), np.int64(draws.MEMBER_BITS)
 HEARD_SHIFT = np.int64(16)  # of what lies behind a position: a participant
-ACCESS, JITTER = np.int64(T_ACCESS), np.int64(T_JITTER)
-KEY_DEAD = np.int64(DEAD * RANK)
+
+
 MEMBER_KEYS, MOST_DOUBLINGS = np.int64(1 << draws.MEMBER_BITS), np.int64(6)
-BITS = np.int64(REPLICA_BITS)
-VISIBLE, SEEN = np.int64(ob.VISIBLE), np.int64(ob.SEEN)
-ACKNOWLEDGED = np.int64(ob.ACKNOWLEDGED)
-AGAIN = np.int64(ob.RECONNECT)
-CUT, DELIVERED, MISSED = np.int64(O_CUT), np.int64(O_DELIVERED), np.int64(O_MISSED)
-C_RECONNECTED, C_FAILURES = np.int64(O_RECONNECTED), np.int64(O_RECONNECT_FAILURES)
-NONE, ZERO, ONE = np.int64(-1), np.int64(0), np.int64(1)
 
 
 # --- who they are ---------------------------------------------------------------------------------------------
@@ -102,9 +39,9 @@ NONE, ZERO, ONE = np.int64(-1), np.int64(0), np.int64(1)
 def create_actor(st, slot, time):
     """Make the actor that a slot looks for, with its participants; the caller guarantees room."""
     request = st.slots[slot]
-    row = st.object_ints[N_ACTORS]
-    st.object_ints[N_ACTORS] = row + 1
-    st.object_ints[N_INDEXED] += 1
+    row = st.object_run[0].actor_count
+    st.object_run[0].actor_count = row + 1
+    st.object_run[0].indexed_count += 1
     actor = st.actors[row]
     actor.number, actor.object_class = request.seek, request.seek_class
     actor.replica = request.seek_replica
@@ -119,9 +56,9 @@ def create_actor(st, slot, time):
     actor.alarm_turn = ZERO
     actor.alarm_runs, actor.alarm_is_late = ZERO, ZERO
     actor.spread, actor.members = ZERO, NONE
-    index_actor(st, ((actor.number << BITS) | actor.replica) + ONE, row)
+    homes.index_actor(st, ((actor.number << obl.REPLICA_BITS) | actor.replica) + ONE, row)
     if actor.replica > 0:
-        record_existence(st, actor.object_class, time)
+        object_record.record_existence(st, actor.object_class, time)
     elif st.classes[actor.object_class].participants > 0:
         begin_sessions(st, row)
 
@@ -131,33 +68,33 @@ def begin_sessions(st, row):
     """Connect the participants of a new object: all of them, from its first use on (rule 51)."""
     actor = st.actors[row]
     item = st.classes[actor.object_class]
-    kind_word, anchor_word = two_words(st, MEMBER, actor.number, ZERO)
-    position = uniform(kind_word)
+    kind_word, anchor_word = draw.two_words(st, draws.MEMBER, actor.number, ZERO)
+    position = draw.uniform(kind_word)
     choice = item.first_spread
     while not position < st.spreads[choice].cumulative:
         choice += 1
     actor.spread = st.spreads[choice].spread
-    anchor = choose(st.clients, anchor_word)
-    actor.members = st.object_ints[N_MEMBERS]
-    st.object_ints[N_MEMBERS] += item.participants
-    base = actor.spread * st.object_ints[N_CLIENTS]
+    anchor = draw.choose(st.clients, anchor_word)
+    actor.members = st.object_run[0].member_count
+    st.object_run[0].member_count += item.participants
+    base = actor.spread * st.rules[0].client_count
     group = st.member_cells[base + anchor]
     for number in range(item.participants):
         index = (ONE + number) << 1
-        cell_word, network_word = two_words(st, MEMBER, actor.number, index)
-        route_word, _ = two_words(st, MEMBER, actor.number, index + ONE)
+        cell_word, network_word = draw.two_words(st, draws.MEMBER, actor.number, index)
+        route_word, _ = draw.two_words(st, draws.MEMBER, actor.number, index + ONE)
         member = st.members[actor.members + number]
         member.client, member.actor, member.attempts = anchor, row, ZERO
         if number > 0:
-            place = uniform(cell_word) * np.float64(group.width)
+            place = draw.uniform(cell_word) * np.float64(group.width)
             cell = np.int64(place)
             first = base + group.first
             if not place - np.float64(cell) < st.member_cells[first + cell].threshold:
                 cell = st.member_cells[first + cell].alias
             member.client = st.member_cells[first + cell].client
-        member.network = choose(st.networks, network_word)
-        member.position = uniform(route_word)
-        site, path = pick(st, member.client, member.position)
+        member.network = draw.choose(st.networks, network_word)
+        member.position = draw.uniform(route_word)
+        site, path = connection.pick(st, member.client, member.position)
         member.ingress, member.path = site, path
         member.since = -np.inf if site >= 0 else np.inf
 
@@ -166,9 +103,9 @@ def begin_sessions(st, row):
 def line(st, entity, position, number, row):
     """Draw a participant's RTT to its ingress."""
     member, index = st.members[row], (position << HEARD_SHIFT) | number
-    access_word, jitter_word = two_words(st, HEARD, entity, index)
-    access = quantile(st, ACCESS + member.network, access_word)
-    return (member.path + access) + quantile(st, JITTER, jitter_word)
+    access_word, jitter_word = draw.two_words(st, draws.HEARD, entity, index)
+    access = draw.quantile(st, lay.T_ACCESS + member.network, access_word)
+    return (member.path + access) + draw.quantile(st, lay.T_JITTER, jitter_word)
 
 
 # --- what they send and see -----------------------------------------------------------------------------------
@@ -178,18 +115,18 @@ def line(st, entity, position, number, row):
 def send_message(st, slot, time):
     """Let a participant send a message over its session: say what follows, when in ``due`` (rule 52)."""
     request = st.slots[slot]
-    object_class = st.object_ints[MESSAGE_CLASS]
+    object_class = st.object_rules[0].message_class
     space = st.classes[object_class].space
-    request.addressee = key_of(st, request.number, ZERO, space, ZERO)
-    row = find_actor(st, request.addressee, ZERO)
+    request.addressee = keys.key_of(st, request.number, ZERO, space, ZERO)
+    row = homes.find_actor(st, request.addressee, ZERO)
     if row < 0:
         request.seek, request.seek_class = request.addressee, object_class
         request.seek_replica = ZERO
-        return CREATE
-    member_word, kind_word = two_words(st, MESSAGE, request.number, ZERO)
+        return stages.CREATE
+    member_word, kind_word = draw.two_words(st, draws.MESSAGE, request.number, ZERO)
     participants = st.classes[object_class].participants
-    request.member = np.int64(uniform(member_word) * np.float64(participants))
-    position = uniform(kind_word)
+    request.member = np.int64(draw.uniform(member_word) * np.float64(participants))
+    position = draw.uniform(kind_word)
     kind = ZERO
     while not position < st.messages[kind].cumulative:
         kind += 1
@@ -197,30 +134,32 @@ def send_message(st, slot, time):
     member = st.members[st.actors[row].members + request.member]
     request.client, request.network = member.client, member.network
     if member.since > request.start:
-        return FAILED + DISCONNECTED
-    access_word, jitter_word = two_words(st, USER, request.number, ACCESS_JITTER)
-    access = quantile(st, ACCESS + member.network, access_word)
-    jitter = quantile(st, JITTER, jitter_word)
+        return stages.FAILED + lay.DISCONNECTED
+    access_word, jitter_word = draw.two_words(
+        st, draws.USER, request.number, draws.USER_ACCESS_JITTER
+    )
+    access = draw.quantile(st, lay.T_ACCESS + member.network, access_word)
+    jitter = draw.quantile(st, lay.T_JITTER, jitter_word)
     request.rtt = (member.path + access) + jitter
     request.ingress, request.compute = member.ingress, member.ingress
     request.setup = 0.0
-    request.stage = S_INGRESS
+    request.stage = stages.S_INGRESS
     request.due = time + request.rtt * 0.5
-    return SEND
+    return stages.SEND
 
 
 @helper
 def tell(st, slot, time):
     """Send a message to all other participants: arithmetic, no events (rule 53)."""
     request = st.slots[slot]
-    if not is_measured(st, slot):
+    if not object_record.is_measured(st, slot):
         return
-    number = current(st, slot)
+    number = calls.current(st, slot)
     call = st.calls[number]
     actor = st.actors[call.actor]
-    leave = max(time, gate_of(st, number))
+    leave = max(time, gates.gate_of(st, number))
     sender = request.member if request.addressee == actor.number else NONE
-    row, position = actor.object_class, position_of(request)
+    row, position = actor.object_class, draw.position_of(request)
     told, missed = ZERO, ZERO
     for place in range(st.classes[row].participants):
         if place == sender:
@@ -230,24 +169,24 @@ def tell(st, slot, time):
             missed += 1
             continue
         rtt = line(st, request.entity, position, place, actor.members + place)
-        way = distance(st, member.ingress, call.host) * 0.5 + rtt * 0.5
+        way = homes.distance(st, member.ingress, call.host) * 0.5 + rtt * 0.5
         told += 1
         seen = (leave + way) - request.start
         if sender >= 0:
-            add_of_message(st, request.message, SEEN + actor.spread, seen)
+            object_record.add_of_message(st, request.message, ob.SEEN + actor.spread, seen)
         else:
-            add_value(st, row, VISIBLE + actor.spread, seen)
-    st.object_by_class[row, DELIVERED] += told
-    st.object_by_class[row, MISSED] += missed
+            object_record.add_value(st, row, ob.VISIBLE + actor.spread, seen)
+    st.object_by_class[row, obl.O_DELIVERED] += told
+    st.object_by_class[row, obl.O_MISSED] += missed
 
 
 @helper
 def acknowledge(st, slot, total):
     """Record that a message was answered."""
     request = st.slots[slot]
-    if is_measured(st, slot):
-        actor = st.actors[find_actor(st, request.addressee, ZERO)]
-        add_of_message(st, request.message, ACKNOWLEDGED + actor.spread, total)
+    if object_record.is_measured(st, slot):
+        actor = st.actors[homes.find_actor(st, request.addressee, ZERO)]
+        object_record.add_of_message(st, request.message, ob.ACKNOWLEDGED + actor.spread, total)
 
 
 # --- being cut, and connecting again --------------------------------------------------------------------------
@@ -260,9 +199,9 @@ def lose_actor(st, row, time):
     actor.generation += 1
     waiter = actor.wait_head
     while waiter >= 0:
-        push(st, time, wake_key(st, waiter, KEY_DEAD), waiter)
+        heap.push(st, time, threads.wake_key(st, waiter, constants.KEY_DEAD), waiter)
         waiter = st.slots[waiter].next
-    record_lived(st, row, time)
+    object_record.record_lived(st, row, time)
     actor.busy, actor.calls, actor.votes, actor.waiting = ZERO, ZERO, ZERO, ZERO
     actor.wait_head, actor.wait_tail = NONE, NONE
     actor.deadline, actor.leaves = -np.inf, -np.inf
@@ -280,17 +219,19 @@ def cut_session(st, row, time):
         return  # it is connecting already
     member.since = np.inf
     actor = st.actors[member.actor]
-    count_at(st, time, actor.object_class, CUT)
-    slot = take_slot(st)
+    object_record.count_at(st, time, actor.object_class, obl.O_CUT)
+    slot = stages.take_slot(st)
     job = st.slots[slot]
-    job.job = np.int64(A_SESSION)
+    job.job = kv.A_SESSION
     job.actor, job.member, job.start, job.client = member.actor, row, time, member.client
-    job.number = (actor.number - st.object_ints[BASE]) * MEMBER_KEYS + (row - actor.members)
+    job.number = (actor.number - st.object_rules[0].first_number) * MEMBER_KEYS + (
+        row - actor.members
+    )
     job.depth, job.attempt, job.makes, job.is_placed = ZERO, ZERO, ZERO, ZERO
     job.addressee, job.seen_object = NONE, NONE
     job.ingress, job.compute = NONE, NONE
     again = time + patience(st, slot)
-    push(st, again, event_key(st, slot), slot)
+    heap.push(st, again, kv.event_key(st, slot), slot)
 
 
 @helper
@@ -299,14 +240,14 @@ def patience(st, slot):
     job = st.slots[slot]
     member, actor = st.members[job.member], st.actors[job.actor]
     place = job.member - actor.members
-    job.entity = CONNECT_ENTITY + (actor.number << MEMBER_BITS) + place
+    job.entity = draws.CONNECT_ENTITY + (actor.number << draws.MEMBER_BITS) + place
     job.turn = member.attempts
     member.attempts += 1
-    job.stage = S_CONNECT
-    word = two_words(st, CONNECT, actor.number, (place << 32) | job.turn)[0]
-    wait = quantile(st, st.object_ints[TABLE_RECONNECT], word)
+    job.stage = stages.S_CONNECT
+    word = draw.two_words(st, draws.CONNECT, actor.number, (place << 32) | job.turn)[0]
+    wait = draw.quantile(st, st.object_rules[0].reconnect_table, word)
     if job.attempt > 0:
-        wait = max(wait, SHORTEST_WAIT_MS) * np.float64(ONE << min(job.attempt, MOST_DOUBLINGS))
+        wait = max(wait, obl.SHORTEST_WAIT_MS) * np.float64(ONE << min(job.attempt, MOST_DOUBLINGS))
     return wait
 
 
@@ -314,11 +255,13 @@ def patience(st, slot):
 def try_again(st, slot, time):
     """An attempt to connect failed: wait longer."""
     job = st.slots[slot]
-    count_object(st, slot, st.actors[job.actor].object_class, C_FAILURES)
+    object_record.count_object(
+        st, slot, st.actors[job.actor].object_class, obl.O_RECONNECT_FAILURES
+    )
     job.attempt += 1
     job.makes, job.is_placed = ZERO, ZERO
     job.due = time + patience(st, slot)
-    return MOVE
+    return stages.MOVE
 
 
 @helper
@@ -327,52 +270,52 @@ def connect_again(st, slot, time):
     job = st.slots[slot]
     member, actor = st.members[job.member], st.actors[job.actor]
     if job.is_placed == 0:
-        site, path = pick(st, member.client, member.position)
+        site, path = connection.pick(st, member.client, member.position)
         member.ingress, member.path = site, path
         if site < 0 or st.sites[site].up == 0:
             return try_again(st, slot, time)
         job.ingress, job.compute, job.epoch = site, site, st.sites[site].epoch
         if actor.home < 0:
-            return PLACE
+            return stages.PLACE
     if actor.home < 0:
         return try_again(st, slot, time)
-    job.rtt = line(st, job.entity, job.turn << PC_BITS, ZERO, job.member)
-    return SET_OUT
+    job.rtt = line(st, job.entity, job.turn << draws.PC_BITS, ZERO, job.member)
+    return stages.SET_OUT
 
 
 @helper
 def is_connected(st, slot, time):
     """The object has answered, or an error came: say whether the session is there."""
     job = st.slots[slot]
-    call = st.calls[current(st, slot) + 1]  # it is over already
-    if call.outcome != OK or st.sites[job.ingress].epoch != call.epoch:
+    call = st.calls[calls.current(st, slot) + 1]  # it is over already
+    if call.outcome != lay.OK or st.sites[job.ingress].epoch != call.epoch:
         return try_again(st, slot, time)
     member = st.members[job.member]
     member.since = time
     row = st.actors[job.actor].object_class
-    count_object(st, slot, row, C_RECONNECTED)
-    if is_measured(st, slot):
-        add_value(st, row, AGAIN, time - job.start)
-    return ENDED
+    object_record.count_object(st, slot, row, obl.O_RECONNECTED)
+    if object_record.is_measured(st, slot):
+        object_record.add_value(st, row, ob.RECONNECT, time - job.start)
+    return stages.ENDED
 
 
 @helper
 def set_alarm(st, slot, time):
     """Let an object's alarm go off at a time, in a slot of its own, instead of any other (rule 47)."""
     request = st.slots[slot]
-    row = st.calls[current(st, slot)].actor
+    row = st.calls[calls.current(st, slot)].actor
     actor = st.actors[row]
-    own = take_slot(st)
+    own = stages.take_slot(st)
     job = st.slots[own]
-    job.job = np.int64(AN_ALARM)
+    job.job = kv.AN_ALARM
     job.actor, job.client = row, ZERO
     if actor.members >= 0:
         job.client = st.members[actor.members].client
     job.depth, job.makes, job.is_placed, job.member = ZERO, ZERO, ZERO, NONE
     job.tries = ZERO
     job.addressee, job.seen_object, job.ingress = NONE, NONE, NONE
-    word = two_words(st, STEP, request.entity, position_of(request))[0]
-    after = quantile(st, st.steps[request.pc].table, word)
-    after = max(after, SHORTEST_WAIT_MS)
-    name_alarm(st, own, row, time + after)
-    push(st, time + after, event_key(st, own), own)
+    word = draw.two_words(st, draws.STEP, request.entity, draw.position_of(request))[0]
+    after = draw.quantile(st, st.steps[request.pc].table, word)
+    after = max(after, obl.SHORTEST_WAIT_MS)
+    alarms.name_alarm(st, own, row, time + after)
+    heap.push(st, time + after, kv.event_key(st, own), own)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from popsim.engine.compiled.jit import helper
-from popsim.engine.compiled.state import I_SLOT_FREE, I_SLOT_TOP
 
 # What follows an event
 NOTHING, SEND, ACQUIRE, BIND, RUN, MOVE, ENDED, NEXT_STEP = 0, 1, 2, 3, 4, 5, 6, 7
@@ -33,17 +32,17 @@ S_OBJECT_STEP, S_OBJECT_GATED, S_OBJECT_BACK, S_ALARM, S_CONNECT = 20, 21, 22, 2
 @helper
 def take_slot(st):
     """Return a free slot; the caller guarantees that there is one."""
-    slot = st.integers[I_SLOT_FREE]
+    slot = st.run[0].free_slot
     if slot >= 0:
-        st.integers[I_SLOT_FREE] = st.slots[slot].next
+        st.run[0].free_slot = st.slots[slot].next
     else:
-        slot = st.integers[I_SLOT_TOP]
-        st.integers[I_SLOT_TOP] = slot + 1
+        slot = st.run[0].slot_top
+        st.run[0].slot_top = slot + 1
     return slot
 
 
 @helper
 def give_back_slot(st, slot):
     """Free a slot."""
-    st.slots[slot].next = st.integers[I_SLOT_FREE]
-    st.integers[I_SLOT_FREE] = slot
+    st.slots[slot].next = st.run[0].free_slot
+    st.run[0].free_slot = slot

@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from popsim.engine.arrays import Floats, Ints, Records, records
+from popsim.engine.arrays import Floats, Ints, Records, records, scalars, scalars_dtype
 from popsim.engine.compiled.kv_state import kv_arrays
 from popsim.engine.compiled.object_state import object_arrays
 from popsim.engine.compiled.pool_state import pool_places, pool_table
 from popsim.engine.draws import NODES
-from popsim.engine.layout import PHASE_COUNT, Growth, Inputs
-from popsim.engine.recorder import COUNTER_COUNT, SAMPLE_DTYPE, Books, HistogramRows
+from popsim.engine.layout import PHASE_COUNT, Growth, Inputs, Rules
+from popsim.engine.recorder import SAMPLE_DTYPE, Books, HistogramRows
 from popsim.engine.selection_inputs import Flags
 
 HEAP_DTYPE = np.dtype([("time", "f8"), ("key", "i8"), ("slot", "i8")])
@@ -126,85 +126,52 @@ CLIENT_STATE_DTYPE = np.dtype(
 )
 LINK_DTYPE = np.dtype([("site", "i8"), ("rtt", "f8"), ("used", "f8")])
 
-# Integer scalars, after the counters of recorder.py
-(
-    I_HEAP,
-    I_SLOT_TOP,
-    I_SLOT_FREE,
-    I_INSTANCE_TOP,
-    I_INSTANCE_FREE,
-    I_IN_FLIGHT,
-    I_SAMPLED,
-    I_PENDING,
-    I_NEXT_NUMBER,
-    I_NEXT_CLIENT,
-    I_DONE,
-    I_ARRIVAL_KIND,
-    I_FUNCTIONS,
-    I_CONNECT_TRIPS,
-    I_TLS_TRIPS,
-    I_TLS_RESUMED_TRIPS,
-    I_SLOW_START_TRIPS,
-    I_TCP_AT_COMPUTE,
-    I_TLS_AT_COMPUTE,
-    I_DNS,
-    I_LOSS,
-    I_FRONT_DOOR,
-    I_UPSTREAM_TRIPS,
-    I_CONCURRENCY,
-    I_CPU_SERIAL,
-    I_PREWARM,
-    I_HAS_COLD,
-    I_IDLE_KIND,
-    I_IN_ORDER,
-    I_MOST_INSTANCES,
-    I_REQUEST_LIMIT,
-    I_QUEUE_LIMIT,
-    I_ROUTES,
-    I_UPSTREAMS,
-    I_ORIGINS,
-    I_ROW_COUNTRY,
-    I_ROW_SITE,
-    I_ROW_NETWORK,
-    I_ROW_PHASE,
-    I_ROW_WITHOUT_SETUP,
-    I_ROW_FIRST_BYTE,
-    I_COUNTRIES,
-    I_KEY,
-    I_POOLS,
-    I_POOL_ROOM,
-    I_POOL_SHIFT,
-) = range(COUNTER_COUNT, COUNTER_COUNT + 46)
-INTEGER_COUNT = COUNTER_COUNT + 46
-
-(
-    F_NOW,
-    F_NEXT_TIME,
-    F_DURATION,
-    F_WARMUP,
-    F_INTENSITY_BOUND,
-    F_PERIOD,
-    F_REUSE,
-    F_RESUMPTION,
-    F_DNS_TTL,
-    F_UPSTREAM_TIMEOUT,
-    F_IDLE_CONSTANT,
-    F_SAMPLE_THRESHOLD,
-) = range(12)
-FLOAT_COUNT = 12
-
-
-PENDING = (
-    512  # answered requests whose groups are counted together, so that memory is read side by side
+RULES_DTYPE = scalars_dtype(
+    Rules,
+    most_instances="i8",
+    keeps_idle_in_order="i8",
+    key="u8",
+    route_count="i8",
+    upstream_count="i8",
+    origin_count="i8",
+    client_count="i8",
+    site_count="i8",
+    country_count="i8",
 )
+ROWS_DTYPE = scalars_dtype(HistogramRows)
+RUN_DTYPE = np.dtype(
+    [
+        ("now", "f8"),  # time of the latest event
+        ("next_time", "f8"),  # of the next candidate
+        ("next_number", "i8"),
+        ("next_client", "i8"),
+        ("arrivals_done", "i8"),
+        ("in_flight", "i8"),
+        ("heap_size", "i8"),
+        ("slot_top", "i8"),  # slots ever used
+        ("free_slot", "i8"),  # first of those that were given back, -1 = none
+        ("instance_top", "i8"),
+        ("free_instance", "i8"),
+        ("pool_count", "i8"),
+        ("pool_room", "i8"),
+        ("pool_shift", "i8"),
+        ("sampled", "i8"),  # rows of the page of the sample
+        ("pending", "i8"),
+    ]
+)
+
+# Answered requests whose groups are counted together, so that memory is read side by side
+PENDING = 512
 
 
 class State(NamedTuple):
-    """All arrays of a run. ``integers`` begins with the counters of recorder.py."""
+    """All arrays of a run. Scalars are records of one row: ``st.rules[0].queue_limit``."""
 
-    integers: Ints
+    rules: Records  # what never changes
+    rows: Records
+    run: Records  # what does
+    counters: Ints
     durations: Ints
-    floats: Floats
     heap: Records
     slots: Records
     phases: Floats  # [slot, phase]
@@ -239,8 +206,9 @@ class State(NamedTuple):
     sample: Records
     sample_phases: Floats  # [row, phase]
     # the key-value store, see kv_state.py
-    kv_ints: Ints
-    kv_floats: Floats
+    kv_rules: Records
+    kv_rows: Records
+    kv_run: Records
     tags: Ints  # of the copies: ((cache << 40) | key) + 1, 0 = empty; apart, so that probing stays near
     copies: Records
     order: Records  # of use of the copies, if any cache is limited
@@ -268,8 +236,9 @@ class State(NamedTuple):
     kv_seen: Floats
     kv_stale_max: Floats
     # objects, see object_state.py
-    object_ints: Ints
-    object_floats: Floats
+    object_rules: Records
+    object_run: Records
+    follower_times: Floats  # while they are sorted
     actors: Records
     commits: Floats  # [actor, version % history]
     object_index: Records  # actors by number and replica
@@ -312,8 +281,10 @@ def initial_state(inputs: Inputs, growth: Growth) -> State:
     upstreams.used = -np.inf
     fetches = records(LINK_DTYPE, len(inputs.origin_rtt))
     fetches.rtt, fetches.used = inputs.origin_rtt, -np.inf
-    integers, pools = _integers(inputs), pool_table(inputs, growth)
-    integers[I_POOL_SHIFT], integers[I_POOL_ROOM] = pool_places(inputs, len(pools), growth)
+    pools = pool_table(inputs, growth)
+    run = records(RUN_DTYPE, 1)
+    run.free_slot, run.free_instance, run.next_number = -1, -1, -1
+    run.pool_shift, run.pool_room = pool_places(inputs, len(pools), growth)
     sites = records(SITE_DTYPE, inputs.site_count)
     sites.up, sites.up_since, sites.lru_oldest, sites.lru_newest = 1, -np.inf, -1, -1
     instances = records(INSTANCE_DTYPE, growth.instances)
@@ -322,9 +293,11 @@ def initial_state(inputs: Inputs, growth: Growth) -> State:
     tables[:, :-1] = inputs.tables
     tables[:, -1] = inputs.tables.min(axis=1) == inputs.tables.max(axis=1)
     return State(
-        integers=integers,
+        rules=scalars(RULES_DTYPE, inputs.rules, inputs, client_count=len(inputs.clients)),
+        rows=scalars(ROWS_DTYPE, HistogramRows.of(inputs)),
+        run=run,
+        counters=books.counters,
         durations=books.durations,
-        floats=_floats(inputs),
         heap=records(HEAP_DTYPE, growth.slots),
         slots=records(SLOT_DTYPE, growth.slots),
         phases=np.zeros((growth.slots, PHASE_COUNT)),
@@ -361,60 +334,3 @@ def initial_state(inputs: Inputs, growth: Growth) -> State:
         **kv_arrays(inputs, growth, books.kv),
         **object_arrays(inputs, growth, books.objects),
     )
-
-
-def _integers(inputs: Inputs) -> Ints:
-    rules, rows = inputs.rules, HistogramRows.of(inputs)
-    integers = np.zeros(INTEGER_COUNT, np.int64)
-    for index, value in {
-        I_SLOT_FREE: -1,
-        I_INSTANCE_FREE: -1,
-        I_NEXT_NUMBER: -1,
-        I_ARRIVAL_KIND: rules.arrivals,
-        I_FUNCTIONS: rules.function_count,
-        I_CONNECT_TRIPS: rules.connect_round_trips,
-        I_TLS_TRIPS: rules.tls_full_round_trips,
-        I_TLS_RESUMED_TRIPS: rules.tls_resumed_round_trips,
-        I_SLOW_START_TRIPS: rules.slow_start_round_trips,
-        I_TCP_AT_COMPUTE: rules.tcp_at_compute,
-        I_TLS_AT_COMPUTE: rules.tls_at_compute,
-        I_DNS: rules.dns,
-        I_LOSS: rules.loss,
-        I_FRONT_DOOR: rules.front_door,
-        I_UPSTREAM_TRIPS: rules.upstream_round_trips,
-        I_CONCURRENCY: rules.concurrency,
-        I_CPU_SERIAL: rules.cpu_serial,
-        I_PREWARM: rules.prewarm,
-        I_HAS_COLD: rules.has_cold_start,
-        I_IDLE_KIND: rules.idle_kind,
-        I_IN_ORDER: rules.keeps_idle_in_order,
-        I_MOST_INSTANCES: rules.most_instances,
-        I_REQUEST_LIMIT: rules.request_limit,
-        I_QUEUE_LIMIT: rules.queue_limit,
-        I_ROUTES: inputs.route_count,
-        I_UPSTREAMS: inputs.upstream_count,
-        I_ORIGINS: inputs.origin_count,
-        I_ROW_COUNTRY: rows.country,
-        I_ROW_SITE: rows.site,
-        I_ROW_NETWORK: rows.network,
-        I_ROW_PHASE: rows.phase,
-        I_ROW_WITHOUT_SETUP: rows.without_setup,
-        I_ROW_FIRST_BYTE: rows.first_byte,
-        I_COUNTRIES: inputs.country_count,
-    }.items():
-        integers[index] = value
-    integers[I_KEY : I_KEY + 1].view(np.uint64)[0] = inputs.key
-    return integers
-
-
-def _floats(inputs: Inputs) -> Floats:
-    rules = inputs.rules
-    floats = np.zeros(FLOAT_COUNT)
-    floats[F_DURATION], floats[F_WARMUP] = rules.duration, rules.warmup
-    floats[F_INTENSITY_BOUND], floats[F_PERIOD] = rules.intensity_bound, rules.period
-    floats[F_REUSE], floats[F_RESUMPTION] = rules.reuse, rules.resumption
-    floats[F_DNS_TTL] = rules.dns_ttl
-    floats[F_UPSTREAM_TIMEOUT] = rules.upstream_idle_timeout
-    floats[F_IDLE_CONSTANT] = rules.idle_constant
-    floats[F_SAMPLE_THRESHOLD] = rules.sample_threshold
-    return floats

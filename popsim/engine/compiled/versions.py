@@ -5,36 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from popsim.engine import draws
-from popsim.engine.compiled.draw import quantile, two_words, uniform
-from popsim.engine.compiled.hashing import find_written, insert_written
+from popsim.engine import kv_layout as kvl
+from popsim.engine.compiled import draw, hashing
+from popsim.engine.compiled.constants import NONE, ONE, ZERO
 from popsim.engine.compiled.jit import helper
-from popsim.engine.compiled.kv_state import (
-    FREE_VERSION,
-    HORIZON,
-    LONGEST_LAG,
-    N_CACHE_NODES,
-    N_NODES,
-    N_VERSIONS,
-    TABLE_LAG,
-    TABLE_SYNC,
-)
-from popsim.engine.kv_layout import MAX_VERSIONS, NOTHING, SIZE_CONSTANT, SIZE_OF_TRACE
-
-KEY_VALUE, LAG = np.uint64(draws.KEY_VALUE), np.uint64(draws.KV_LAG)
-NONE, ZERO, ONE, MOST = np.int64(-1), np.int64(0), np.int64(1), np.int64(MAX_VERSIONS)
 
 
 @helper
 def newest_of(st, key):
     """Return the newest version of a key, -1 if it was never written."""
-    row = find_written(st, key)
+    row = hashing.find_written(st, key)
     return st.written[row].newest if row >= 0 else NONE
 
 
 @helper
 def has_arrived(st, version, node, table, time):
     """Tell whether a node has a version by now (rule 31)."""
-    if st.versions[version].commit + st.kv_floats[LONGEST_LAG] <= time:
+    if st.versions[version].commit + st.kv_rules[0].longest_lag <= time:
         return True
     return arrival(st, version, node, table) <= time
 
@@ -43,8 +30,10 @@ def has_arrived(st, version, node, table, time):
 def arrival(st, version, node, table):
     """Return when the news of a version gets to a node."""
     item = st.versions[version]
-    rtt = st.lag_rtt[item.store * st.kv_ints[N_NODES] + node]
-    lag = rtt * 0.5 + quantile(st, table, two_words(st, LAG, item.entity, node)[0])
+    rtt = st.lag_rtt[item.store * st.kv_rules[0].node_count + node]
+    lag = rtt * 0.5 + draw.quantile(
+        st, table, draw.two_words(st, draws.KV_LAG, item.entity, node)[0]
+    )
     return item.commit + lag
 
 
@@ -52,20 +41,20 @@ def arrival(st, version, node, table):
 def told_at(st, version, node):
     """Return when a tier is told of a version; infinite if it never is."""
     item = st.versions[version]
-    if st.told[item.store * st.kv_ints[N_CACHE_NODES] + node] == NOTHING:
+    if st.told[item.store * st.kv_rules[0].cache_node_count + node] == kvl.NOTHING:
         return np.inf
-    longest = item.commit + st.kv_floats[LONGEST_LAG]
-    return min(longest, arrival(st, version, node, st.kv_ints[TABLE_LAG]))
+    longest = item.commit + st.kv_rules[0].longest_lag
+    return min(longest, arrival(st, version, node, st.kv_rules[0].lag_table))
 
 
 @helper
 def at_store(st, key, store, time):
     """Return the newest version that a store has, -1 for what was there at the start."""
     version = newest_of(st, key)
-    node = st.kv_ints[N_CACHE_NODES] + store
+    node = st.kv_rules[0].cache_node_count + store
     while version >= 0:
         item = st.versions[version]
-        if item.store == store or has_arrived(st, version, node, st.kv_ints[TABLE_SYNC], time):
+        if item.store == store or has_arrived(st, version, node, st.kv_rules[0].sync_table, time):
             return version
         if item.older < 0:
             return version if item.number > 1 else NONE
@@ -81,8 +70,8 @@ def told_since(st, node, key, number, time):
         item = st.versions[version]
         if item.number <= number:
             break
-        action = st.told[item.store * st.kv_ints[N_CACHE_NODES] + node]
-        if action != NOTHING and has_arrived(st, version, node, st.kv_ints[TABLE_LAG], time):
+        action = st.told[item.store * st.kv_rules[0].cache_node_count + node]
+        if action != kvl.NOTHING and has_arrived(st, version, node, st.kv_rules[0].lag_table, time):
             return action, version
         version = item.older
     return ZERO, NONE
@@ -91,9 +80,9 @@ def told_since(st, node, key, number, time):
 @helper
 def is_too_soon(st, key, time, gap):
     """Tell whether the key was written less than the gap ago; if not, note this write."""
-    row = find_written(st, key)
+    row = hashing.find_written(st, key)
     if row < 0:
-        row = insert_written(st, key)
+        row = hashing.insert_written(st, key)
     if time < st.written[row].accepted + gap:
         return True
     st.written[row].accepted = time
@@ -103,16 +92,16 @@ def is_too_soon(st, key, time, gap):
 @helper
 def commit(st, key, time, until, entity, store, site, absent, watch):
     """Add a version; forget those that no cache can hold any more; the caller guarantees room."""
-    row = find_written(st, key)
+    row = hashing.find_written(st, key)
     if row < 0:
-        row = insert_written(st, key)
+        row = hashing.insert_written(st, key)
     written = st.written[row]
-    version = st.kv_ints[FREE_VERSION]
+    version = st.kv_run[0].free_version
     if version >= 0:
-        st.kv_ints[FREE_VERSION] = st.versions[version].older
+        st.kv_run[0].free_version = st.versions[version].older
     else:
-        version = st.kv_ints[N_VERSIONS]
-        st.kv_ints[N_VERSIONS] = version + 1
+        version = st.kv_run[0].version_top
+        st.kv_run[0].version_top = version + 1
     item, newest = st.versions[version], written.newest
     item.number = st.versions[newest].number + 1 if newest >= 0 else ONE
     item.commit, item.until, item.acked = time, until, np.inf
@@ -127,12 +116,12 @@ def commit(st, key, time, until, entity, store, site, absent, watch):
     written.count += 1
     while written.count > 1:
         second = st.versions[written.oldest].newer
-        is_over = st.versions[second].commit + st.kv_floats[HORIZON] <= time
-        if not is_over and written.count <= MOST:
+        is_over = st.versions[second].commit + st.kv_rules[0].horizon <= time
+        if not is_over and written.count <= kvl.MAX_VERSIONS:
             break
         st.versions[written.oldest].number = ZERO
-        st.versions[written.oldest].older = st.kv_ints[FREE_VERSION]
-        st.kv_ints[FREE_VERSION] = written.oldest
+        st.versions[written.oldest].older = st.kv_run[0].free_version
+        st.kv_run[0].free_version = written.oldest
         written.oldest = second
         st.versions[second].older = NONE
         written.count -= 1
@@ -145,17 +134,17 @@ def is_absent_at_start(st, key, space):
     filled = st.spaces[space].filled
     if filled >= 1.0:
         return ZERO
-    word = two_words(st, KEY_VALUE, key, ZERO)[1]
-    return ZERO if uniform(word) < filled else ONE
+    word = draw.two_words(st, draws.KEY_VALUE, key, ZERO)[1]
+    return ZERO if draw.uniform(word) < filled else ONE
 
 
 @helper
 def size_of(st, key, space):
     """Return the bytes of a key and its value."""
     item = st.spaces[space]
-    if item.size_table == SIZE_CONSTANT:
+    if item.size_table == kvl.SIZE_CONSTANT:
         return item.bytes
-    if item.size_table == SIZE_OF_TRACE:
+    if item.size_table == kvl.SIZE_OF_TRACE:
         return st.trace_sizes[key - item.first]
-    drawn = quantile(st, item.size_table, two_words(st, KEY_VALUE, key, ZERO)[0])
+    drawn = draw.quantile(st, item.size_table, draw.two_words(st, draws.KEY_VALUE, key, ZERO)[0])
     return item.bytes + np.int64(drawn + 0.5)

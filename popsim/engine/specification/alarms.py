@@ -76,7 +76,7 @@ class Alarms:
             outcome = yield from self.threads.begin(call)
         if outcome == OK:
             outcome = yield from self.threads.execute(
-                call, self.threads.classes[actor.object_class][1]
+                call, self.threads.classes[actor.object_class].alarm_entry
             )
         if outcome == OK:
             self.recorder.count(job, actor.object_class, O_ALARMS)

@@ -11,6 +11,7 @@ from typing import Any
 import simpy
 
 from popsim.engine import draws
+from popsim.engine.arrays import Row
 from popsim.engine.layout import (
     OBJECT_LOST,
     OBJECT_OVERLOADED,
@@ -33,7 +34,6 @@ from popsim.engine.object_layout import (
 from popsim.engine.specification.actors import NEVER, Actor, Call, Job
 from popsim.engine.specification.homes import new_call
 from popsim.engine.specification.keys import Keys
-from popsim.engine.specification.state import Step
 from popsim.engine.specification.threads import Threads
 
 Life = Generator[simpy.Event, Any, None]
@@ -52,7 +52,7 @@ class Calls:
         self.env, self.threads, self.keys = threads.env, threads, keys
         self.plane, self.homes, self.recorder = threads.plane, threads.homes, threads.recorder
         self.rules, self.classes = threads.rules, threads.classes
-        self.base = int(inputs.kv.spaces[self.classes[0][0]].first)
+        self.base = int(inputs.kv.spaces[self.classes[0].space].first)
         self.actors: dict[tuple[int, int], Actor] = {}
         threads.calls = self
 
@@ -70,7 +70,7 @@ class Calls:
                 self.threads.sessions.begin(actor)
         return self.actors[number, replica]
 
-    def call(self, request: Any, pc: int, step: Step, level: int) -> Outcome:
+    def call(self, request: Any, pc: int, step: Row, level: int) -> Outcome:
         """Call an object from where the request is, and wait for the answer (rule 38)."""
         site, before = request.compute, list(request.phases)
         caller, turn = request.turn, request.calls
@@ -78,7 +78,7 @@ class Calls:
         began = self.env.now
         number = request.addressee
         if number < 0 or step.object_class != self.rules.message_class:
-            space = self.classes[step.object_class][0]
+            space = self.classes[step.object_class].space
             number = self.keys.of(request.number, request.client, space, 0)
         self.plane.tally(number, site)
         actor = self._target(request, self.find(number, step.object_class), site, step)
@@ -97,7 +97,7 @@ class Calls:
             request.phases[P_OBJECT] += self.env.now - began
         return outcome
 
-    def _target(self, task: Any, actor: Actor, site: int, step: Step) -> Actor:
+    def _target(self, task: Any, actor: Actor, site: int, step: Row) -> Actor:
         """Return who answers: the object at its home, or a replica that is nearer; home -1 if nobody can."""
         replica = self.homes.nearest_replica(site) if step.only_reads else 0
         is_known = actor.home >= 0 or actor.lost_from >= 0

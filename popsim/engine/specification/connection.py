@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from popsim.engine import draws
+from popsim.engine.arrays import rows
 from popsim.engine.layout import (
     ALWAYS_POOLED,
     DNS_TTL,
@@ -32,8 +33,8 @@ class Connections:
         self.sites = sites
         self.route_count = inputs.route_count
         self.upstream_count = inputs.upstream_count
-        self.routes = inputs.routes.tolist()  # (site, cumulative, rtt)
-        self.upstreams = inputs.upstreams.tolist()  # (site, rtt)
+        self.routes = rows(inputs.routes)
+        self.upstreams = rows(inputs.upstreams)
         self.dns_ready = [NEVER] * len(inputs.clients)
         self.dns_expiry = [NEVER] * len(inputs.clients)
 
@@ -51,9 +52,9 @@ class Connections:
         request.rtt = (base + access) + jitter
         for candidate in range(self.upstream_count):
             index = request.ingress * self.upstream_count + candidate
-            site, rtt = self.upstreams[index]
-            if site >= 0 and not self.sites[site].withdrawn:
-                request.compute, request.upstream, request.rtt_upstream = site, index, rtt
+            link = self.upstreams[index]
+            if link.site >= 0 and not self.sites[link.site].withdrawn:
+                request.compute, request.upstream, request.rtt_upstream = link.site, index, link.rtt
                 return True
         return False
 
@@ -61,12 +62,12 @@ class Connections:
         """Return the ingress that a client uses, passing over withdrawn ones, and its RTT; -1 if none is left."""
         first = client * self.route_count
         preferred = 0
-        while preferred < self.route_count - 1 and position >= self.routes[first + preferred][1]:
+        routes = self.routes[first : first + self.route_count]
+        while preferred < len(routes) - 1 and position >= routes[preferred].cumulative:
             preferred += 1
-        for step in range(self.route_count):
-            site, _, rtt = self.routes[first + (preferred + step) % self.route_count]
-            if site >= 0 and not self.sites[site].withdrawn:
-                return int(site), float(rtt)
+        for route in routes[preferred:] + routes[:preferred]:
+            if route.site >= 0 and not self.sites[route.site].withdrawn:
+                return int(route.site), float(route.rtt)
         return -1, 0.0
 
     def connect(self, request: Request, time: float) -> float:
@@ -97,7 +98,7 @@ class Connections:
             packets = T_RESUMED_LOSS if resumed else T_FULL_LOSS
             tls = tls + self.lookups.table(packets, loss_word)
         request.slow_start = rules.slow_start_round_trips * rtt_tcp
-        request.hidden = tls if rules.prewarm else 0.0
+        request.hidden = tls if rules.prewarm_on_tls else 0.0
         request.phases[P_DNS] = dns
         request.phases[P_CONNECT] = connect
         request.phases[P_TLS] = tls

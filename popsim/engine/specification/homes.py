@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from popsim.engine import draws
+from popsim.engine.arrays import rows
 from popsim.engine.layout import Inputs
 from popsim.engine.object_layout import (
     ASKED,
@@ -37,10 +38,10 @@ class Homes:
         self.host_sites: list[int] = objects.host_sites.tolist()
         self.rtt: list[float] = objects.rtt.tolist()
         self.nearest: list[int] = objects.nearest_host.tolist()
-        self.choices, self.width = objects.home_choices.tolist(), objects.choices
+        self.choices, self.width = rows(objects.home_choices), objects.choices
         known = zip(objects.known_numbers.tolist(), objects.known_homes.tolist(), strict=True)
         self.known: dict[int, int] = dict(known)
-        self.followers = objects.followers.tolist()
+        self.followers = rows(objects.followers)
         self.substitutes: list[int] = objects.substitutes.tolist()
         self.replica_hosts: list[int] = objects.replica_hosts.tolist()
 
@@ -80,7 +81,7 @@ class Homes:
         It takes a quorum of the host's followers, or the host itself.
         """
         first, quorum, home = host * self.rules.followers, self.rules.quorum, self.host_sites[host]
-        followers = [self.followers[first + row][0] for row in range(self.rules.followers)]
+        followers = [self.followers[first + row].site for row in range(self.rules.followers)]
         living = [self.sites[one] for one in followers if one >= 0 and self.sites[one].up]
         times = sorted(site.up_since for site in living)
         agreed = times[quorum - 1] if len(times) >= quorum else FOREVER
@@ -90,9 +91,9 @@ class Homes:
         if self.rules.mode == BY_TABLE:
             word, _ = self.lookups.words(draws.PLACE, actor.number, actor.generation)
             row = site * self.width
-            while not draws.uniform(word) < self.choices[row][0]:
+            while not draws.uniform(word) < self.choices[row].cumulative:
                 row += 1
-            return int(self.choices[row][1])
+            return int(self.choices[row].host)
         if self.rules.mode == ASKED:
             assert self.ask is not None
             return self.ask(actor.number, actor.object_class, site, now)
@@ -109,12 +110,12 @@ class Homes:
         """Return how long until a quorum of followers has a write, in ms; inf if too few are up (rule 45)."""
         first, times = host * self.rules.followers, []
         for row in range(self.rules.followers):
-            follower, rtt = self.followers[first + row]
-            if follower < 0 or not self.sites[follower].up:
+            follower = self.followers[first + row]
+            if follower.site < 0 or not self.sites[follower.site].up:
                 continue
             index = place + row
             drawn = self.lookups.draw(self.rules.commit_table, draws.CONFIRM, entity, index)
-            times.append(rtt + drawn)
+            times.append(follower.rtt + drawn)
         return sorted(times)[self.rules.quorum - 1] if len(times) >= self.rules.quorum else FOREVER
 
     # --- replicas -------------------------------------------------------------------------------------------

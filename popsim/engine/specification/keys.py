@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from popsim.engine import draws
+from popsim.engine.arrays import rows
 from popsim.engine.layout import Inputs
 from popsim.engine.specification.lookups import Lookups
 
@@ -13,8 +14,8 @@ class Keys:
     def __init__(self, inputs: Inputs, lookups: Lookups) -> None:
         kv = inputs.kv
         self.lookups = lookups
-        self.spaces = kv.spaces.tolist()
-        self.cells = kv.cells.tolist()
+        self.spaces = rows(kv.spaces)
+        self.cells = rows(kv.cells)
         self.partitions: list[int] = kv.partitions.tolist()
         self.shifts: list[int] = kv.shifts.tolist()
         self.trace_keys: list[int] | None = inputs.trace.key.tolist() if kv.has_trace else None
@@ -26,22 +27,22 @@ class Keys:
 
         All steps of a request that use a space are about the same key (rule 29).
         """
-        first, count, first_cell, cells, locality, *_ = self.spaces[space]
+        own = self.spaces[space]
         if self.trace_keys is not None and space == 0:  # others are numbers of objects
-            return int(first + self.trace_keys[request])
+            return int(own.first + self.trace_keys[request])
         index = (space << 8) + place
         cell_word, rank_word = self.lookups.words(draws.KEY, request, index)
-        position = draws.uniform(cell_word) * cells
+        position = draws.uniform(cell_word) * own.cells
         cell = int(position)
-        if not position - cell < self.cells[first_cell + cell][0]:
-            cell = self.cells[first_cell + cell][1]
-        _, _, lowest, width = self.cells[first_cell + cell]
-        rank = lowest + int(draws.uniform(rank_word) * width)
+        if not position - cell < self.cells[own.first_cell + cell].threshold:
+            cell = self.cells[own.first_cell + cell].alias
+        ranks = self.cells[own.first_cell + cell]
+        rank = ranks.first + int(draws.uniform(rank_word) * ranks.width)
         row = space * self.countries + self.country[client]
-        if locality > 0.0:
+        if own.locality > 0.0:
             word, _ = self.lookups.words(draws.KEY, request, index + draws.KEY_LOCALITY)
-            if draws.uniform(word) < locality:
+            if draws.uniform(word) < own.locality:
                 rank += self.shifts[row]
-                if rank >= count:
-                    rank -= count
-        return int(first + self.partitions[row] * count + rank)
+                if rank >= own.count:
+                    rank -= own.count
+        return int(own.first + self.partitions[row] * own.count + rank)

@@ -13,6 +13,7 @@ from typing import Any
 import simpy
 
 from popsim.engine import draws
+from popsim.engine.arrays import rows
 from popsim.engine.kv_layout import (
     COALESCED,
     EDGE,
@@ -86,7 +87,7 @@ class KeyValue:
         self.caches = Caches(inputs, lookups, self.versions)
         self.recorder, self.count_event = recorder, count_event
         self.stores = Stores(inputs, lookups)
-        self.tier_links = kv.tier_links.tolist()
+        self.tier_links = rows(kv.tier_links)
 
     # --- reading ------------------------------------------------------------------------------------------
 
@@ -187,17 +188,17 @@ class KeyValue:
 
     def _climb(self, read: Read, leave: float) -> Life:
         """Go up from the site, after ``leave`` ms, and come back to it."""
-        region, rtt, _ = self.tier_links[read.site]
-        if region < 0:
+        link = self.tier_links[read.site]
+        if link.region < 0:
             yield from self._to_store(read, read.site, leave)
             return
-        yield from self._pause(read, self.env.now + (leave + rtt * 0.5))
-        yield from self._at_region(read, self.inputs.site_count + region, rtt)
+        yield from self._pause(read, self.env.now + (leave + link.rtt * 0.5))
+        yield from self._at_region(read, self.inputs.site_count + link.region, link.rtt)
 
     def _vouches(self, read: Read) -> bool:
         """Tell whether nothing between a site and the stores hands on an age (rule 30)."""
-        region, _, hears_of_writes = self.tier_links[read.site]
-        return bool(region < 0 or hears_of_writes)
+        link = self.tier_links[read.site]
+        return bool(link.region < 0 or link.vouches)
 
     def _at_region(self, read: Read, region: int, rtt: float) -> Life:
         now, key = self.env.now, read.keys[0]
@@ -331,7 +332,7 @@ class KeyValue:
             edge_ttl=cause.edge_ttl,
             is_measured=cause.is_measured,
         )
-        node = read.site if at_edge else self.inputs.site_count + self.tier_links[read.site][0]
+        node = read.site if at_edge else self.inputs.site_count + self.tier_links[read.site].region
         fetching = None
         if self.rules.coalesces:
             epoch = read.epoch if at_edge else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from popsim.engine.arrays import rows
 from popsim.engine.kv_books import SEEN_FIRST, SERVED_UNTIL, STALE_LAST, KvBooks, KvRows
 from popsim.engine.kv_layout import (
     FAILED,
@@ -52,7 +53,7 @@ class KvRecorder:
 
     def __init__(self, inputs: Inputs, books: KvBooks) -> None:
         self.inputs, self.books = inputs, books
-        self.spaces = inputs.kv.spaces.tolist()
+        self.spaces = rows(inputs.kv.spaces)
         self.rows = KvRows.of(len(inputs.kv.space_names), inputs.country_count)
         self.watched = 0
         self.country: list[int] = inputs.clients.country.tolist()
@@ -202,7 +203,7 @@ class KvRecorder:
             if now < self.inputs.rules.warmup:
                 return -1
         else:
-            first, count = self.spaces[space][:2]
+            first, count = self.spaces[space].first, self.spaces[space].count
             if not self._is_measured(request) or (key - first) % count != 0:
                 return -1
         if self.watched >= WATCHED:

@@ -13,40 +13,11 @@ import numpy as np
 import simpy
 
 from popsim.engine import draws
-from popsim.engine.arrays import Floats
+from popsim.engine import layout as lay
+from popsim.engine.arrays import Floats, Row, rows
 from popsim.engine.cosimulation import Tell
 from popsim.engine.draws import WordSource
-from popsim.engine.layout import (
-    CHOOSE,
-    CPU,
-    DEAD,
-    DISCONNECTED,
-    END,
-    ENTER,
-    JUMP,
-    KILLED,
-    KV_DELETE,
-    KV_GET,
-    KV_LIST,
-    KV_TRACE,
-    MESSAGES,
-    NEW,
-    NO_ROUTE,
-    OBJECT_CALL,
-    OK,
-    P_EXECUTE,
-    P_FETCH,
-    P_FRONT_DOOR,
-    P_NETWORK,
-    P_QUEUE,
-    P_SLEEP,
-    SITE_DOWN,
-    SLEEP,
-    T_FRONT_DOOR,
-    THROTTLED,
-    WAKE,
-    Inputs,
-)
+from popsim.engine.layout import Inputs
 from popsim.engine.recorder import C_ARRIVALS, C_EVENTS, Books, Recorder
 from popsim.engine.specification.alarms import Alarms
 from popsim.engine.specification.arrivals import candidates, is_accepted
@@ -61,7 +32,7 @@ from popsim.engine.specification.kv_write import Writes
 from popsim.engine.specification.lookups import Lookups
 from popsim.engine.specification.object_recorder import ObjectRecorder
 from popsim.engine.specification.sessions import Sessions
-from popsim.engine.specification.state import NEVER, Pool, Request, Site, Step
+from popsim.engine.specification.state import NEVER, Pool, Request, Site
 from popsim.engine.specification.threads import Threads
 
 STEPS_PER_REPORT = 5_000
@@ -81,8 +52,8 @@ class SpecificationPlane:
         self.env = env
         self.inputs = inputs
         self.rules = inputs.rules
-        self.steps = [Step(*row) for row in inputs.steps.tolist()]
-        self.branches = inputs.branches.tolist()
+        self.steps = rows(inputs.steps)
+        self.branches = rows(inputs.branches)
         self.lookups = Lookups(inputs, word_source)
         self.recorder = Recorder(inputs)
         self.sites = [Site() for _ in range(inputs.site_count)]
@@ -132,7 +103,7 @@ class SpecificationPlane:
     def arrivals(self) -> Life:
         """Start a process for each accepted candidate, at its time."""
         for time, number, client in candidates(self.inputs, self.lookups):
-            yield at(self.env, time, NEW, number)
+            yield at(self.env, time, lay.NEW, number)
             if is_accepted(self.inputs, self.lookups, self.surge, time, number, client):
                 self.in_flight += 1
                 self.recorder.count(C_ARRIVALS)
@@ -143,55 +114,55 @@ class SpecificationPlane:
         """From the client to the ingress, through the platform, and back."""
         start = request.start
         self.recorder.count(C_EVENTS)
-        if self.rules.arrivals == MESSAGES:
+        if self.rules.arrivals == lay.MESSAGES:
             return (yield from self.message(request))
         if self.inputs.rules.function_count > 1:
             _, word = self.lookups.words(draws.USER, request.number, draws.USER_CLIENT_FUNCTION)
             request.function = self.lookups.function(word)
         if not self.connections.route(request):
-            return self.end(request, 0.0, NO_ROUTE)
+            return self.end(request, 0.0, lay.NO_ROUTE)
         setup = self.connections.connect(request, start)
         delay = setup + request.rtt * 0.5
-        yield from self.pause(request, start + delay, ENTER)
-        request.phases[P_NETWORK] += (self.env.now - start) - setup
+        yield from self.pause(request, start + delay, lay.ENTER)
+        request.phases[lay.P_NETWORK] += (self.env.now - start) - setup
         ingress = self.sites[request.ingress]
         if not ingress.up:
-            return self.fail(request, SITE_DOWN)
+            return self.fail(request, lay.SITE_DOWN)
         if request.compute != request.ingress or self.rules.front_door:
             yield from self.forward(request)
         site = self.sites[request.compute]
         if not site.up:
-            return self.fail(request, SITE_DOWN)
+            return self.fail(request, lay.SITE_DOWN)
         epoch = site.epoch
         granted = yield from self.acquire(request, site)
         if not granted:
-            return self.fail(request, KILLED if request.killed else THROTTLED)
+            return self.fail(request, lay.KILLED if request.killed else lay.THROTTLED)
         yield from self.handle(request, site, epoch, 0)
 
     def message(self, request: Request) -> Life:
         """From a participant over its session to the object and back; no instance is needed (rule 52)."""
         assert self.sessions is not None
         if not self.sessions.send(request):
-            return self.end(request, 0.0, DISCONNECTED)
-        yield from self.pause(request, request.start + request.rtt * 0.5, ENTER)
-        request.phases[P_NETWORK] += self.env.now - request.start
+            return self.end(request, 0.0, lay.DISCONNECTED)
+        yield from self.pause(request, request.start + request.rtt * 0.5, lay.ENTER)
+        request.phases[lay.P_NETWORK] += self.env.now - request.start
         site = self.sites[request.ingress]
         if not site.up:
-            return self.fail(request, SITE_DOWN)
+            return self.fail(request, lay.SITE_DOWN)
         yield from self.handle(request, site, site.epoch, request.entry)
 
     def handle(self, request: Request, site: Site, epoch: int, pc: int) -> Life:
         """Run the handler's program, and answer."""
         pc = self.branch(request, pc)
-        while self.steps[pc].kind != END:
+        while self.steps[pc].kind != lay.END:
             step = self.steps[pc]
             outcome = yield from self.run(request, pc, step)
             if site.epoch != epoch:
-                return self.fail(request, KILLED)  # it releases nothing there (rule 22)
-            if outcome != OK and not step.is_tolerant:
+                return self.fail(request, lay.KILLED)  # it releases nothing there (rule 22)
+            if outcome != lay.OK and not step.is_tolerant:
                 self.release(request, site)
                 return self.fail(request, outcome)
-            jumps = step.kind in (KV_GET, KV_TRACE) and not request.is_absent
+            jumps = step.kind in (lay.KV_GET, lay.KV_TRACE) and not request.is_absent
             pc = self.branch(request, step.target if jumps else pc + 1)
         self.release(request, site)
         self.respond(request)
@@ -207,18 +178,18 @@ class SpecificationPlane:
 
     def branch(self, request: Request, pc: int) -> int:
         """Follow jumps and choices, which take no time, to the next step (rule 28)."""
-        while self.steps[pc].kind in (CHOOSE, JUMP):
+        while self.steps[pc].kind in (lay.CHOOSE, lay.JUMP):
             step = self.steps[pc]
-            if step.kind == JUMP:
+            if step.kind == lay.JUMP:
                 pc = step.target
                 continue
             place = draws.position(request.turn, pc)
             word, _ = self.lookups.words(draws.STEP, request.entity, place)
             kind = int(self.inputs.clients[request.client].kind)
             row = step.target + kind * step.count
-            while not draws.uniform(word) < self.branches[row][0]:
+            while not draws.uniform(word) < self.branches[row].cumulative:
                 row += 1
-            pc = self.branches[row][1]
+            pc = self.branches[row].target
         return pc
 
     def forward(self, request: Request) -> Life:
@@ -226,7 +197,7 @@ class SpecificationPlane:
         rules, now = self.rules, self.env.now
         front = 0.0
         if rules.front_door:
-            front = self.lookups.draw(T_FRONT_DOOR, draws.FRONT_DOOR, request.number, 0)
+            front = self.lookups.draw(lay.T_FRONT_DOOR, draws.FRONT_DOOR, request.number, 0)
         round_trips = 0
         if rules.upstream_round_trips > 0:
             used, idle_timeout = self.upstream_used[request.upstream], rules.upstream_idle_timeout
@@ -235,15 +206,15 @@ class SpecificationPlane:
                 round_trips = rules.upstream_round_trips
             self.upstream_used[request.upstream] = now
         delay = (front + round_trips * request.rtt_upstream) + request.rtt_upstream * 0.5
-        yield from self.pause(request, now + delay, ENTER)
-        request.phases[P_FRONT_DOOR] += front
-        request.phases[P_NETWORK] += (self.env.now - now) - front
+        yield from self.pause(request, now + delay, lay.ENTER)
+        request.phases[lay.P_FRONT_DOOR] += front
+        request.phases[lay.P_NETWORK] += (self.env.now - now) - front
 
     def acquire(self, request: Request, site: Site) -> Generator[simpy.Event, Any, bool]:
         """Get an instance, at once or after a wait; False if throttled or killed (rule 16)."""
         rules = self.rules
         pool = site.pools.setdefault(request.function, Pool())
-        if rules.request_limit > 0 and pool.active >= rules.request_limit:
+        if rules.max_requests > 0 and pool.active >= rules.max_requests:
             if 0 <= rules.queue_limit <= len(pool.waiting):
                 return False
             request.mark = self.env.now
@@ -251,7 +222,7 @@ class SpecificationPlane:
             pool.waiting.append(request)
             yield request.wake
             self.recorder.count(C_EVENTS)
-            request.phases[P_QUEUE] += self.env.now - request.mark
+            request.phases[lay.P_QUEUE] += self.env.now - request.mark
             if request.killed:
                 return False
         else:
@@ -259,22 +230,22 @@ class SpecificationPlane:
         self.instances.bind(request, site, self.env.now)
         return True
 
-    def run(self, request: Request, pc: int, step: Step) -> Generator[simpy.Event, Any, int]:
+    def run(self, request: Request, pc: int, step: Row) -> Generator[simpy.Event, Any, int]:
         """Run one step of the handler; return its outcome."""
-        if step.kind == OBJECT_CALL:
+        if step.kind == lay.OBJECT_CALL:
             assert self.calls is not None
             return (yield from self.calls.call(request, pc, step, 0))
-        if step.kind >= KV_GET:
+        if step.kind >= lay.KV_GET:
             return (yield from self.run_kv(request, pc, step))
         now, round_trips, idle_timeout = self.env.now, step.round_trips, step.idle_timeout
         place = draws.position(request.turn, pc)
         duration = self.lookups.draw(step.table, draws.STEP, request.entity, place)
-        if step.kind == CPU:
+        if step.kind == lay.CPU:
             start, finish = self.instances.run_cpu(request, duration, now)
-            request.phases[P_EXECUTE] += finish - start
-        elif step.kind == SLEEP:
+            request.phases[lay.P_EXECUTE] += finish - start
+        elif step.kind == lay.SLEEP:
             finish = now + duration
-            request.phases[P_SLEEP] += finish - now
+            request.phases[lay.P_SLEEP] += finish - now
         else:
             pool = request.compute * self.inputs.origin_count + step.origin
             rtt = self.origin_rtt[pool]
@@ -283,31 +254,31 @@ class SpecificationPlane:
                 round_trips = round_trips + step.handshakes
             self.fetch_used[pool] = now
             finish = now + (round_trips * rtt + duration)
-            request.phases[P_FETCH] += finish - now
+            request.phases[lay.P_FETCH] += finish - now
         yield from self.pause(request, finish, request.rank)
-        return OK
+        return lay.OK
 
-    def run_kv(self, request: Request, pc: int, step: Step) -> Generator[simpy.Event, Any, int]:
+    def run_kv(self, request: Request, pc: int, step: Row) -> Generator[simpy.Event, Any, int]:
         """Run a step that asks the key-value store."""
         key = self.kv.keys.of(request.number, request.client, step.space, 0)
         kind, ttl = step.kind, float("inf")
-        if kind == KV_TRACE:
+        if kind == lay.KV_TRACE:
             row = self.inputs.trace[request.number]
             kind, ttl = int(row.kind), float(row.expiry)
         elif step.expiry_row >= 0:
             country = int(self.inputs.clients[request.client].country)
             row_start = step.expiry_row * self.inputs.country_count
             ttl = float(self.inputs.kv.expiries[row_start + country])
-        request.is_absent = kind == KV_GET  # until the read knows better
-        if kind == KV_LIST:
+        request.is_absent = kind == lay.KV_GET  # until the read knows better
+        if kind == lay.KV_LIST:
             return (yield from self.kv_writes.listing(request, pc, step))
-        if kind == KV_GET:
+        if kind == lay.KV_GET:
             keys = [key] + [
                 self.kv.keys.of(request.number, request.client, step.space, place)
                 for place in range(1, step.count)
             ]
             return (yield from self.kv.get(request, pc, step, keys))
-        is_absent = kind == KV_DELETE
+        is_absent = kind == lay.KV_DELETE
         return (yield from self.kv_writes.put(request, pc, step, key, ttl, is_absent=is_absent))
 
     def release(self, request: Request, site: Site) -> None:
@@ -317,15 +288,15 @@ class SpecificationPlane:
         heir = self.instances.release(request, site, self.env.now)
         if heir is not None:
             assert heir.wake is not None
-            trigger_at(heir.wake, self.env.now, WAKE, heir.number)
+            trigger_at(heir.wake, self.env.now, lay.WAKE, heir.number)
 
     def respond(self, request: Request) -> None:
         """Send the response; nothing on its way back is checked (rule 12)."""
         now = self.env.now
         back = (request.rtt_upstream * 0.5 + request.rtt * 0.5) + request.slow_start
         arrival = now + back
-        request.phases[P_NETWORK] += arrival - now
-        self.end(request, arrival - request.start, OK)
+        request.phases[lay.P_NETWORK] += arrival - now
+        self.end(request, arrival - request.start, lay.OK)
 
     def fail(self, request: Request, outcome: int) -> None:
         """End a request where it is."""
@@ -334,7 +305,7 @@ class SpecificationPlane:
     def end(self, request: Request, total: float, outcome: int) -> None:
         """Record a request and forget it."""
         self.in_flight -= 1
-        if request.member >= 0 and outcome == OK and self.sessions is not None:
+        if request.member >= 0 and outcome == lay.OK and self.sessions is not None:
             self.sessions.acknowledge(request, total)
         threshold = self.rules.sample_threshold
         sampled = threshold >= 1.0
@@ -354,7 +325,7 @@ class SpecificationPlane:
             for waiter in pool.waiting:
                 waiter.killed = True
                 assert waiter.wake is not None
-                trigger_at(waiter.wake, time, DEAD, waiter.number)
+                trigger_at(waiter.wake, time, lay.DEAD, waiter.number)
         if self.calls is not None and self.sessions is not None:
             self.calls.fail_site(index)
             self.sessions.cut_at(index)

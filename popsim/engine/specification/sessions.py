@@ -9,6 +9,7 @@ import simpy
 
 from popsim.engine import draws
 from popsim.engine import object_books as ob
+from popsim.engine.arrays import rows
 from popsim.engine.layout import OK, RECONNECT, T_ACCESS, T_JITTER, Inputs
 from popsim.engine.object_layout import (
     O_CUT,
@@ -39,26 +40,26 @@ class Sessions:
         self.env, self.lookups, self.recorder = calls.env, calls.threads.lookups, calls.recorder
         self.homes, self.rules = calls.homes, calls.rules
         self.warmup = inputs.rules.warmup
-        self.spreads = objects.spreads.tolist()
-        self.cells = objects.member_cells.tolist()
+        self.spreads = rows(objects.spreads)
+        self.cells = rows(objects.member_cells)
         self.clients = len(inputs.clients)
-        self.messages = objects.messages.tolist()
+        self.messages = rows(objects.messages)
         calls.threads.sessions = self
 
     # --- who they are ---------------------------------------------------------------------------------------
 
     def begin(self, actor: Actor) -> None:
         """Connect the participants of a new object: all of them, from its first use on (rule 51)."""
-        _, _, _, participants, _, first = self.calls.classes[actor.object_class]
-        if participants == 0:
+        kind = self.calls.classes[actor.object_class]
+        if kind.participants == 0:
             return
         kind_word, anchor_word = self.lookups.words(draws.MEMBER, actor.number, 0)
-        row = first
-        while not draws.uniform(kind_word) < self.spreads[row][0]:
+        row = kind.first_spread
+        while not draws.uniform(kind_word) < self.spreads[row].cumulative:
             row += 1
-        actor.spread = self.spreads[row][1]
+        actor.spread = self.spreads[row].spread
         anchor = self.lookups.client(anchor_word)
-        for number in range(participants):
+        for number in range(kind.participants):
             actor.members.append(self._member(actor, number, anchor))
 
     def _member(self, actor: Actor, number: int, anchor: int) -> Member:
@@ -68,12 +69,12 @@ class Sessions:
         client = anchor
         if number > 0:
             base = actor.spread * self.clients
-            first, width, *_ = self.cells[base + anchor]
-            position = draws.uniform(cell_word) * width
+            group = self.cells[base + anchor]
+            first, position = base + group.first, draws.uniform(cell_word) * group.width
             cell = int(position)
-            if not position - cell < self.cells[base + first + cell][3]:
-                cell = self.cells[base + first + cell][4]
-            client = self.cells[base + first + cell][2]
+            if not position - cell < self.cells[first + cell].threshold:
+                cell = self.cells[first + cell].alias
+            client = self.cells[first + cell].client
         network = self.lookups.network(network_word)
         member = Member(client, network, draws.uniform(route_word), -1, 0.0, NEVER)
         self._route(member)
@@ -98,15 +99,15 @@ class Sessions:
     def send(self, request: Request) -> bool:
         """Let a participant send a message over its session; False if it is not connected (rule 52)."""
         object_class = self.rules.message_class
-        space = self.calls.classes[object_class][0]
+        space = self.calls.classes[object_class].space
         request.addressee = self.calls.keys.of(request.number, 0, space, 0)
         actor = self.calls.find(request.addressee, object_class)
         member_word, kind_word = self.lookups.words(draws.MESSAGE, request.number, 0)
         request.member = int(draws.uniform(member_word) * len(actor.members))
         row = 0
-        while not draws.uniform(kind_word) < self.messages[row][0]:
+        while not draws.uniform(kind_word) < self.messages[row].cumulative:
             row += 1
-        request.message, request.entry = row, self.messages[row][1]
+        request.message, request.entry = row, self.messages[row].entry
         member = actor.members[request.member]
         request.client, request.network = member.client, member.network
         if member.since > request.start:
@@ -201,7 +202,7 @@ class Sessions:
         if actor.home < 0 and not self.homes.place(job, actor, member.ingress, self.env.now):
             return False
         rtt = self._line(job.entity, draws.position(job.turn, 0), 0, member)
-        entry = self.calls.classes[actor.object_class][2]
+        entry = self.calls.classes[actor.object_class].connect_entry
         outcome = yield from self.calls.visit(
             job, actor, member.ingress, 0, job.turn, entry, rtt * 2.0 + rtt * 0.5, rtt * 0.5
         )

@@ -12,27 +12,6 @@ from popsim.engine.layout import ORDINARY, PHASE_COUNT
 NEVER = float("-inf")
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of the handler's program; fields as in layout.STEP_DTYPE."""
-
-    kind: int
-    table: int
-    origin: int
-    round_trips: int
-    handshakes: int
-    idle_timeout: float
-    target: int
-    count: int
-    space: int
-    lifetime: float
-    expiry_row: int
-    is_tolerant: int
-    object_class: int
-    entry: int
-    only_reads: int
-
-
 @dataclass(eq=False)
 class Request:
     """One request in flight; times in ms."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from popsim.engine import draws
+from popsim.engine.arrays import Row, rows
 from popsim.engine.kv_layout import IN_ORDER
 from popsim.engine.layout import Inputs
 from popsim.engine.specification.lookups import Lookups
@@ -18,30 +17,42 @@ class Stores:
     def __init__(self, inputs: Inputs, lookups: Lookups) -> None:
         kv = inputs.kv
         self.lookups, self.rules, self.count = lookups, kv.scalars, kv.choices
-        self.tables = kv.stores.tolist()  # (read, write)
+        self.read_tables: list[int] = kv.stores.read_table.tolist()
+        self.write_tables: list[int] = kv.stores.write_table.tolist()
         self.is_up = [True] * len(kv.stores)
-        self.read_choices = kv.read_choices.tolist()  # (store, rtt)
-        self.write_choices = kv.write_choices.tolist()
+        self.read_choices = rows(kv.read_choices)
+        self.write_choices = rows(kv.write_choices)
 
     def to_read(self, node: int, request: int, position: int) -> Choice | None:
         """Return the store that a read from a node goes to; None if none is up."""
         choices = self.read_choices[node * self.count : (node + 1) * self.count]
-        return self._choose(choices, self.rules.reads, 0, request, position, draws.AT_STORE)
+        return self._choose(
+            choices, self.rules.reads, self.read_tables, request, position, draws.AT_STORE
+        )
 
     def to_write(self, site: int, request: int, position: int) -> Choice | None:
         """Return the store that a site's write goes to; None if none is up."""
         choices = self.write_choices[site * self.count : (site + 1) * self.count]
-        return self._choose(choices, self.rules.writes, 1, request, position, draws.WRITING)
+        return self._choose(
+            choices, self.rules.writes, self.write_tables, request, position, draws.WRITING
+        )
 
     def _choose(
-        self, choices: list[Any], mode: int, column: int, request: int, position: int, part: int
+        self,
+        choices: list[Row],
+        mode: int,
+        tables: list[int],
+        request: int,
+        position: int,
+        part: int,
     ) -> Choice | None:
         """Choose the first that is up, or the fastest (rule 36)."""
         best = None
-        for store, rtt in choices:
+        for choice in choices:
+            store, rtt = choice.store, choice.rtt
             if store < 0 or not self.is_up[store]:
                 continue
-            service = self.service(self.tables[store][column], request, position, part + store)
+            service = self.service(tables[store], request, position, part + store)
             if mode == IN_ORDER:
                 return store, rtt, service
             if best is None or rtt + service < best[1] + best[2]:

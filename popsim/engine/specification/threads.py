@@ -12,6 +12,7 @@ from typing import Any
 import simpy
 
 from popsim.engine import draws
+from popsim.engine.arrays import Row, rows
 from popsim.engine.layout import (
     BROADCAST,
     CPU,
@@ -53,7 +54,6 @@ from popsim.engine.specification.clock import at, trigger_at
 from popsim.engine.specification.homes import Homes
 from popsim.engine.specification.lookups import Lookups
 from popsim.engine.specification.object_recorder import ObjectRecorder
-from popsim.engine.specification.state import Step
 
 Life = Generator[simpy.Event, Any, None]
 Outcome = Generator[simpy.Event, Any, int]
@@ -74,7 +74,7 @@ class Threads:
         self.env, self.lookups, self.plane = env, lookups, plane
         self.homes, self.recorder = homes, recorder
         self.rules = inputs.objects.scalars
-        self.classes = inputs.objects.classes.tolist()
+        self.classes = rows(inputs.objects.classes)
         self.calls: Any = None  # these three come later
         self.sessions: Any = None
         self.alarms: Any = None
@@ -178,7 +178,7 @@ class Threads:
         if self.rules.is_serial:
             self.hand_over(actor)
 
-    def _on_thread(self, call: Call, pc: int, step: Step) -> Outcome:
+    def _on_thread(self, call: Call, pc: int, step: Row) -> Outcome:
         """Do something that nothing else of the object runs beside."""
         now, actor = self.env.now, call.actor
         place = draws.position(call.turn, pc)
@@ -194,7 +194,7 @@ class Threads:
             call.is_dirty = True
         return OK
 
-    def _at_once(self, call: Call, pc: int, step: Step) -> int:
+    def _at_once(self, call: Call, pc: int, step: Row) -> int:
         """Do what takes no time and is no event."""
         actor, task = call.actor, call.task
         if step.kind == STORAGE_PUT:
@@ -211,7 +211,7 @@ class Threads:
             self.sessions.tell(call, actor, pc, max(self.env.now, self.gate(call)))
         return OK
 
-    def _wait(self, call: Call, pc: int, step: Step) -> Outcome:
+    def _wait(self, call: Call, pc: int, step: Row) -> Outcome:
         """Wait for something elsewhere, once nothing unconfirmed could leak (rule 44)."""
         actor, task = call.actor, call.task
         gate = self.gate(call)
@@ -276,7 +276,7 @@ class Threads:
     def _deadline(self, call: Call) -> float:
         """Return when an idle object leaves the memory, if nothing comes (rule 43)."""
         actor = call.actor
-        if self.classes[actor.object_class][4]:
+        if self.classes[actor.object_class].hibernates:
             return actor.idle_since + self.rules.hibernate_after
         if actor.members:
             return FOREVER

@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from popsim.engine import draws
+from popsim.engine.arrays import rows
 from popsim.engine.kv_layout import MAX_VERSIONS, NOTHING, SIZE_CONSTANT, SIZE_OF_TRACE
 from popsim.engine.layout import Inputs
 from popsim.engine.specification.lookups import Lookups
@@ -50,7 +51,7 @@ class Versions:
         self.nodes = self.cache_nodes + len(kv.stores)
         self.told: list[int] = kv.told.tolist()
         self.lag_rtt: list[float] = kv.lag_rtt.tolist()
-        self.spaces = kv.spaces.tolist()
+        self.spaces = rows(kv.spaces)
         self.written: dict[int, Written] = {}
 
     def of(self, key: int) -> deque[Version]:
@@ -123,7 +124,7 @@ class Versions:
 
     def is_absent_at_start(self, key: int, space: int) -> bool:
         """Tell whether a key has no value when the run begins."""
-        filled = self.spaces[space][5]
+        filled = self.spaces[space].filled
         if filled >= 1.0:
             return False
         _, word = self.lookups.words(draws.KEY_VALUE, key, 0)
@@ -131,10 +132,10 @@ class Versions:
 
     def size(self, key: int, space: int) -> int:
         """Return the bytes of a key and its value."""
-        first, _, _, _, _, _, size, table = self.spaces[space]
-        if table == SIZE_CONSTANT:
-            return int(size)
-        if table == SIZE_OF_TRACE:
-            return int(self.kv.trace_sizes[key - first])
+        own = self.spaces[space]
+        if own.size_table == SIZE_CONSTANT:
+            return int(own.bytes)
+        if own.size_table == SIZE_OF_TRACE:
+            return int(self.kv.trace_sizes[key - own.first])
         word, _ = self.lookups.words(draws.KEY_VALUE, key, 0)
-        return int(size + int(self.lookups.table(table, word) + 0.5))
+        return int(own.bytes + int(self.lookups.table(own.size_table, word) + 0.5))
