@@ -136,8 +136,8 @@ class OnePiece(SpecificationPlane):
         lookups = self.lookups
 
         def piece(code: int, probability: float) -> float:
-            first = lookups.pieces[code >> COUNT_BITS]
-            return float(first.low + (probability - first.start) * first.slope)
+            _, start, low, slope = lookups.pieces[code >> COUNT_BITS]
+            return low + (probability - start) * slope
 
         lookups._piece = piece  # type: ignore[method-assign]
 
@@ -148,7 +148,7 @@ class LevelPieces(SpecificationPlane):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         lookups = self.lookups
-        lookups.pieces = [piece._replace(slope=0.0) for piece in lookups.pieces]
+        lookups.pieces = [(end, start, low, 0.0) for end, start, low, _ in lookups.pieces]
 
 
 class SurgeFromTheStart(SpecificationPlane):
@@ -164,12 +164,12 @@ class FromTheTop(Connections):
     def pick(self, client: int, position: float) -> tuple[int, float]:
         first = client * self.route_count
         chosen = 0
-        while chosen < self.route_count - 1 and position >= self.routes[first + chosen].cumulative:
+        while chosen < self.route_count - 1 and position >= self.routes[first + chosen][1]:
             chosen += 1
         for step in [chosen, *range(self.route_count)]:
-            route = self.routes[first + step]
-            if route.site >= 0 and not self.sites[route.site].withdrawn:
-                return int(route.site), float(route.rtt)
+            site, _, rtt = self.routes[first + step]
+            if site >= 0 and not self.sites[site].withdrawn:
+                return int(site), float(rtt)
         return -1, 0.0
 
 
@@ -263,7 +263,7 @@ class HidesAfterReuse(Connections):
 
     def connect(self, request: Any, time: float) -> float:
         setup = super().connect(request, time)
-        if setup == 0.0 and self.rules.prewarm_on_tls:
+        if setup == 0.0 and self.rules.prewarm:
             request.hidden = request.rtt
         return setup
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_right
 
 from popsim.engine import draws
-from popsim.engine.arrays import rows
 from popsim.engine.draws import COUNT_BITS, NODES, WordSource
 from popsim.engine.layout import Inputs
 
@@ -18,7 +17,7 @@ class Lookups:
         self.word_source = word_source
         self.tables: list[list[float]] = [row.tolist() for row in inputs.tables]
         self.ends: list[float] = inputs.pieces.end.tolist()
-        self.pieces = rows(inputs.pieces)
+        self.pieces: list[tuple[float, ...]] = inputs.pieces.tolist()  # (end, start, low, slope)
         self.clock_h: list[float] = inputs.clients.clock_h.tolist()
         self._clients = (inputs.clients.threshold.tolist(), inputs.clients.alias.tolist())
         self._functions = (inputs.functions.threshold.tolist(), inputs.functions.alias.tolist())
@@ -36,15 +35,15 @@ class Lookups:
         if low < 0.0:
             return self._piece(int(-low), draws.tail_probability(word))
         if high < 0.0:
-            high = self.pieces[int(-high) >> COUNT_BITS].low
+            high = self.pieces[int(-high) >> COUNT_BITS][2]
         return low + (high - low) * fraction
 
     def _piece(self, code: int, probability: float) -> float:
         """Return the value of the first piece of a cell that ends above a tail probability (rule 9)."""
         first = code >> COUNT_BITS
         last = first + (code & ((1 << COUNT_BITS) - 1)) - 1
-        found = self.pieces[bisect_right(self.ends, probability, first, last)]
-        return float(found.low + (probability - found.start) * found.slope)
+        _, start, low, slope = self.pieces[bisect_right(self.ends, probability, first, last)]
+        return low + (probability - start) * slope
 
     def draw(self, table: int, stream: int, entity: int, index: int) -> float:
         """Return one draw of a law, from the first word of an address."""
