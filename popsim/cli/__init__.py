@@ -1,10 +1,15 @@
 """The command line: arguments, progress and exit codes, nothing else."""
 
-from popsim.cli.baseline import baseline
-from popsim.cli.compare import compare
-from popsim.cli.main import cli, main
+import os
 
-cli.add_command(baseline)
-cli.add_command(compare)
+
+def main() -> None:
+    """Run the command line; exit codes are in ``popsim --help``."""
+    try:
+        from popsim.cli.commands import main as run_command  # Ctrl-C may come while it imports
+    except KeyboardInterrupt:
+        os._exit(130)
+    run_command()
+
 
 __all__ = ["main"]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from popsim.scenario.text import visible
+from popsim.scenario.text import visible, visible_json
 
 if TYPE_CHECKING:
     from popsim.results.result import Result
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from popsim.scenario.loading import Source
     from popsim.scenario.schema import Scenario
 
-EXIT_UNDECIDED, EXIT_FAILS, EXIT_INPUT, EXIT_RUN, EXIT_INTERRUPTED = 98, 99, 2, 3, 130
-ENDING_SIGNALS = (
-    "SIGTERM",
-    "SIGHUP",
-)  # what CI, Slurm and Kubernetes send; a terminal that is closed
+EXIT_UNDECIDED, EXIT_FAILS, EXIT_INPUT, EXIT_RUN = 98, 99, 2, 3
+# Ctrl-C; what CI, Slurm and Kubernetes send; a terminal that is closed. Whoever has another handler, or ignores one, keeps it.
+ENDING_SIGNALS = {
+    "SIGINT": (signal.default_int_handler,),
+    "SIGTERM": (signal.SIG_DFL,),
+    "SIGHUP": (signal.SIG_DFL,),
+}
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -43,46 +45,54 @@ def notify(message: str) -> None:
 
 def print_json(text: str) -> None:
     """Print JSON as the standards want it, UTF-8, whatever the terminal takes."""
-    click.echo(text.encode("utf-8", "backslashreplace"), nl=False)  # \\udcff is JSON's own escape
+    click.echo(visible_json(text).encode(), nl=False)
 
 
 class Terminated(KeyboardInterrupt):
     """A signal asked the command to end; whatever heeds Ctrl-C heeds it."""
 
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.number = number
+
+_received: list[int] = []  # signals that asked for the end
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_IGN)  # the next one must not interrupt the clearing up
+    _received.append(number)
+    if number != signal.SIGINT:
+        signal.signal(number, signal.SIG_IGN)  # the next one must not interrupt the clearing up
     raise Terminated(number)
 
 
 def interruptible(command: Command) -> Command:
-    """Let a command end at once when it is interrupted or terminated, with a word on what is kept."""
+    """Let a command end at once when it is interrupted or terminated, with a word on what is kept.
+
+    The signal counts, not the exception: libraries that call functions of ours, such as pydantic, turn an interrupt within
+    into errors of their own.
+    """
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        for name in ENDING_SIGNALS:
-            if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) == signal.SIG_DFL:
-                signal.signal(getattr(signal, name), _terminate)
+        _received.clear()
         try:
+            for name, handlers in ENDING_SIGNALS.items():
+                number = getattr(signal, name, None)  # Windows has no SIGHUP
+                if number is not None and signal.getsignal(number) in handlers:
+                    signal.signal(number, _terminate)
             return command(*args, **kwargs)
-        except Terminated as error:
-            _end("terminated", 128 + error.number)
-        except KeyboardInterrupt:
-            _end("interrupted", EXIT_INTERRUPTED)
+        finally:
+            if _received:
+                _end(_received[0], are_runs_kept=not kwargs.get("fresh", True))
 
     return wrapped  # type: ignore[return-value]
 
 
-def _end(how: str, code: int) -> None:
+def _end(number: int, *, are_runs_kept: bool) -> None:
     """End the process at once: workers are ended already, what else holds the interpreter must not delay the exit."""
+    how = "interrupted" if number == signal.SIGINT else "terminated"
+    kept = "; finished runs are kept, the same command goes on" if are_runs_kept else ""
     with suppress(OSError):  # the terminal may be gone
-        click.echo(f"{how}; finished runs are kept, the same command goes on", err=True)
+        click.echo(f"{how}{kept}", err=True)
         sys.stdout.flush()
-    os._exit(code)
+    os._exit(128 + number)
 
 
 def run_options(command: Command) -> Command:

@@ -84,7 +84,7 @@ def register(kind: str, name: str) -> Callable[[ModelClass], ModelClass]:
     """Make a model class known as ``name`` among the models of ``kind``.
 
     Running the same notebook cell twice replaces the class. Raises ValueError for an unknown kind,
-    a class that is not a ``Model``, or a name that another class has.
+    a name that is none or that another class has, and what is no class of ``Model``.
 
     >>> from popsim.models import Model, register, resolve
     >>> @register("routing", "my-own")
@@ -94,10 +94,12 @@ def register(kind: str, name: str) -> Callable[[ModelClass], ModelClass]:
     3.0
     """
     models = _of_kind(kind)
+    if not _is_name(name):
+        raise ValueError(f"expected the model's name, got {quoted(name)}")
 
     def add(model: ModelClass) -> ModelClass:
-        if not issubclass(model, Model):
-            raise ValueError(f"{model.__qualname__} must derive from popsim.models.Model")
+        if not _is_model(model):
+            raise ValueError(f"{quoted(model)} must derive from popsim.models.Model")
         other = models.get(name)
         if other is not None and _origin(other) != _origin(model):
             raise ValueError(
@@ -107,6 +109,14 @@ def register(kind: str, name: str) -> Callable[[ModelClass], ModelClass]:
         return model
 
     return add
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and bool(name)
+
+
+def _is_model(model: object) -> bool:
+    return isinstance(model, type) and issubclass(model, Model)
 
 
 def names(kind: str) -> tuple[str, ...]:

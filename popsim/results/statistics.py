@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from popsim.engine.outputs import Floats, Ints, SparseHist, bucket_edges, bucket_value
+from popsim.scenario.text import quoted
 
 CONFIDENCE = 0.95
 MOST_REPLICATIONS = 10_000  # that a scenario may ask for
@@ -49,9 +50,13 @@ def finite(value: float) -> float | None:
 
 
 def check_percent(percent: float) -> None:
-    """Raise ValueError for what is no percentile: 950 was meant as 95, and -5 as nothing."""
-    if not 0.0 < percent < 100.0:
-        raise ValueError(f"a percentile lies between 0 and 100, got {percent:g}")
+    """Raise ValueError or TypeError for what is no percentile: 950 was meant as 95, and -5 as nothing."""
+    try:
+        is_one = 0.0 < percent < 100.0
+    except TypeError:
+        raise TypeError(f"a percentile is a number, got {quoted(percent)}") from None
+    if not is_one:
+        raise ValueError(f"a percentile lies between 0 and 100, got {quoted(percent)}")
 
 
 def quantile(histogram: Ints, probability: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from popsim.scenario.errors import InputError, Problem, did_you_mean
@@ -25,11 +26,13 @@ def bundled_folder(kind: str) -> Path:
     return inside if inside.is_dir() else PACKAGE.parent / kind
 
 
-def bundled_names(kind: str) -> list[str]:
+@cache  # nothing comes while a program runs; a check of a scenario asks many times
+def bundled_names(kind: str) -> tuple[str, ...]:
     """Return the names of bundled files of a kind, sorted; those in a folder as ``claims/NAME``."""
     ending, folder = ENDINGS.get(kind, ".csv"), bundled_folder(kind)
     paths = [path.relative_to(folder).with_suffix("") for path in folder.rglob(f"*{ending}")]
-    return sorted((path.as_posix() for path in paths), key=lambda name: ("/" in name, name))
+    names = (path.as_posix() for path in paths)
+    return tuple(sorted(names, key=lambda name: ("/" in name, name)))
 
 
 def is_there(path: Path) -> bool:
@@ -40,6 +43,7 @@ def is_there(path: Path) -> bool:
         return False
 
 
+@cache
 def bundled_file(kind: str, name: str) -> Path:
     """Return the path of a bundled file; ``name`` may leave out the ending.
 

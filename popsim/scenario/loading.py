@@ -6,6 +6,7 @@ import copy
 import os
 from collections import Counter
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -229,13 +230,18 @@ def _with_presets(document: Document, problems: list[Problem]) -> dict[str, Any]
             )
             data["platforms"][name] = dict(ANY_PLATFORM)
             continue
-        base = load_yaml(bundled_file("presets", preset))
+        base = _preset(preset)
         own = {key: value for key, value in platform.items() if key != "preset"}
         both = merged(base.data, own)
         left = Document(f"preset {preset}", common(base.data, both), base.root)
         document.overlays[path] = left
         data["platforms"][name] = both
     return data
+
+
+@cache
+def _preset(name: str) -> Document:
+    return load_yaml(bundled_file("presets", name))
 
 
 def translate(

@@ -45,6 +45,7 @@ from popsim.scenario.text import quoted
 from popsim.scenario.workload import WorkloadSpec
 
 NOTHING = parse_law("0ms")
+MOST_SURGES = 500  # whatever begins or ends multiplies the factors of all that hold at its time
 NOT_CONTENT = ("name", "description", "claims", "replications", "precision", "max_replications")
 # A bill is computed from what the runs keep; limits refuse a scenario, and change nothing in one that they let pass.
 NOT_CONTENT_OF_PLATFORMS = ("description", "prices", "limits")
@@ -322,6 +323,13 @@ class Scenario(Spec):
     """Of which requests results are kept apart, for ``result.select``; what claims select is kept anyway."""
     claims: tuple[ClaimSpec, ...] = ()
     """What is claimed about the results, and what that means."""
+
+    @field_validator("events", mode="after")
+    @classmethod
+    def _few_surges(cls, events: tuple[EventSpec, ...]) -> tuple[EventSpec, ...]:
+        if (count := sum(event.surge is not None for event in events)) > MOST_SURGES:
+            raise ValueError(f"expected at most {MOST_SURGES} surges, got {count:,}")
+        return events
 
     @property
     def start_hour(self) -> float:

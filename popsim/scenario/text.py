@@ -11,11 +11,14 @@ popsim's, no ``::command`` or ``##[command]`` is taken for one by a CI system.
 | Markdown | ``markdown``, ``markdown_code``, ``markdown_link`` | HTML, links, code, tables, @mentions |
 | a cell of a CSV file | ``csv_cell`` | formulas of spreadsheets |
 
-JSON has rules of its own, which the json module keeps; HTML pages are escaped where they are made.
+| JSON on a terminal, in a log | ``visible_json`` | commands of CI systems |
+
+Files of JSON keep what was written, by the rules of the json module; HTML pages are escaped where they are made.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -62,14 +65,28 @@ def visible(text: object, most: int = LONGEST) -> str:
     return shown if len(whole) <= most else f"{shown}..."
 
 
+def _is_seen(character: str) -> bool:
+    return character.isprintable() and not _UNSEEN.match(character)
+
+
 def _seen(character: str) -> str:
-    if character.isprintable() and not _UNSEEN.match(character):
+    if _is_seen(character):
         return character
     if unicodedata.category(character) == "Zs":
         return " "
     code = ord(character)
     short = f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
     return _NAMES.get(character) or (short if code < 0x10000 else f"\\U{code:08x}")
+
+
+def visible_json(text: str) -> str:
+    r"""Return the same JSON with visible characters alone, without commands of CI systems: JSON's own escapes say the rest.
+
+    >>> visible_json('["a\u202e ##[error]b"]\n')
+    '["a\\u202e #\\u0023[error]b"]\n'
+    """
+    shown = "".join(c if c == "\n" or _is_seen(c) else json.dumps(c)[1:-1] for c in text)
+    return _COMMAND.sub(lambda match: f"\\u{ord(match[0]):04x}", shown)
 
 
 # --- values in messages -------------------------------------------------------------------------------------

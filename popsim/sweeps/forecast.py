@@ -41,6 +41,8 @@ KV_S = 2e-6  # a key that is read or written
 CALL_S = 2.5e-6  # a call of an object
 SEEN_S = 0.015e-6  # a participant who sees a broadcast
 VERB_S = 20e-6  # something that the control plane does: Python
+OUTAGE_S = 60e-6  # of a site: it begins, is noticed, ends, and that is noticed
+SURGE_S = 4e-6  # for each that may hold at the same time, when one begins or ends
 SIMPY = 190.0  # times as long on the other engine
 
 # Bytes
@@ -56,6 +58,7 @@ COPY = 200.0  # per cached copy of a key
 OBJECT = 900.0  # per object that somebody has called
 PARTICIPANT = 120.0
 ROW = 300.0  # of a trace
+OUTAGE = 1_500.0  # of a site
 FEW, ENTRY = (
     30e3,
     16.0,
@@ -181,6 +184,10 @@ class _Forecast:
             ("replications",): RUN_S,
             ("workload", "functions", "count"): functions * FUNCTION_S,
         }
+        surges = sum(event.surge is not None for event in self.scenario.events)
+        found[("events",)] = (
+            found.get(("events",), 0.0) + self._outages() * OUTAGE_S + surges**2 * SURGE_S
+        )
         for number, event in enumerate(self.scenario.events):
             if event.write is not None and event.write.every is not None:
                 left = max(0.0, self.scenario.duration - event.at)
@@ -191,6 +198,12 @@ class _Forecast:
                 seconds = alarms * (CALL_S + self.cost.of_handler(name, "alarm")) * self.slower
                 found["workload", "objects", name, "handlers", "alarm"] = seconds
         return found
+
+    def _outages(self) -> int:
+        """Return how many outages of sites a run has, at most."""
+        most = max(self.sites.values())
+        failing = [event.fail for event in self.scenario.events if event.fail is not None]
+        return sum(len(fail.sites or ()) + min(fail.busiest or 0, most) for fail in failing)
 
     def _in_flight(self) -> float:
         per_ms = self.requests / self.scenario.duration
@@ -209,6 +222,7 @@ class _Forecast:
         sizes: dict[Key, float] = {
             ("clients", "topology"): clients + groups * HISTOGRAM,
             self.source: self._in_flight() * IN_FLIGHT,
+            ("events",): self._outages() * OUTAGE,
         }
         functions: Key = ("workload", "functions", "count")
         pools = min(alive, float(sites * workload.functions.count))

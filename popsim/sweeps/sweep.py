@@ -6,6 +6,8 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import index
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,7 @@ def run(
     processes: Sequence[ControlProcess] = (),
     progress: bool = True,
     notify: Notify | None = None,
-    store: str | Path | None = FOLDER,
+    store: str | PathLike[str] | None = FOLDER,
     extend: int | None = None,
     force: bool = False,
     **changes: Any,
@@ -52,9 +54,12 @@ def run(
     Raises:
         InputError: the scenario is wrong; every mistake is listed.
         RunError: a run could not be finished, or there is nothing to extend.
+        TypeError, ValueError: ``workers`` or ``store`` is none.
     """
-    scenario = load(source, force=force, **changes)
+    if workers is not None and index(workers) < 1:
+        raise ValueError(f"expected at least 1 worker, got {workers}")
     store = None if store is None else Path(store)
+    scenario = load(source, force=force, **changes)
     planned = scenario.replications
     if extend is not None:
         finished = 0 if store is None or processes else finished_replications(scenario, store)

@@ -54,14 +54,18 @@ class Clients:
         Raises:
             InputError: a place that does not exist, or no client is left.
         """
-        rows = np.flatnonzero(matching(self, where))
-        if not len(rows):
+        return self._selected(where)
+
+    @lru_cache(maxsize=4)  # one scenario asks for the same ones many times  # noqa: B019
+    def _selected(self, where: Where) -> Clients:
+        rows = np.flatnonzero(matching(self, where)).tolist()
+        if not rows:
             raise InputError([Problem(None, None, None, (), "no client is left")])
         return Clients(
-            ids=tuple(self.ids[row] for row in rows),
-            cities=tuple(self.cities[row] for row in rows),
-            countries=tuple(self.countries[row] for row in rows),
-            continents=tuple(self.continents[row] for row in rows),
+            ids=tuple([self.ids[row] for row in rows]),
+            cities=tuple([self.cities[row] for row in rows]),
+            countries=tuple([self.countries[row] for row in rows]),
+            continents=tuple([self.continents[row] for row in rows]),
             lat=self.lat[rows],
             lon=self.lon[rows],
             weight=self.weight[rows] / self.weight[rows].sum(),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from popsim.scenario.errors import InputError, Problem, did_you_mean
+from popsim.scenario.errors import InputError, Problem, did_you_mean, may_compare
 from popsim.scenario.parts import Where
 from popsim.scenario.text import quoted
 from popsim.world.cities import Cities, Places
@@ -28,7 +28,11 @@ def matching(places: Places, where: Where) -> NDArray[np.bool_]:
         wanted: tuple[str, ...] | None = getattr(where, key)
         if wanted is None:
             continue
-        problems += [p for name in wanted if (p := _unknown(key, name, values)) is not None]
+        if key == "id":
+            there = [replace(p, path=("id",)) for p in unknown_ids("id", wanted, values)]
+            problems += [replace(p, message=f"{p.message} here") for p in there]
+        else:
+            problems += [p for name in wanted if (p := _unknown(key, name)) is not None]
         chosen &= np.isin(np.asarray(values), wanted)
     if where.city is not None:
         cities = Cities(places, chosen)  # a country beside it tells cities of one name apart
@@ -55,21 +59,27 @@ def _union(places: Places, parts: Iterable[Where], problems: list[Problem]) -> N
 
 def matching_names(key: str, names: Iterable[str]) -> None:
     """Check names of countries or continents; raises InputError for those that are none."""
-    problems = [p for name in names if (p := _unknown(key, name, ())) is not None]
+    problems = [p for name in names if (p := _unknown(key, name)) is not None]
     if problems:
         raise InputError([replace(p, path=()) for p in problems])
 
 
-def unknown_id(what: str, name: str, known: Sequence[str]) -> Problem | None:
+def unknown_id(what: str, name: str, known: Collection[str]) -> Problem | None:
     """Return the problem that ``name`` is not among the known ids, if so."""
     if name in known:
         return None
-    return Problem(
-        None, None, None, (), f"there is no {what} {quoted(name)}", did_you_mean(name, known)
-    )
+    hint = did_you_mean(name, sorted(known) if may_compare(0) else ())
+    return Problem(None, None, None, (), f"there is no {what} {quoted(name)}", hint)
 
 
-def _unknown(key: str, name: str, values: Sequence[str]) -> Problem | None:
+def unknown_ids(what: str, names: Iterable[str], known: Iterable[str]) -> list[Problem]:
+    """Return a problem for each name that is not among the known ids."""
+    there = frozenset(known)
+    found = (unknown_id(what, name, there) for name in names)
+    return [problem for problem in found if problem is not None]
+
+
+def _unknown(key: str, name: str) -> Problem | None:
     if key == "continent" and name not in CONTINENTS:
         hint = f"expected one of {', '.join(CONTINENTS)}"
         return Problem(None, None, None, (key,), f"unknown continent {quoted(name)}", hint)
@@ -77,7 +87,4 @@ def _unknown(key: str, name: str, values: Sequence[str]) -> Problem | None:
         return Problem(
             None, None, None, (key,), f"unknown country {quoted(name)}", country_hint(name)
         )
-    if key == "id" and name not in values:
-        guess = did_you_mean(name, sorted(set(values)))
-        return Problem(None, None, None, (key,), f"there is no {key} {quoted(name)} here", guess)
     return None

@@ -20,7 +20,7 @@ from popsim.scenario.own_files import FileVersion, file_version
 from popsim.scenario.parts import Where
 from popsim.scenario.text import quoted
 from popsim.world.geo import Floats, check_country, countries
-from popsim.world.places import matching, unknown_id
+from popsim.world.places import matching, unknown_ids
 from popsim.world.table import Table, find_table
 
 COLUMNS = ("id", "city", "country", "lat", "lon", "roles")
@@ -70,18 +70,22 @@ class Sites:
         Raises:
             InputError: a role, id or place that does not exist.
         """
+        return self._selected(role, None if ids is None else tuple(ids), where, exclude)
+
+    @lru_cache(maxsize=64)  # one scenario asks for the same ones many times  # noqa: B019
+    def _selected(
+        self, role: str | None, ids: tuple[str, ...] | None, where: Where, exclude: Where
+    ) -> Sites:
         chosen = matching(self, where)
         if any(getattr(exclude, key) is not None for key in Where.model_fields):
             chosen &= ~matching(self, exclude)
         if role is not None:
             chosen &= self._with_role(role)
         if ids is not None:
-            names = list(ids)
-            problems = [p for name in names if (p := unknown_id("site", name, self.ids))]
-            if problems:
+            if problems := unknown_ids("site", ids, self.ids):
                 raise InputError(problems)
-            chosen &= np.isin(self.ids, names)
-        return self._rows(np.flatnonzero(chosen))
+            chosen &= np.isin(self.ids, ids)
+        return self._rows(np.flatnonzero(chosen).tolist())
 
     def _with_role(self, role: str) -> NDArray[np.bool_]:
         known = sorted(set().union(*self.roles))
@@ -92,15 +96,17 @@ class Sites:
             )
         return np.fromiter((role in roles for roles in self.roles), np.bool_, len(self))
 
-    def _rows(self, rows: NDArray[np.intp]) -> Sites:
+    def _rows(self, rows: list[int]) -> Sites:
+        if len(rows) == len(self):  # rows are in order, and none is there twice
+            return self
         return Sites(
-            ids=tuple(self.ids[row] for row in rows),
-            cities=tuple(self.cities[row] for row in rows),
-            countries=tuple(self.countries[row] for row in rows),
-            continents=tuple(self.continents[row] for row in rows),
+            ids=tuple([self.ids[row] for row in rows]),
+            cities=tuple([self.cities[row] for row in rows]),
+            countries=tuple([self.countries[row] for row in rows]),
+            continents=tuple([self.continents[row] for row in rows]),
             lat=self.lat[rows],
             lon=self.lon[rows],
-            roles=tuple(self.roles[row] for row in rows),
+            roles=tuple([self.roles[row] for row in rows]),
         )
 
     @classmethod

@@ -17,6 +17,7 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ STRANGE: list[Any] = [
     [], {}, [[]], [None], {"": 0}, {"x": {"x": {}}}, ["1s", "2s"], {"constant": {"value": "1s"}}, {"exponential": {"mean": "1s"}},
     {"lognormal": {"p50": "5ms", "p99": "20ms"}}, {"zipf": 5}, {"mixture": []}, {"sample": ["1s"]}, {"choices": {"values": []}},
 ]  # fmt: skip
+READ = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+WRITE = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 TABLE = "id,city,country,lat,lon,utc_offset_h,weight,roles\na,Berlin,DE,52.5,13.4,1,1,pop\nb,Paris,FR,48.9,2.4,1,2,pop\n"
 TRACE = "0,k1,2,10,c1,get,0\n1,k2,2,10,c2,set,60\n2,k1,2,10,c1,delete,0\n"
 USES = """name: it
@@ -80,7 +83,8 @@ def mutated_tree(data: Any, chance: random.Random) -> str:
             into[chance.choice((its_key, "", "x", "for", "at", 5, "a" * 300))] = into.pop(key)
         else:
             into[key] = chance.choice(([into[key]], {"x": into[key]}, str(into[key])))
-    return yaml.safe_dump(data, allow_unicode=True, sort_keys=False)
+    text: str = yaml.dump(data, Dumper=WRITE, allow_unicode=True, sort_keys=False)
+    return text
 
 
 def mutated_bytes(content: bytes, chance: random.Random) -> bytes:
@@ -97,27 +101,38 @@ def mutated_bytes(content: bytes, chance: random.Random) -> bytes:
     return content
 
 
-def write(number: str, folder: Path) -> Path:
-    """Write the input of a number, and what it refers to."""
+@cache
+def parsed(path: Path) -> tuple[bytes, Any]:
+    """Return a file's bytes and its data, or other data if it has none; whoever changes these copies them."""
+    content = path.read_bytes()
+    try:
+        data = yaml.load(content, READ)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError):
+        data = None
+    return content, data if isinstance(data, dict) else yaml.load(USES, READ)
+
+
+def write(number: str, folder: Path, written: dict[str, bytes]) -> Path:
+    """Write the input of a number, and what it refers to unless that is ``written`` already."""
     chance = random.Random(number)
     kind, path = chance.randrange(4), folder / "it.yaml"
-    for name, text in (("clients.csv", TABLE), ("sites.csv", TABLE), ("trace.csv", TRACE)):
-        (folder / name).write_text(text, encoding="utf-8")
+    tables = {"clients.csv": TABLE, "sites.csv": TABLE, "trace.csv": TRACE}
     if kind == 0:
         path.write_text(USES, encoding="utf-8")
-        table = folder / chance.choice(("clients.csv", "sites.csv", "trace.csv"))
-        table.write_bytes(mutated_bytes(table.read_bytes(), chance))
+        name = chance.choice(tuple(tables))
+        tables[name] = mutated_bytes(tables[name].encode(), chance)
+    for name, text in tables.items():
+        content = text.encode() if isinstance(text, str) else text
+        if written.get(name) != content:
+            written[name] = content
+            (folder / name).write_bytes(content)
+    if kind == 0:
         return path
-    content = chance.choice(chance.choice((VALID, INVALID))).read_bytes()
+    original = chance.choice(chance.choice((VALID, INVALID)))
+    content, data = parsed(original)
     if kind == 1:
         path.write_bytes(mutated_bytes(content, chance))
         return path
-    try:
-        data = yaml.safe_load(content)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError):
-        data = None
-    if not isinstance(data, dict):
-        data = yaml.safe_load(USES)
     try:
         path.write_text(mutated_tree(data, chance), encoding="utf-8")
     except (yaml.YAMLError, ValueError, RecursionError):  # cannot be written
@@ -156,10 +171,11 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
     signal.signal(signal.SIGALRM, _too_long)
     bad = accepted = 0
+    written: dict[str, bytes] = {}
     numbers = range(options.count) if options.only is None else [options.only]
     with tempfile.TemporaryDirectory() as folder:
         for number in numbers:
-            path = write(f"{options.seed}-{number}", Path(folder))
+            path = write(f"{options.seed}-{number}", Path(folder), written)
             if options.only is not None:
                 sys.stdout.write(path.read_text("utf-8", "backslashreplace"))
             signal.alarm(LONGEST_S)

@@ -132,3 +132,15 @@ def test_many_platforms_are_refused_at_once(tmp_path: Path) -> None:
     path.write_text(HEAD + WORK + f"platforms: {{{every}}}\n", encoding="utf-8")
     with pytest.raises(popsim.InputError, match=":5:1: platforms: expected at most 200 platforms"):
         popsim.load(path)
+
+
+def test_many_surges_are_refused(tmp_path: Path) -> None:
+    """Each is multiplied with all others that hold at its time."""
+    path = tmp_path / "it.yaml"
+    surge = "{at: 1s, for: 1s, surge: {factor: 1.001}}"
+    rest = HEAD + WORK + "platforms: {p: {preset: vercel-edge}}\n"
+    path.write_text(rest + f"events: [{many(501, surge)}]\n", encoding="utf-8")
+    with pytest.raises(popsim.InputError, match=":6:9: events: expected at most 500 surges, got"):
+        popsim.load(path)
+    path.write_text(rest + f"events: [{many(500, surge)}]\n", encoding="utf-8")
+    assert len(popsim.load(path).events) == 500

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from popsim.cli.baseline import baseline
 from popsim.cli.common import (
     EXIT_INPUT,
     EXIT_RUN,
@@ -28,6 +29,7 @@ from popsim.cli.common import (
     stage,
     writable,
 )
+from popsim.cli.compare import compare
 from popsim.scenario.text import visible
 
 PLAIN = {"±": "+-", "✓": "+", "✗": "x", "…": "...", "–": "-", "—": "-", "µ": "u"}
@@ -95,6 +97,10 @@ def _errors() -> Iterator[None]:
 @click.version_option(package_name="popsim")
 def cli() -> None:
     """Simulate serverless applications on a planet of points of presence and cloud regions."""
+
+
+cli.add_command(baseline)
+cli.add_command(compare)
 
 
 @cli.command()
@@ -214,6 +220,7 @@ def check(
 @click.option(
     "--resolved", is_flag=True, help="Print the scenario with presets and defaults filled in."
 )
+@interruptible
 def validate(scenarios: tuple[str, ...], resolved: bool) -> None:
     """Check SCENARIOs without running them; report every mistake with file, line and column."""
     from popsim.scenario.errors import InputError, Problem
@@ -245,6 +252,7 @@ def validate(scenarios: tuple[str, ...], resolved: bool) -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write it into this file instead.",
 )
+@interruptible
 def schema(out: Path | None) -> None:
     """Print the JSON Schema of scenarios, with which editors complete and check them."""
     from popsim.engine.outputs import write_atomically
@@ -260,6 +268,7 @@ def schema(out: Path | None) -> None:
 
 
 @cli.command(name="list")
+@interruptible
 def list_() -> None:
     """List bundled scenarios, presets, topologies and models."""
     from popsim.models.registry import BUILT_IN, names
@@ -278,6 +287,7 @@ def list_() -> None:
 
 
 @cli.command()
+@interruptible
 def warmup() -> None:
     """Compile the engine ahead of the first run (up to a minute, once)."""
     from popsim.engine import is_compiled_engine_available, needs_compiling
