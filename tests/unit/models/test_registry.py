@@ -76,6 +76,12 @@ def test_a_notebook_cell_may_run_twice_but_names_are_not_stolen() -> None:
 def test_only_models_can_be_registered() -> None:
     with pytest.raises(ValueError, match="must derive"):
         register("routing", "wrong")(dict)  # type: ignore[type-var]
+    for wrong in (None, 5, "text", lambda: None):
+        with pytest.raises(ValueError, match="must derive"):
+            register("routing", "wrong")(wrong)  # type: ignore[type-var]
+    for name in ("", None, 5, Model):
+        with pytest.raises(ValueError, match="expected the model's name"):
+            register("routing", name)  # type: ignore[arg-type]
 
 
 class Plugin:

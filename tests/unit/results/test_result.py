@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,6 +72,14 @@ def test_what_is_no_percentile_is_refused(small_result: Result, percent: float) 
         small_result.latency("workers", percent)
     with pytest.raises(ValueError, match="a percentile lies between 0 and 100"):
         small_result.phases(percent)
+
+
+@pytest.mark.parametrize("percent", ["95", [95], {}, pytest.param(10**5000, id="huge")])
+def test_what_is_no_number_is_no_percentile(small_result: Result, percent: Any) -> None:
+    for asked in (lambda: small_result.latency("workers", percent), lambda: small_result.phases(percent)):  # fmt: skip
+        with pytest.raises((TypeError, ValueError), match="a percentile") as caught:
+            asked()
+        assert len(str(caught.value)) < 200
 
 
 def test_timeline_and_instances(small_result: Result) -> None:

@@ -1,5 +1,6 @@
 """Foreign text is one line of visible characters wherever it goes, and no markup of what it goes into."""
 
+import json
 import unicodedata
 
 import pytest
@@ -12,6 +13,7 @@ from popsim.scenario.text import (
     markdown_link,
     quoted,
     visible,
+    visible_json,
 )
 
 COMMANDS = ["::error::x", "##[error]x", "##vso[task]x", "section_start:1:a", "::add-mask::x"]
@@ -108,3 +110,15 @@ def test_numbers_and_names_stay() -> None:
     assert [csv_cell(x) for x in (-1.5, 3, "-1.5", "+2e3", "Köln", "'s-Gravenhage", None)] == [
         -1.5, 3, "-1.5", "+2e3", "Köln", "'s-Gravenhage", None,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_json_says_the_same_with_visible_characters(command: str) -> None:
+    data = {
+        f"a{command}": [f"{command}\x1b[31m\u202e\x85\u2028\U000e0101\udcff é", {"::": "##[x]"}]
+    }
+    for indent in (None, 2):
+        text = json.dumps(data, ensure_ascii=False, indent=indent)
+        shown = visible_json(text)
+        assert json.loads(shown) == data
+        assert all(visible(line) == line for line in shown.split("\n"))

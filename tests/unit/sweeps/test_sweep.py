@@ -200,6 +200,14 @@ def test_an_unwritable_store_is_reported_once(tmp_path: Path) -> None:
     assert len([note for note in notes if "are not kept" in note]) == 1
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"workers": 0}, {"workers": -1}, {"workers": 1.5}, {"workers": "2"}, {"store": 5}]
+)
+def test_wrong_arguments_are_told_before_anything_runs(wrong: dict[str, Any]) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        popsim.run("no such scenario", **wrong)
+
+
 def test_control_processes_of_ones_own() -> None:
     seen = []
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -201,3 +203,32 @@ def test_bundled_cities_are_in_the_table() -> None:
     for name in bundled_names("topologies/clients"):
         missing = [city for city in load_clients(name).cities if plain(city) not in known]
         assert len(missing) < 0.02 * len(load_clients(name)), missing
+
+
+class Walked(tuple[str, ...]):
+    """Ids that may be walked through, but are not searched for one name after the other."""
+
+    def __contains__(self, _: object) -> bool:
+        raise AssertionError("searched")
+
+
+def test_many_ids_take_no_longer_each() -> None:
+    """Names times ids would be minutes for a table of 65,536 sites and a list of as many."""
+    sites, clients = load_sites("cloudflare"), load_clients("cities")
+    some = sites.ids[3:7]
+    sites, clients = (replace(each, ids=Walked(each.ids)) for each in (sites, clients))
+    assert sites.select(ids=some).ids == some
+    with pytest.raises(InputError, match="there is no site 'nowhere'"):
+        sites.select(ids=["nowhere"])
+    assert len(clients.select(Where(id=clients.ids[2:4]))) == 2
+    with pytest.raises(InputError, match="there is no id 'nowhere' here"):
+        clients.select(Where(id=("nowhere",)))
+
+
+def test_equal_selections_are_made_once() -> None:
+    sites = load_sites("vercel")
+    assert sites.select(role="region") is sites.select(role="region")
+    assert sites.select(role="region") is not sites.select(role="pop")
+    assert sites.select(where=Where(continent=("EU",))) is sites.select(
+        where=Where(continent=("EU",))
+    )
