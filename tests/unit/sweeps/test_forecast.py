@@ -82,9 +82,7 @@ def test_forecasts_are_about_right(name: str) -> None:
 
 MESSAGES = {"messages": {"class": "r", "rates": {"edit": "0.01/s"}}}
 MANY_ROOMS = ROOM | {"count": 10_000_000, "participants": {"count": 100, "spread": "country"}}
-OUTAGES = [{"at": "9s", "for": "9s", "fail": {"busiest": 400}}] * 20_000
 HOPELESS: dict[str, tuple[dict[str, Any], str]] = {
-    "outages": (scenario({"arrivals": {"rate": "5/s"}}, events=OUTAGES, replications=2_000), "events"),
     "rooms": (scenario({"arrivals": MESSAGES, "objects": {"r": MANY_ROOMS}}, duration="500s"), "workload.objects.r.count"),
     "replications": (scenario({"arrivals": {"rate": "4000/s"}}, duration="24h", replications=10_000), "replications"),
     "simpy": (scenario({"arrivals": {"rate": "4000/s"}}, duration="24h", replications=100, engine="simpy"), "rate"),
