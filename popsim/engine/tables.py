@@ -33,6 +33,7 @@ Floats = NDArray[np.float64]
 
 MOST_REMEMBERED = 300  # tables of 110 KB, as a rule
 STRAIGHT, MOST_HALVINGS = 3e-5, 24  # of the value, as between the nodes of smooth laws; of a piece
+DRAW = 2.0**-53  # from one draw's tail probability to the next
 INSIDE = 1e-6  # of a piece's length: its ends are asked for so far within, where no rounding reaches over the jump
 _remembered: dict[Hashable, QuantileTable] = {}
 
@@ -152,11 +153,15 @@ def _straightened(start: Floats, end: Floats, quantiles: Callable[[Floats], Floa
 
 
 def _pieces(start: Floats, end: Floats, quantiles: Callable[[Floats], Floats]) -> Records:
-    """Return the straight pieces of a law between ``start`` and ``end``."""
+    """Return the straight pieces of a law between ``start`` and ``end``.
+
+    One that has room for a single draw is flat. Such pieces lie between two sums of weights that rounding alone tells apart;
+    halved, they would have no length.
+    """
     length = end - start
     low_at, high_at = start + length * INSIDE, end - length * INSIDE
     low, high = quantiles(low_at), quantiles(high_at)
-    is_flat = (low == high) | (high_at <= low_at)
+    is_flat = (low == high) | (length <= DRAW)
     slope = np.where(is_flat, 0.0, (high - low) / np.where(is_flat, 1.0, high_at - low_at))
     low = np.maximum(low - slope * (low_at - start), 0.0)
     pieces = records(PIECE_DTYPE, len(start))

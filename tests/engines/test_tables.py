@@ -216,3 +216,32 @@ def test_a_table_is_as_large_as_its_law_needs() -> None:
     few = quantile_table(parse_law(choices([0, 100], [1, 2])))
     assert len(few.pieces) == 2
     assert not few.nodes.flags.writeable
+
+
+def test_sums_of_weights_that_rounding_tells_apart_leave_no_crack() -> None:
+    """Nested weights reach the same probability by sums in two orders: what lies between is shorter than one draw.
+
+    0.3 ms: 1e-12 of a part of 1e-3; so the gap between two atoms, seen from the other end, is where rounding is coarse.
+    """
+    inner = {"mixture": [
+        {"weight": 1, "law": choices([2.0, 1.0, 1e6, 0.3], [1001.0, 7.0 / 3.0, 1.0, 1e-9])},
+        {"weight": 1e-7, "law": "1ms"},
+        {"weight": 3, "law": {"integers": {"low": "1ms", "high": "17ms", "step": "7ms"}}},
+        {"weight": 1, "law": {"integers": {"low": "0ms", "high": "1000ms", "step": "7ms"}}},
+    ]}  # fmt: skip
+    parts = [
+        {"weight": 0.001, "law": inner},
+        {"weight": 1e-7, "law": "100ms"},
+        {"weight": 1, "law": "0ms"},
+    ]
+    table = quantile_table(parse_law({"mixture": parts}))
+    share, low, high = columns(table)  # which asserts that pieces follow each other
+    assert (share > 0.0).all()
+    assert np.isfinite(high).all()
+    assert (low == high).all()  # nothing but atoms
+    of_inner = 0.001 / 1.0010001 / 5.0000001
+    expected = {0.3: of_inner * 1e-9 / (1002.0 + 7.0 / 3.0 + 1e-9), 1e6: of_inner / (1002.0 + 7.0 / 3.0 + 1e-9)}  # fmt: skip
+    found = atoms(table)
+    assert {value: found[value] for value in expected} == pytest.approx(expected, abs=1e-15)
+    word = (1 << 63) | (int((0.0009977035952637475 + 1e-6) * 2.0**53) << 11)  # beyond the crack
+    assert quantile(table, word) == 0.0
