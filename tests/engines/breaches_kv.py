@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from popsim.engine import draws
 from popsim.engine.layout import JUMP, KV_LIMITED, KV_UNAVAILABLE, ORDINARY, REFRESH
 from popsim.engine.specification.plane import SpecificationPlane
 
@@ -109,6 +110,18 @@ class CopiesAreNewAtTheStart(KeyValueBreach):
 
     def break_it(self, kv: Any) -> None:
         kv.caches.since = lambda cache, key, time, cycle: time
+
+
+class CachesAreNeverEmptyAtTheStart(KeyValueBreach):
+    """Rule 30: what is kept before u · C ends then, as if every cache had had a copy of every key."""
+
+    def break_it(self, kv: Any) -> None:
+        def since(cache: int, key: int, time: float, cycle: float) -> float:
+            word, _ = kv.caches.lookups.words(draws.CACHE_PHASE, key, cache)
+            renewal = draws.uniform(word) * cycle
+            return renewal - cycle if time < renewal else time
+
+        kv.caches.since = since
 
 
 class OlderThanAsked(KeyValueBreach):
@@ -322,6 +335,7 @@ KV_BREACHES: dict[str, type[SpecificationPlane]] = {
     "30 expires after the instant": ExpiresAfterTheInstant,
     "30 survives the site": SurvivesTheSite,
     "30 copies are new at the start": CopiesAreNewAtTheStart,
+    "30 caches are never empty at the start": CachesAreNeverEmptyAtTheStart,
     "30 older than asked": OlderThanAsked,
     "30 first read decides": FirstReadDecides,
     "30 age is not handed on": AgeIsNotHandedOn,

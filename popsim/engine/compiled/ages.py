@@ -10,12 +10,20 @@ from popsim.engine.compiled.jit import helper
 
 
 @helper
+def begun(words, time, cycle):
+    """Return from when on the age of what is stored in the first cycle counts, whose draws ``words`` are (rule 30)."""
+    renewal, empty = draw.uniform(words[0]) * cycle, draw.uniform(words[1])
+    if time < renewal:
+        later = empty / (1.0 - empty) * cycle
+        return renewal - cycle if time < later else time - later
+    return time
+
+
+@helper
 def since_when(st, cache, key, time, cycle):
     """Return from when on the age of a copy counts that is stored now and renewed every ``cycle`` ms (rule 30)."""
     if time < cycle:
-        renewal = draw.uniform(draw.two_words(st, draws.CACHE_PHASE, key, cache)[0]) * cycle
-        if time < renewal:
-            return renewal - cycle
+        return begun(draw.two_words(st, draws.CACHE_PHASE, key, cache), time, cycle)
     return time
 
 

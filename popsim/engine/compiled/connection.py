@@ -6,7 +6,7 @@ import numpy as np
 
 from popsim.engine import draws
 from popsim.engine import layout as lay
-from popsim.engine.compiled import draw
+from popsim.engine.compiled import ages, draw
 from popsim.engine.compiled.constants import NONE, ZERO
 from popsim.engine.compiled.jit import helper
 
@@ -105,10 +105,8 @@ def resolve(st, client, time, word):
         return hit + max(0.0, resolver.dns_ready - time)
     miss = draw.quantile(st, lay.T_DNS_MISS, word)
     resolver.dns_ready = time + miss
-    ttl = st.rules[0].dns_ttl
-    resolver.dns_expiry = resolver.dns_ready + ttl
-    if resolver.dns_ready < ttl:
-        first = draw.uniform(draw.two_words(st, draws.RESOLVER_PHASE, client, ZERO)[0]) * ttl
-        if resolver.dns_ready < first:
-            resolver.dns_expiry = first
+    ttl, since = st.rules[0].dns_ttl, resolver.dns_ready
+    if since < ttl:
+        since = ages.begun(draw.two_words(st, draws.RESOLVER_PHASE, client, ZERO), since, ttl)
+    resolver.dns_expiry = since + ttl
     return miss

@@ -87,16 +87,8 @@ class Caches:
         return copy
 
     def since(self, cache: int, key: int, time: float, cycle: float) -> float:
-        """Return from when on the age of a copy counts that is stored now and renewed every ``cycle`` ms.
-
-        A run begins in the midst of things: the first copy is as old as one would be that was met at random (rule 30).
-        """
-        if time < cycle:
-            word, _ = self.lookups.words(draws.CACHE_PHASE, key, cache)
-            renewal = draws.uniform(word) * cycle
-            if time < renewal:
-                return renewal - cycle
-        return time
+        """Return from when on the age of a copy counts that is stored now and renewed every ``cycle`` ms (rule 30)."""
+        return self.lookups.since(draws.CACHE_PHASE, key, cache, time, cycle)
 
     def keep(
         self, cache: int, key: int, found: Found, time: float, since: float, expiry: float,

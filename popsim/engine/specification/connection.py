@@ -117,12 +117,7 @@ class Connections:
     def _expiry(self, client: int, ready: float) -> float:
         """Return when an answer expires; the first one is as old as a random one would be (rule 19)."""
         ttl = self.rules.dns_ttl
-        if ready < ttl:
-            word, _ = self.lookups.words(draws.RESOLVER_PHASE, client, 0)
-            first = draws.uniform(word) * ttl
-            if ready < first:
-                return first
-        return ready + ttl
+        return self.lookups.since(draws.RESOLVER_PHASE, client, 0, ready, ttl) + ttl
 
 
 def is_open(used: float, now: float, idle_timeout: float, *ends: Site) -> bool:

@@ -49,6 +49,21 @@ class Lookups:
         """Return one draw of a law, from the first word of an address."""
         return self.table(table, self.words(stream, entity, index)[0])
 
+    def since(self, stream: int, entity: int, index: int, time: float, cycle: float) -> float:
+        """Return from when on the age of what is stored now counts, if it is renewed every ``cycle`` ms.
+
+        A run begins in the midst of things: what is stored first is as old as it would be if it were met at random (rule 30).
+        """
+        if time < cycle:
+            renewed, empty = map(draws.uniform, self.words(stream, entity, index))
+            later = empty / (1.0 - empty) * cycle
+            if time >= later:
+                return time - later
+            renewal = renewed * cycle
+            if time < renewal:
+                return renewal - cycle
+        return time
+
     def client(self, word: int) -> int:
         """Draw a client by its number of users."""
         return _choose(*self._clients, word)
