@@ -56,12 +56,9 @@ class Lookups:
         """
         if time < cycle:
             renewed, empty = map(draws.uniform, self.words(stream, entity, index))
-            later = empty / (1.0 - empty) * cycle
-            if time >= later:
-                return time - later
-            renewal = renewed * cycle
+            renewal, later = renewed * cycle, empty / (1.0 - empty) * cycle
             if time < renewal:
-                return renewal - cycle
+                return renewal - cycle if time < later else time - later
         return time
 
     def client(self, word: int) -> int:
