@@ -100,7 +100,7 @@ def test_misses_of_a_warm_key_are_spread_evenly(engine: str, tmp_path: Path, rea
     found = []
     for number in range(16 if engine == "compiled" else 5):
         with patch("popsim.engine.build.SAMPLE_REQUESTS", 10**9):
-            sample = shop.run(shop.rate * ends[-1], number, engine).sample
+            sample = shop.run(shop.rate * 3.0 * TTL_S, number, engine).sample
         missed = sample["start_ms"][sample["kv_tier"] == STORE] / 1e3
         found.append(np.histogram(missed, bins=ends)[0] / keys)
     for each in np.array(found).T:
