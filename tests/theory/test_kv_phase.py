@@ -94,7 +94,7 @@ def test_misses_of_a_warm_key_are_spread_evenly(engine: str, tmp_path: Path, rea
     Caches that are all full at time 0, or all empty, are in step: a quarter has 20 % less, or 12 %, others more. Where a key is read
     twelve times or more per T, the rule is within 2 % of a start that has always been, less than two standard errors here.
     """
-    keys = 750 if engine == "compiled" else 100
+    keys = 1_500 if engine == "compiled" else 100
     shop = Shop(tmp_path, pull(TTL_S), {"k": {"count": keys}}, keys * reads / TTL_S)
     ends = np.arange(1.0, 3.1, 0.25) * TTL_S
     found = []
