@@ -13,7 +13,6 @@ from popsim.engine.kv_layout import TIERS
 from popsim.results.intervals import Measure, Spread
 from popsim.results.kv import KvPool
 from popsim.results.pooled import Pool
-from popsim.results.selected import Restricted
 
 # What has percentiles, and what else each of them has
 QUANTITIES = {
@@ -76,7 +75,7 @@ class KvMetric:
 
     def _time(self, kv: KvPool, pool: Pool) -> Measure:
         if self.name == "read":
-            countries = pool.countries if isinstance(pool, Restricted) else None
+            countries = pool.countries
             if self.statistic == "mean":
                 return kv.mean(lambda each: each.latency(self.tier, countries))
             return kv.read_percentile(self.percent, self.tier, countries)

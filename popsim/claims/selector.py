@@ -83,7 +83,10 @@ def select(pool: Pool, selector: Selector, clients: Clients) -> Pool:
         InputError: an unknown place.
     """
     if is_kept_apart(pool, selector):
-        return selected(pool, selector)
+        part = selected(pool, selector)
+        if selector.kinds == ("place",):
+            part.countries = whole_countries(selector.where, clients)
+        return part
     if len(selector.kinds) > 1:
         message = f"requests by {' and '.join(selector.kinds)} together were not kept apart"
         raise _refusal(message, "run the scenario again with this claim, or with selections")
@@ -100,14 +103,21 @@ def in_places(pool: Pool, where: Where, clients: Clients) -> Pool:
     """Return the requests of some clients; by country where that is enough, it is finer."""
     if where == Where():
         return pool
-    mask = matching(clients, where)
-    inside = {clients.countries[row] for row in np.flatnonzero(mask)}
-    outside = {clients.countries[row] for row in np.flatnonzero(~mask)}
-    if inside.isdisjoint(outside):
+    inside = whole_countries(where, clients)
+    if inside is not None:
         labels = pool.runs[0].labels["country"]
         rows = [row for row, country in enumerate(labels) if country in inside]
         return Restricted(pool, "country", rows)
-    return Restricted(pool, "client", [int(row) for row in np.flatnonzero(mask)])
+    chosen = np.flatnonzero(matching(clients, where))
+    return Restricted(pool, "client", [int(row) for row in chosen])
+
+
+def whole_countries(where: Where, clients: Clients) -> tuple[str, ...] | None:
+    """Return the countries whose clients are all of some places; None if a country is cut in parts."""
+    mask = matching(clients, where)
+    inside = {clients.countries[row] for row in np.flatnonzero(mask)}
+    outside = {clients.countries[row] for row in np.flatnonzero(~mask)}
+    return tuple(sorted(inside)) if inside.isdisjoint(outside) else None
 
 
 def _by_label(pool: Pool, dimension: str, names: tuple[str, ...]) -> Pool:

@@ -57,8 +57,11 @@ def part_histogram(run: PlatformRun, name: str) -> Ints:
 class Pool:
     """The runs of one platform; one run is a pool, too. ``prices`` are those of its key-value store.
 
-    ``function_bill`` is what running its functions costs; None if nobody says.
+    ``function_bill`` is what running its functions costs; None if nobody says. ``countries`` are those of its clients, if they are
+    the clients of some countries alone: runs keep reads of key-value stores by country.
     """
+
+    countries: tuple[str, ...] | None = None
 
     def __init__(
         self,

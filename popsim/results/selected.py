@@ -66,6 +66,8 @@ class Restricted(_Part):
     def __init__(self, pool: Pool, dimension: str, rows: Sequence[int]) -> None:
         super().__init__(pool.runs, pool.prices, pool.object_prices, pool.function_bill)
         self.dimension, self.rows = dimension, tuple(rows)
+        if dimension == "country":
+            self.countries = tuple(self.runs[0].labels["country"][row] for row in self.rows)
 
     def _failed(self, run: PlatformRun) -> Ints:
         hist = run.failures_over_time
@@ -79,11 +81,6 @@ class Restricted(_Part):
     def cold_of(self) -> tuple[int, int]:
         """Raise InputError: cold starts are kept of selections and over time."""
         raise _not_kept("cold_start_ratio")
-
-    @property
-    def countries(self) -> tuple[str, ...]:
-        """The countries of the groups, which are countries."""
-        return tuple(self.runs[0].labels["country"][row] for row in self.rows)
 
     @cached_property
     def latency(self) -> Ints:

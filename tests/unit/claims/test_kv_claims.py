@@ -260,6 +260,17 @@ def test_the_phase_is_the_time_of_the_whole_request(result: Result) -> None:
     assert observed(result, "kv.mean") > observed(result, "kv.read.mean")  # two reads in each
 
 
+def test_reads_of_a_place_are_its_own_whatever_else_is_kept_of_it(result: Result) -> None:
+    """A phase of the same clients has them kept apart, which knows nothing of stores: it once gave the reads of all."""
+    place = "workers{continent: OC}"
+    expect = [f"{place}.kv.read.mean > 1000s", f"{place}.cold_start.p(50) > 1000s"]
+    claim = {"id": "a", "says": "x", "source": "ours", "expect": expect}
+    kept = popsim.run(SCENARIO, claims=[claim], store=None, progress=False, workers=1)
+    read = kept.verdicts[0].expectations[0].observed.value
+    assert read == observed(result, "kv.read.mean", where={"continent": "OC"})
+    assert read != pytest.approx(observed(result, "kv.read.mean"), rel=0.05)
+
+
 def test_where_restricts_reads_by_country(result: Result) -> None:
     kv = result.pools["workers"].kv
     table = result.kv("continent").set_index("continent")
