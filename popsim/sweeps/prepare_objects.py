@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from popsim.engine.keyspaces import partitions_of, popularity
 from popsim.engine.network import select_sites
@@ -115,6 +114,8 @@ def check_placement(model: PlacementModel, geography: Geography) -> None:
     if isinstance(model, TablePlacement):
         likelihood_table(model, geography)
     elif isinstance(model, KnowingPlacement):
+        from scipy.sparse import csr_array
+
         calls = csr_array(np.ones((1, len(geography.sites))))
         homes_table(model, Callers(np.zeros(1, np.int64), calls), geography)
     elif isinstance(model, AskedPlacement):

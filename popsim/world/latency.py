@@ -9,11 +9,11 @@ cloud backbones. docs/background/model.md tells how far to trust it.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any
+from typing import NamedTuple
 
-import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
@@ -52,10 +52,30 @@ LAND_HUB_LINKS = ("B", "EUX", "TE")
 BORDERLESS = ("NA", "EU", "OC")
 
 
+@dataclass(frozen=True)
+class Node:
+    """A city where networks meet."""
+
+    country: str
+    group: str
+    lat: float
+    lon: float
+
+
+class Link(NamedTuple):
+    """A cable."""
+
+    kind: str
+    weight_km: float
+
+
+Ends = tuple[str, str]  # of a link, in the order of the alphabet
+
+
 class LatencyGraph:
     """Round-trip times over the graph with one set of parameters, ``public`` or ``backbone``.
 
-    ``graph`` is a networkx graph whose links have ``km``, ``class`` and ``weight_km``. Links and nodes can be taken out.
+    Links and nodes can be taken out of ``links`` and ``nodes``.
 
     Raises:
         InputError: a link or node to be removed that does not exist.
@@ -69,49 +89,40 @@ class LatencyGraph:
     ) -> None:
         self.params = params
         self._parameters = _parameters()[params]
-        self.graph: nx.Graph[str] = _base_graph(params).copy()
-        self._remove(removed_links, removed_sites)
-
-    def _remove(self, links: Sequence[tuple[str, str]], sites: Sequence[str]) -> None:
-        problems = []
-        for number, (a, b) in enumerate(links):
-            if not self.graph.has_edge(a, b):
-                hint = did_you_mean(a, list(self.graph))
-                if a in self.graph:
-                    hint = f"links of {a}: {', '.join(sorted(self.graph[a]))}"
-                message = f"the latency graph has no link {a} - {b}"
-                problems.append(Problem(None, None, None, ("links", number), message, hint))
-        for number, site in enumerate(sites):
-            if site not in self.graph:
-                hint = did_you_mean(site, list(self.graph))
-                message = f"the latency graph has no node {quoted(site)}"
-                problems.append(Problem(None, None, None, ("sites", number), message, hint))
-        if problems:
-            raise InputError(problems)
-        self.graph.remove_edges_from(links)
-        self.graph.remove_nodes_from(sites)
-        if not len(self.graph):
-            message = "every node of the latency graph is removed"
-            raise InputError([Problem(None, None, None, ("sites",), message)])
+        nodes, links = _base_graph(params)
+        _check_removed(nodes, links, removed_links, removed_sites)
+        cut = {_ends(a, b) for a, b in removed_links}
+        self.nodes = {name: node for name, node in nodes.items() if name not in removed_sites}
+        self.links = {
+            ends: link
+            for ends, link in links.items()
+            if ends not in cut and not set(ends) & set(removed_sites)
+        }
 
     @cached_property
-    def _nodes(self) -> tuple[Floats, Floats, NDArray[np.str_]]:
+    def _places(self) -> tuple[Floats, Floats, NDArray[np.str_]]:
         """Latitude, longitude and country of the nodes, in the graph's order."""
-        data = [self.graph.nodes[node] for node in self.graph]
-        lat, lon = (np.array([d[key] for d in data], dtype=np.float64) for key in ("lat", "lon"))
-        return lat, lon, np.array([d["country"] for d in data])
+        nodes = self.nodes.values()
+        lat = np.array([node.lat for node in nodes], dtype=np.float64)
+        lon = np.array([node.lon for node in nodes], dtype=np.float64)
+        return lat, lon, np.array([node.country for node in nodes])
 
     @cached_property
     def _paths_km(self) -> Floats:
         """Shortest weighted paths between all nodes [from, to]; inf where there is none."""
+        from scipy.sparse import csr_array
         from scipy.sparse.csgraph import dijkstra
 
-        matrix = nx.to_scipy_sparse_array(self.graph, weight="weight_km", format="csr")
+        row_of = {name: row for row, name in enumerate(self.nodes)}
+        ends = np.array([[row_of[end] for end in ends] for ends in self.links], np.int64)
+        ends = ends.reshape(-1, 2)
+        weights = np.array([link.weight_km for link in self.links.values()], np.float64)
+        matrix = csr_array((weights, (ends[:, 0], ends[:, 1])), shape=(len(row_of),) * 2)
         return np.asarray(dijkstra(matrix, directed=False))
 
     def node_rtt_ms(self, a: str, b: str) -> float:
         """Return the RTT between two nodes by the graph alone, in ms."""
-        order = list(self.graph)
+        order = list(self.nodes)
         km = self._paths_km[order.index(a), order.index(b)]
         return float(self._parameters["a"] + MS_PER_KM * km)
 
@@ -149,7 +160,7 @@ class LatencyGraph:
         self, lat: Floats, lon: Floats, countries: Sequence[str]
     ) -> tuple[NDArray[np.intp], Floats]:
         """Return the nodes each place hangs on [place, entry], and the weighted km to them."""
-        node_lat, node_lon, node_country = self._nodes
+        node_lat, node_lon, node_country = self._places
         km = great_circle_km(lat[:, None], lon[:, None], node_lat, node_lon)
         abroad = np.asarray(countries)[:, None] != node_country[None, :]
         km = np.where(abroad, km * ENTRY_DETOUR + ENTRY_BORDER_KM, km)
@@ -165,33 +176,61 @@ def _parameters() -> dict[str, dict[str, float]]:
     return sets
 
 
+def _ends(a: str, b: str) -> Ends:
+    return (a, b) if a < b else (b, a)
+
+
+def _check_removed(
+    nodes: Mapping[str, Node],
+    links: Mapping[Ends, Link],
+    removed_links: Sequence[tuple[str, str]],
+    removed_sites: Sequence[str],
+) -> None:
+    """Raise InputError for links and nodes that do not exist, and if no node is left."""
+    problems = []
+    for number, (a, b) in enumerate(removed_links):
+        if _ends(a, b) not in links:
+            hint = did_you_mean(a, list(nodes))
+            if a in nodes:
+                others = {end for ends in links if a in ends for end in ends} - {a}
+                hint = f"links of {a}: {', '.join(sorted(others))}"
+            message = f"the latency graph has no link {a} - {b}"
+            problems.append(Problem(None, None, None, ("links", number), message, hint))
+    for number, site in enumerate(removed_sites):
+        if site not in nodes:
+            hint = did_you_mean(site, list(nodes))
+            message = f"the latency graph has no node {quoted(site)}"
+            problems.append(Problem(None, None, None, ("sites", number), message, hint))
+    if not problems and not set(nodes) - set(removed_sites):
+        message = "every node of the latency graph is removed"
+        problems.append(Problem(None, None, None, ("sites",), message))
+    if problems:
+        raise InputError(problems)
+
+
 @cache
-def _base_graph(params: str) -> nx.Graph[str]:
+def _base_graph(params: str) -> tuple[dict[str, Node], dict[Ends, Link]]:
     parameters = _parameters()[params]
     folder = bundled_folder("topologies") / "graph"
-    graph: nx.Graph[str] = nx.Graph()
-    nodes = Table(folder / "nodes.csv", ("id", "city", "country", "region", "lat", "lon"))
-    for row in nodes:
-        graph.add_node(
-            row.text("id"),
-            city=row.text("city"),
-            country=row.text("country"),
-            group=GROUP_OF[row.text("region")],
-            lat=row.number("lat"),
-            lon=row.number("lon"),
+    nodes = {
+        row.text("id"): Node(
+            row.text("country"), GROUP_OF[row.text("region")], row.number("lat"), row.number("lon")
         )
+        for row in Table(folder / "nodes.csv", ("id", "city", "country", "region", "lat", "lon"))
+    }
+    links = {}
     for row in Table(folder / "links.csv", ("a", "b", "km", "class")):
-        a, b, km, kind = row.text("a"), row.text("b"), row.number("km"), row.text("class")
-        ends = graph.nodes[a], graph.nodes[b]
-        graph.add_edge(a, b, km=km, kind=kind, weight_km=_weight_km(parameters, km, kind, ends))
-    return graph
+        a, b, kind = row.text("a"), row.text("b"), row.text("class")
+        weight_km = _weight_km(parameters, row.number("km"), kind, (nodes[a], nodes[b]))
+        links[_ends(a, b)] = Link(kind, weight_km)
+    return nodes, links
 
 
 def _weight_km(
-    parameters: dict[str, float], km: float, kind: str, ends: tuple[dict[str, Any], dict[str, Any]]
+    parameters: dict[str, float], km: float, kind: str, ends: tuple[Node, Node]
 ) -> float:
     """Return a link's weight: length times factor, plus the hop, plus the border that it crosses."""
-    groups = [end["group"] for end in ends]
+    groups = [end.group for end in ends]
     factor = max(parameters[group] for group in groups)
     if kind in LAND_HUB_LINKS:
         factor = min(factor, parameters["hub"])
@@ -199,6 +238,6 @@ def _weight_km(
         factor = parameters[kind]
     hop = parameters["hopL" if kind == "L" else "hopH"]
     border = 0.0
-    if ends[0]["country"] != ends[1]["country"]:
+    if ends[0].country != ends[1].country:
         border = max(0.0 if group in BORDERLESS else parameters[f"b_{group}"] for group in groups)
     return km * factor + hop + border
