@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,17 @@ import numpy as np
 from popsim.engine import draws
 from popsim.engine import layout as lay
 from popsim.engine.arrays import Floats, Ints, Records, records
-from popsim.engine.handler import handler_program
+from popsim.engine.handler import Program, handler_program
 from popsim.engine.handshakes import connection_rules, loss_laws
 from popsim.engine.kv import kv_inputs
 from popsim.engine.kv_layout import TRACE_DTYPE
 from popsim.engine.layout import Inputs, Rules
 from popsim.engine.limits import check_limits, expected_requests, largest_surge
-from popsim.engine.network import Paths, lay_paths
+from popsim.engine.network import Ground, Paths, lay_paths
 from popsim.engine.object_places import ObjectPlaces
 from popsim.engine.objects import message_rate_per_s, object_inputs
 from popsim.engine.selection_inputs import selection_inputs
-from popsim.engine.tables import alias_table, highest, quantile_table, stacked
+from popsim.engine.tables import QuantileTable, alias_table, highest, quantile_table, stacked
 from popsim.engine.traces import KeyTrace, read_trace, trace_rows
 from popsim.models.arrivals import hourly_profile
 from popsim.models.cold_start.rules import PoolRules
@@ -54,65 +55,110 @@ class Built:
     objects: ObjectPlaces | None
 
 
+@dataclass(frozen=True, eq=False)
+class Shared:
+    """What the replications of a platform have in common: places, laws, clients, the handler; not to be written to."""
+
+    scenario: Scenario
+    platform: str
+    ground: Ground
+    countries: tuple[str, ...]
+    trace: KeyTrace | None
+    program: Program
+    tables: list[QuantileTable]  # up to those of the key-value store
+    surge_bound: float
+    inputs: dict[str, Any]  # that no draw changes
+
+    @classmethod
+    def of(cls, scenario: Scenario, platform: str) -> Shared:
+        """Read a platform of a scenario.
+
+        Raises:
+            InputError: something that the scenario names does not exist.
+        """
+        spec = scenario.platforms[platform]
+        ground = Ground.of(scenario, spec)
+        clients = ground.clients
+        check_limits(scenario, clients.countries, len(ground.sites))
+        pool = resolve("cold_start", spec.runtime).rules(spec.memory)
+        names, weights, access = access_laws(scenario.clients.network)
+        countries = tuple(sorted(set(clients.countries)))
+        first_step = lay.T_ACCESS + len(access)
+        program = handler_program(scenario, spec, clients, countries, first_step)
+        profile = hourly_profile(scenario.workload.arrivals.by_local_hour)
+        surge_bound = largest_surge(scenario)
+        rules = _rules(scenario, spec, pool, surge_bound * float(profile.max()), len(clients))
+        selections = scenario.selections or ()
+        laws = [*_fixed_laws(scenario, spec, pool, rules, profile), *access, *program.laws]
+        inputs = {
+            "rules": rules,
+            "clients": _client_records(scenario, clients, countries, program.client_kinds),
+            "networks": _choices(np.asarray(weights, dtype=np.float64)),
+            "functions": _choices(_popularity(scenario)),
+            **program.as_inputs(),
+            "profile": profile,
+            "country_count": len(countries),
+            "selections": selection_inputs(
+                selections, clients, names, ground.sites.ids, scenario.duration
+            ),
+            "labels": _labels(ground, countries, tuple(names), rules.function_count, selections),
+        }
+        trace, tables = key_trace(scenario), [quantile_table(law) for law in laws]
+        return cls(
+            scenario, platform, ground, countries, trace, program, tables, surge_bound, inputs
+        )
+
+    @cached_property
+    def fixed_paths(self) -> Paths:
+        """The paths on the planet of the seed, on which all replications are with ``residual: fixed``."""
+        return lay_paths(self.ground, self.scenario.seed)
+
+
 def build(scenario: Scenario, platform: str, replication: int) -> Built:
-    """Build one run of one platform of a scenario.
+    """Build one run of one platform of a scenario; raises InputError for what does not exist."""
+    return built(Shared.of(scenario, platform), replication)
+
+
+def built(shared: Shared, replication: int) -> Built:
+    """Build one run of a platform.
 
     Traffic and planet (catchments, lasting residuals of pairs) follow from seed and replication, so that intervals
     include what is unknown about either. With ``residual: fixed`` the planet follows from the seed alone: replications
     are independent samples on one and the same, and :mod:`popsim.results.one_draw` says so.
-
-    Raises:
-        InputError: something that the scenario names does not exist.
     """
-    spec = scenario.platforms[platform]
+    scenario, ground, program = shared.scenario, shared.ground, shared.program
     key = draws.run_key(scenario.seed, replication)
     is_fixed = scenario.network.residual == "fixed"
-    paths = lay_paths(scenario, spec, world_seed=scenario.seed if is_fixed else key)
-    check_limits(scenario, paths.clients.countries, len(paths.sites))
-    pool = resolve("cold_start", spec.runtime).rules(spec.memory)
-    names, weights, access = access_laws(scenario.clients.network)
-    trace = key_trace(scenario)
-    countries = tuple(sorted(set(paths.clients.countries)))
-    first_step = lay.T_ACCESS + len(access)
-    program = handler_program(scenario, spec, paths.clients, countries, first_step)
-    first_kv = first_step + len(program.laws)
-    kv, kv_laws = kv_inputs(scenario, paths.kv, program, countries, trace, first_kv, key)
+    paths = shared.fixed_paths if is_fixed else lay_paths(ground, world_seed=key)
+    first_kv = len(shared.tables)
+    kv, kv_laws = kv_inputs(
+        scenario, paths.kv, program, shared.countries, shared.trace, first_kv, key
+    )
     objects, object_laws = object_inputs(
         scenario.workload,
         paths.objects,
         program,
-        paths.clients,
+        ground.clients,
         first_space=len(kv.space_names),
         first_table=first_kv + len(kv_laws),
     )
-    profile = hourly_profile(scenario.workload.arrivals.by_local_hour)
-    surge_bound = largest_surge(scenario)
-    rules = _rules(scenario, spec, pool, surge_bound * float(profile.max()), len(paths.clients))
-    laws = _fixed_laws(scenario, spec, pool, rules, profile)
-    clients = _client_records(scenario, paths.clients, countries, program.client_kinds)
+    clients = shared.inputs["clients"]
     inputs = Inputs(
         key=key,
-        rules=rules,
-        **_tables(platform, [*laws, *access, *program.laws, *kv_laws, *object_laws]),
-        clients=clients,
+        **shared.inputs,
+        **_stacked(
+            shared.platform,
+            [*shared.tables, *(quantile_table(law) for law in [*kv_laws, *object_laws])],
+        ),
         **paths.as_inputs(),
-        networks=_choices(np.asarray(weights, dtype=np.float64)),
-        functions=_choices(_popularity(scenario)),
-        **program.as_inputs(),
         kv=kv,
         objects=objects,
-        trace=_trace_records(trace, key, clients),
-        profile=profile,
+        trace=_trace_records(shared.trace, key, clients),
         **_probes(scenario, key, len(clients)),
-        country_count=len(countries),
-        selections=selection_inputs(
-            scenario.selections or (), paths.clients, names, paths.sites.ids, scenario.duration
-        ),
-        labels=_labels(
-            paths, countries, tuple(names), rules.function_count, scenario.selections or ()
-        ),
     )
-    return Built(inputs, paths.sites, paths.clients, paths.site_share, surge_bound, paths.objects)
+    return Built(
+        inputs, paths.sites, paths.clients, paths.site_share, shared.surge_bound, paths.objects
+    )
 
 
 def key_trace(scenario: Scenario) -> KeyTrace | None:
@@ -226,9 +272,9 @@ def _jitter(scenario: Scenario) -> Law:
     return measured_jitter() if jitter == "measured" else NOTHING
 
 
-def _tables(platform: str, laws: list[Law]) -> dict[str, Any]:
-    """Return the tables of all laws; raises InputError if a model of one's own has one that reaches too far."""
-    tables, pieces = stacked([quantile_table(law) for law in laws])
+def _stacked(platform: str, each: list[QuantileTable]) -> dict[str, Any]:
+    """Return the tables of all laws in one; raises InputError if a model of one's own has one that reaches too far."""
+    tables, pieces = stacked(each)
     if (most := max(float(tables.max()), float(highest(pieces).max()))) >= LONGEST_MS:
         message = (
             f"a law of its models has times of {most:.2g} ms, and none may reach {LONGEST_TIME}"
@@ -278,7 +324,7 @@ def _popularity(scenario: Scenario) -> Floats:
 
 
 def _labels(
-    paths: Paths,
+    ground: Ground,
     countries: tuple[str, ...],
     networks: tuple[str, ...],
     functions: int,
@@ -287,8 +333,8 @@ def _labels(
     return {
         "selection": tuple(selection.key for selection in selections),
         "country": countries,
-        "site": tuple(paths.sites.ids),
+        "site": tuple(ground.sites.ids),
         "network": networks,
-        "client": tuple(paths.clients.ids),
+        "client": tuple(ground.clients.ids),
         "function": tuple(f"f{number}" for number in range(1, min(functions, 100_000) + 1)),
     }

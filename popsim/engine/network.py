@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from popsim.engine import layout as lay
-from popsim.engine.arrays import Floats, Records, records
+from popsim.engine.arrays import Floats, Ints, Records, records
 from popsim.engine.kv_places import KvPlaces, place_kv
 from popsim.engine.object_places import (
     ObjectPlaces,
@@ -21,7 +21,6 @@ from popsim.models.kv_replication.contract import KvModel
 from popsim.models.registry import resolve
 from popsim.models.routing.table import check_table
 from popsim.scenario.errors import InputError, Problem
-from popsim.scenario.own_files import own_files
 from popsim.scenario.schema import PlatformSpec, Scenario
 from popsim.scenario.text import quoted
 from popsim.world.clients import Clients, load_clients
@@ -109,74 +108,81 @@ def _in_both(one: Sequence[str] | None, other: Sequence[str] | None) -> Sequence
     return [name for name in one if name in other]
 
 
-def lay_paths(scenario: Scenario, spec: PlatformSpec, world_seed: int) -> Paths:
-    """Compute every path of a platform over the latency graph; ``world_seed`` draws residuals and catchments.
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """A platform's places and cables, which no draw changes; not to be written to."""
 
-    The last few answers are kept, for replications that share one planet.
+    scenario: Scenario
+    spec: PlatformSpec
+    clients: Clients
+    topology: Sites  # all sites of the file
+    sites: Sites  # those of the platform, of which some accept clients, and some compute
+    ingress: Sites
+    compute: Sites
+    origins: Sites
+    public: LatencyGraph
+    backbone: LatencyGraph
+    kv_model: KvModel | None
 
-    Raises:
-        InputError: a site, topology or origin does not exist.
-    """
-    files = load_clients(scenario.clients.topology), load_sites(spec.topology)
-    parts = (
-        scenario.clients,
-        scenario.network,
-        spec.ingress,
-        spec.compute,
-        spec.regions,
-        _kv_model(scenario, spec),
-        id(type(_kv_model(scenario, spec))),  # a notebook may define a class anew
-        spec.objects if scenario.workload.uses_objects else None,
-        _placement_class(scenario, spec),
-    )
-    origins = [origin.model_dump() for origin in scenario.origins.values()]
-    named = own_files([origins, spec.kv])  # the topologies of origins and stores
-    key = (repr(parts), repr(scenario.origins), repr(named), world_seed, *map(id, files))
-    if key not in _laid:
-        while len(_laid) >= KEPT_PATHS:
-            del _laid[next(iter(_laid))]
-        _laid[key] = (_lay_paths(scenario, spec, world_seed), files)
-    return _laid[key][0]
+    @classmethod
+    def of(cls, scenario: Scenario, spec: PlatformSpec) -> Ground:
+        """Read the places of a platform.
+
+        Raises:
+            InputError: a site, topology or origin does not exist.
+        """
+        sites, ingress, compute = select_sites(spec, with_hosts=scenario.workload.uses_objects)
+        removed = scenario.network.remove
+        public, backbone = (
+            latency_graph(name, removed.links, removed.sites)
+            for name in ("public", spec.compute.backbone)
+        )
+        return cls(
+            scenario=scenario,
+            spec=spec,
+            clients=load_clients(scenario.clients.topology).select(scenario.clients.where),
+            topology=load_sites(spec.topology),
+            sites=sites,
+            ingress=ingress,
+            compute=compute,
+            origins=Sites.at([locate_origin(*named) for named in scenario.origins.items()]),
+            public=public,
+            backbone=backbone,
+            kv_model=_kv_model(scenario, spec),
+        )
+
+    def rtt(
+        self, graph: LatencyGraph, sources: Sites | Clients, destinations: Sites, world_seed: int
+    ) -> Floats:
+        """Return RTT in ms [source, destination], with the pairs' persistent residuals."""
+        pairs = distances(graph, sources, destinations)
+        if self.scenario.network.residual is False:
+            return pairs.rtt_ms
+        return residual_rtt(
+            world_seed, pairs, sources, destinations, backbone=graph.params == "backbone"
+        )
 
 
-KEPT_PATHS = 8
-_laid: dict[
-    tuple[Any, ...], tuple[Paths, tuple[Clients, Sites]]
-] = {}  # the files keep their ids taken
-
-
-def _lay_paths(scenario: Scenario, spec: PlatformSpec, world_seed: int) -> Paths:
-    clients = load_clients(scenario.clients.topology).select(scenario.clients.where)
-    sites, ingress, compute = select_sites(spec, with_hosts=scenario.workload.uses_objects)
-    removed = scenario.network.remove
-    graphs = {
-        name: latency_graph(name, removed.links, removed.sites)
-        for name in ("public", spec.compute.backbone)
-    }
-    routes, route_count, share = _routes(
-        scenario, spec, graphs["public"], clients, sites, ingress, world_seed
-    )
-    backbone = graphs[spec.compute.backbone]
-    upstreams, upstream_count = _upstreams(
-        scenario, spec, backbone, sites, ingress, compute, world_seed
-    )
-    origins = [locate_origin(name, origin) for name, origin in scenario.origins.items()]
-    origin_rtt = np.zeros((len(sites.ids), max(1, len(origins))))
-    if origins:
-        origin_rtt = _rtt(scenario, backbone, sites, Sites.at(origins), world_seed)
-    model = _kv_model(scenario, spec)
-    topology = load_sites(spec.topology)
+def lay_paths(ground: Ground, world_seed: int) -> Paths:
+    """Compute every path of a platform over the latency graph; ``world_seed`` draws residuals and catchments."""
+    spec, sites = ground.spec, ground.sites
+    routes, route_count, share = _routes(ground, world_seed)
+    upstreams, upstream_count = _upstreams(ground, world_seed)
 
     def rtt(sources: Sites, destinations: Sites) -> Floats:
-        return _rtt(scenario, backbone, sources, destinations, world_seed)
+        return ground.rtt(ground.backbone, sources, destinations, world_seed)
 
-    kv = None if model is None else place_kv(model, sites, compute, topology, rtt)
-    objects = None
-    if spec.objects is not None and scenario.workload.uses_objects:
-        hosts = select_hosts(spec.objects, topology, compute)
-        objects = place_objects(spec.objects, sites, hosts, topology, rtt)
+    origin_rtt = np.zeros((len(sites.ids), 1))
+    if len(ground.origins):
+        origin_rtt = rtt(sites, ground.origins)
+    kv = objects = None
+    if ground.kv_model is not None:
+        kv = place_kv(ground.kv_model, sites, ground.compute, ground.topology, rtt)
+    if spec.objects is not None and ground.scenario.workload.uses_objects:
+        hosts = select_hosts(spec.objects, ground.topology, ground.compute)
+        objects = place_objects(spec.objects, sites, hosts, ground.topology, rtt)
     return Paths(
-        clients=clients,
+        clients=ground.clients,
         sites=sites,
         routes=routes,
         route_count=route_count,
@@ -190,12 +196,6 @@ def _lay_paths(scenario: Scenario, spec: PlatformSpec, world_seed: int) -> Paths
     )
 
 
-def _placement_class(scenario: Scenario, spec: PlatformSpec) -> int:
-    if spec.objects is None or not scenario.workload.uses_objects:
-        return 0
-    return id(type(resolve("object_placement", spec.objects.placement)))
-
-
 def _kv_model(scenario: Scenario, spec: PlatformSpec) -> KvModel | None:
     """Return the model of the platform's key-value store, if a handler asks it."""
     if spec.kv is None or not scenario.workload.uses_kv:
@@ -203,38 +203,15 @@ def _kv_model(scenario: Scenario, spec: PlatformSpec) -> KvModel | None:
     return resolve("kv_replication", spec.kv)
 
 
-def _rtt(
-    scenario: Scenario,
-    graph: LatencyGraph,
-    sources: Sites | Clients,
-    destinations: Sites,
-    world_seed: int,
-) -> Floats:
-    """Return RTT in ms [source, destination], with the pairs' persistent residuals."""
-    pairs = distances(graph, sources, destinations)
-    if scenario.network.residual is False:
-        return pairs.rtt_ms
-    return residual_rtt(
-        world_seed, pairs, sources, destinations, backbone=graph.params == "backbone"
-    )
-
-
-def _routes(
-    scenario: Scenario,
-    spec: PlatformSpec,
-    graph: LatencyGraph,
-    clients: Clients,
-    sites: Sites,
-    ingress: Sites,
-    world_seed: int,
-) -> tuple[Records, int, Floats]:
+def _routes(ground: Ground, world_seed: int) -> tuple[Records, int, Floats]:
     """Return route records [C * R], R, and the expected share of requests at each site."""
-    rtt = _rtt(scenario, graph, clients, ingress, world_seed)
-    km = distances(graph, clients, ingress).km
-    model = resolve("routing", spec.ingress.routing)
+    clients, sites, ingress = ground.clients, ground.sites, ground.ingress
+    rtt = ground.rtt(ground.public, clients, ingress, world_seed)
+    km = distances(ground.public, clients, ingress).km
+    model = resolve("routing", ground.spec.ingress.routing)
     table = model.candidates(rtt, km, clients, ingress, world_seed)
     table = check_table(table, len(clients), len(ingress))
-    row_of = np.array([sites.index(site) for site in ingress.ids], dtype=np.int64)
+    row_of = _rows(sites, ingress)
     count = table.site.shape[1]
     routes = records(lay.ROUTE_DTYPE, table.site.size)
     known = table.site >= 0
@@ -251,30 +228,27 @@ def _routes(
     return routes, count, share
 
 
-def _upstreams(
-    scenario: Scenario,
-    spec: PlatformSpec,
-    graph: LatencyGraph,
-    sites: Sites,
-    ingress: Sites,
-    compute: Sites,
-    world_seed: int,
-) -> tuple[Records, int]:
+def _upstreams(ground: Ground, world_seed: int) -> tuple[Records, int]:
     """Return upstream records [S * K] and K: for each ingress its compute sites, nearest first."""
-    if spec.compute.at == "ingress":
+    sites, ingress, compute = ground.sites, ground.ingress, ground.compute
+    if ground.spec.compute.at == "ingress":
         upstreams = records(lay.UPSTREAM_DTYPE, len(sites.ids))
         upstreams.site = np.arange(len(sites.ids))
         return upstreams, 1
     count = min(UPSTREAM_CANDIDATES, len(compute.ids))
     upstreams = records(lay.UPSTREAM_DTYPE, len(sites.ids) * count)
     upstreams.site = -1
-    rtt = _rtt(scenario, graph, ingress, compute, world_seed)
+    rtt = ground.rtt(ground.backbone, ingress, compute, world_seed)
     order = np.argsort(rtt, axis=1, kind="stable")[:, :count]
-    for row, site in enumerate(ingress.ids):
-        first = sites.index(site) * count
-        for place, column in enumerate(order[row]):
-            if np.isfinite(rtt[row, column]):
-                same = compute.ids[column] == site
-                upstreams["site"][first + place] = sites.index(compute.ids[column])
-                upstreams["rtt"][first + place] = 0.0 if same else rtt[row, column]
+    rtt = np.take_along_axis(rtt, order, axis=1)
+    own, asked = _rows(sites, ingress)[:, None], _rows(sites, compute)[order]
+    place, is_known = own * count + np.arange(count), np.isfinite(rtt)
+    upstreams["site"][place[is_known]] = asked[is_known]
+    upstreams["rtt"][place[is_known]] = np.where(own == asked, 0.0, rtt)[is_known]
     return upstreams, count
+
+
+def _rows(sites: Sites, some: Sites) -> Ints:
+    """Return the rows that some sites have among all."""
+    row_of = {site: row for row, site in enumerate(sites.ids)}
+    return np.array([row_of[site] for site in some.ids], dtype=np.int64)

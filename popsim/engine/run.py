@@ -12,7 +12,7 @@ import numpy as np
 import simpy
 
 from popsim.engine import draws, recorder
-from popsim.engine.build import Built, build
+from popsim.engine.build import Built, Shared, built
 from popsim.engine.control import (
     Control,
     ControlProcess,
@@ -90,41 +90,41 @@ def simulate(
     engine: str | None = None,
     processes: Sequence[ControlProcess] = (),
     tell: Callable[[float], None] | None = None,
+    shared: Shared | None = None,
 ) -> PlatformRun:
     """Run one replication of one platform.
 
     ``engine`` overrides the scenario's; ``processes`` are control processes besides the scenario's events; ``tell`` hears
-    now and then which share of the simulated time is over.
+    now and then which share of the simulated time is over; ``shared`` is what replications of the platform have in common,
+    so that it need not be read again.
 
     Raises:
         InputError: the scenario names something that does not exist.
         RunError: the compiled engine is asked for and numba is not installed, or cannot be imported.
     """
     engine = engine or scenario.engine
-    built = build(scenario, platform, replication)
+    one = built(shared or Shared.of(scenario, platform), replication)
     env = simpy.Environment()
-    telling = Telling(tell, scenario.duration, 2 if needs_rehearsal(built) else 1)
-    built = with_known_homes(
-        built, lambda env, inputs: telling.next(data_plane(env, inputs, engine))
-    )
-    ask = asking(built.objects, built.inputs.objects.class_names)
-    plane = telling.next(data_plane(env, built.inputs, engine, ask))
-    clients = len(built.clients.ids)
-    kv = built.inputs.kv
+    telling = Telling(tell, scenario.duration, 2 if needs_rehearsal(one) else 1)
+    one = with_known_homes(one, lambda env, inputs: telling.next(data_plane(env, inputs, engine)))
+    ask = asking(one.objects, one.inputs.objects.class_names)
+    plane = telling.next(data_plane(env, one.inputs, engine, ask))
+    clients = len(one.clients.ids)
+    kv = one.inputs.kv
     ranges = zip(kv.spaces.first.tolist(), kv.spaces["count"].tolist(), strict=True)
     key_spaces = dict(zip(kv.space_names, ranges, strict=False))
     control = Control(
-        env, plane, built.sites.ids, clients, built.surge_bound, kv.store_names, key_spaces,
-        built.inputs.objects.class_names,
+        env, plane, one.sites.ids, clients, one.surge_bound, kv.store_names, key_spaces,
+        one.inputs.objects.class_names,
     )  # fmt: skip
-    watches = {site: Watch() for site in built.sites.ids} if scenario.events else {}
+    watches = {site: Watch() for site in one.sites.ids} if scenario.events else {}
     for number, event in enumerate(scenario.events):
-        for process in _event_processes(control, scenario, platform, built, number, event, watches):
+        for process in _event_processes(control, scenario, platform, one, number, event, watches):
             env.process(process)
     for start in processes:
         env.process(start(control))
     books = cosimulate(env, plane)
-    return _platform_run(platform, replication, engine, built, books, control)
+    return _platform_run(platform, replication, engine, one, books, control)
 
 
 class Telling:

@@ -8,11 +8,13 @@ import sys
 from collections.abc import Callable, MutableSequence, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
+from popsim.engine.build import Shared
+from popsim.engine.control import ControlProcess
 from popsim.engine.outputs import PlatformRun
 from popsim.engine.run import simulate
 from popsim.scenario.errors import RunError
@@ -44,10 +46,20 @@ class Job:
 
     scenario: Scenario
     engine: str
+    processes: Sequence[ControlProcess] = ()
+    _shared: dict[str, Shared] = field(default_factory=dict)
+
+    def shared(self, platform: str) -> Shared:
+        """Return what the runs of a platform have in common; read once in a process."""
+        if platform not in self._shared:
+            self._shared[platform] = Shared.of(self.scenario, platform)
+        return self._shared[platform]
 
     def run(self, task: Task, tell: Tell = nobody) -> PlatformRun:
         """Make one run."""
-        return simulate(self.scenario, *task, self.engine, tell=tell)
+        return simulate(
+            self.scenario, *task, self.engine, self.processes, tell, self.shared(task.platform)
+        )
 
 
 class Worker(NamedTuple):
@@ -114,6 +126,9 @@ def _attempt(
     """
     context = _context()
     tasks = list(remaining)
+    if context.get_start_method() == "fork":
+        for task in tasks:
+            job.shared(task.platform)  # workers inherit it
     shares = context.RawArray("d", len(tasks))
     worker = Worker(job, tasks, list(remaining.values()), folder, shares)
     pool = ProcessPoolExecutor(

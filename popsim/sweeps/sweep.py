@@ -14,7 +14,7 @@ from typing import Any
 from popsim.claims.judge import judge
 from popsim.engine.control import ControlProcess
 from popsim.engine.outputs import PlatformRun
-from popsim.engine.run import needs_compiling, simulate, warmup
+from popsim.engine.run import needs_compiling, warmup
 from popsim.results.result import Result
 from popsim.scenario.errors import RunError
 from popsim.scenario.loading import Source
@@ -152,15 +152,10 @@ class _Sweep:
             self._take(run)
             bar.finished()
 
-        if self.processes:  # generator functions of a notebook cannot be sent to another process
-            for task in tasks:
-                run = simulate(
-                    self.scenario, *task, self.engine, self.processes, tell=bar.under_way
-                )
-                finished(task, run, None)
-            return
-        workers = 1 if self._is_small(len(tasks)) else self.workers
-        job = Job(self.scenario, self.engine)
+        # Generator functions of a notebook cannot be sent to another process
+        is_here = bool(self.processes) or self._is_small(len(tasks))
+        workers = 1 if is_here else self.workers
+        job = Job(self.scenario, self.engine, self.processes)
         run_tasks(job, tasks, workers, finished, bar.under_way, list(keys.values()))
 
     def _take(self, run: PlatformRun) -> None:

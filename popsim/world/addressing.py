@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
 
 import numpy as np
@@ -15,9 +16,16 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 def name_words(names: Sequence[str], seed: int, purpose: str) -> Words:
     """Return one 64-bit word per name, shape (n,), for a seed and a purpose."""
+    return _name_words(tuple(names), seed, purpose)
+
+
+@lru_cache(maxsize=32)  # platforms of one planet have their clients in common, and some their sites
+def _name_words(names: tuple[str, ...], seed: int, purpose: str) -> Words:
     key = f"{seed}/{purpose}/".encode()
     digests = b"".join(blake2b(key + name.encode(), digest_size=8).digest() for name in names)
-    return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
+    words = np.frombuffer(digests, dtype="<u8").astype(np.uint64)
+    words.flags.writeable = False
+    return words
 
 
 def mix(first: Words, second: Words) -> Words:

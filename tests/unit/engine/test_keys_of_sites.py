@@ -14,7 +14,7 @@ import pytest
 
 import popsim
 from popsim.engine.build import Built, build
-from popsim.engine.network import lay_paths
+from popsim.engine.network import Ground, lay_paths
 from popsim.scenario.errors import InputError
 from popsim.scenario.merge import merged
 from popsim.scenario.schema import Scenario
@@ -95,7 +95,7 @@ def where_things_are(platform: dict[str, Any], **more: Any) -> dict[str, Any]:
     """Return what keys may change, by the ids of sites."""
     one = scenario(platform, **more)
     built = build(one, "p", 0)
-    paths = lay_paths(one, one.platforms["p"], one.seed)
+    paths = lay_paths(Ground.of(one, one.platforms["p"]), one.seed)
     assert paths.kv is not None and built.objects is not None
     objects, ids = built.inputs.objects, built.sites.ids
     hosts = built.objects.geography.hosts.ids
