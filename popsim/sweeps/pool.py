@@ -58,7 +58,12 @@ class Job:
     def run(self, task: Task, tell: Tell = nobody) -> PlatformRun:
         """Make one run."""
         return simulate(
-            self.scenario, *task, self.engine, self.processes, tell, self.shared(task.platform)
+            self.scenario,
+            *task,
+            self.engine,
+            processes=self.processes,
+            tell=tell,
+            shared=self.shared(task.platform),
         )
 
 
