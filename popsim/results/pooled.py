@@ -370,7 +370,7 @@ class Pool:
             else 0.0,
         }
 
-    @property
+    @cached_property
     def cost(self) -> float:
         """What all of it costs, in USD per million requests sent; nan if nobody says what functions cost."""
         return sum(self.cost_by_part().values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -79,19 +79,22 @@ def instances_frame(pools: Mapping[str, Pool], measured_ms: float) -> pd.DataFra
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(index="platform")
 
 
-def sample_frame(run: PlatformRun) -> pd.DataFrame:
-    """Return the whole requests that a run has kept, all phases in ms."""
-    frame = pd.DataFrame({name: run.sample[name] for name in run.sample.dtype.names or ()})
-    frame.insert(0, "platform", run.platform)
-    frame.insert(1, "replication", run.replication)
+def sample_frame(runs: Sequence[PlatformRun]) -> pd.DataFrame:
+    """Return the whole requests that the runs of a platform have kept, all phases in ms."""
+    sample = np.concatenate([run.sample for run in runs])
+    frame = pd.DataFrame({name: sample[name] for name in sample.dtype.names or ()})
+    frame.insert(0, "platform", runs[0].platform)
+    replication = np.array([run.replication for run in runs])
+    frame.insert(1, "replication", replication.repeat([len(run.sample) for run in runs]))
     labels = {"client": "client", "network": "network", "ingress": "site", "compute": "site"}
     for column, kind in labels.items():
-        names = np.array([*run.labels[kind], ""], dtype=object)
+        names = np.array([*runs[0].labels[kind], ""], dtype=object)
         frame[column] = names[frame[column]]  # -1 is none
     outcomes = np.array(["ok", *REASONS], dtype=object)
     frame["outcome"] = outcomes[frame["outcome"]]
     frame["kv_tier"] = np.array([*TIERS, ""], dtype=object)[frame["kv_tier"]]  # -1 is none
     frame["cold"] = frame["cold"].astype(bool)
-    for phase, column_ms in zip(PHASES, run.sample_phases.T, strict=True):
+    phases = np.concatenate([run.sample_phases for run in runs])
+    for phase, column_ms in zip(PHASES, phases.T, strict=True):
         frame[f"{phase}_ms"] = column_ms
     return frame

@@ -188,7 +188,7 @@ class Result:
 
     def requests(self) -> pd.DataFrame:
         """Return a uniform sample of whole requests, the same ones of every platform, all phases in ms."""
-        frames = [sample_frame(run) for runs in self.runs.values() for run in runs]
+        frames = [sample_frame(runs) for runs in self.runs.values()]
         return pd.concat(frames, ignore_index=True)
 
     def timeline(self) -> pd.DataFrame:

@@ -11,6 +11,7 @@ def test_arrays_come_back_as_they_were() -> None:
     arrays = {
         "numbers": np.arange(12, dtype=np.int64).reshape(3, 4)[:, ::2],
         "few.bytes": np.array([0, 255], np.uint8),
+        "mostly.zero": np.eye(9, dtype=np.int64) * (1 << 60),
         "nothing": np.zeros((0, 7), np.float64),
         "one": np.array([np.nan]),
         "records": np.zeros(3, SAMPLE_DTYPE),
