@@ -52,7 +52,7 @@ class KvMetric:
         return values[self]
 
     def measure(self, pools: Pools) -> Measure:
-        """Return the value with what is known of its error; nan without a store or anything to say.
+        """Return the value with what is known of its error; nan if there is no store or nothing was observed.
 
         Times are in ms, ``cost`` in USD per million requests.
         """

@@ -61,7 +61,7 @@ class ObjectMetric:
         return values[self]
 
     def measure(self, pools: Pools) -> Measure:
-        """Return the value with what is known of its error; nan without objects or anything to say.
+        """Return the value with what is known of its error; nan if there are no objects or nothing was observed.
 
         Times are in ms, ``distance`` in km, costs in USD per million requests, counts per replication.
         """

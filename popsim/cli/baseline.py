@@ -49,7 +49,7 @@ def share_option(_: click.Context, __: click.Parameter, value: str) -> float:
 
 @click.group()
 def baseline() -> None:
-    """Keep what scenarios yield, and see later what has changed."""
+    """Save results and compare later runs with them."""
 
 
 @baseline.command()

@@ -130,7 +130,7 @@ class Control:
         return tuple(self._stores)
 
     def stop_store(self, store: str) -> None:
-        """Let a central store answer nobody; caches go on."""
+        """Let a central store answer no requests; caches go on."""
         index = self._store(store)
         is_first, more = self._stops.begin(index)
         if is_first:

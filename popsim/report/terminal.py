@@ -135,7 +135,16 @@ def _stores(result: Result) -> list[Table]:
     columns = ("reads", *TIERS, "p50", "p95", "p99", "write p50", "write p95")
     answered = _table(title, "platform", *columns)
     title = "Key-value store: how old answers are, how long until sites see a write, what operations cost"
-    names = ("stale", "p99", "at most", "half see it", "99 %", "all", "refused", "USD per million")
+    names = (
+        "stale",
+        "p99 age",
+        "max age",
+        "visible 50 %",
+        "99 %",
+        "100 %",
+        "refused",
+        "USD per million",
+    )
     aged = _table(title, "platform", *names)
     for name, pool in pools.items():
         kv = pool.kv
@@ -229,8 +238,8 @@ def _homes(pools: Mapping[str, Pool]) -> Table:
 
 def _memory(pools: Mapping[str, Pool]) -> Table:
     title = (
-        "Objects: seconds active, idle in memory and not in memory, of all together after the "
-        "warm-up; USD per million requests"
+        "Objects, after warm-up: total seconds active, idle in memory, out of memory; "
+        "USD per million requests"
     )
     names = ("activations", "active", "idle in memory", "not in memory", "in memory", "billed")
     table = _of_classes(pools, title, *names, "USD")
@@ -274,9 +283,7 @@ def _messages(pools: Mapping[str, Pool]) -> Table:
 
 
 def _cuts(pools: Mapping[str, Pool]) -> Table:
-    title = (
-        "Sessions: how many were cut, ms until they are back; messages that missed those without"
-    )
+    title = "Sessions: disconnections, ms to reconnect, messages missed while disconnected"
     table = _table(title, "platform", "cut", "back p50", "p95", "at most", "missed")
     for name, pool in pools.items():
         objects = pool.objects

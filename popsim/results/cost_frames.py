@@ -13,7 +13,7 @@ from popsim.results.statistics import finite
 
 
 def costs_by_kind(pool: Pool) -> dict[str, float]:
-    """Return what functions cost by kind, in USD per million requests; nan where nobody says."""
+    """Return what functions cost by kind, in USD per million requests; nan where prices are unknown."""
     bill = pool.function_bill
     return dict.fromkeys(KINDS, float("nan")) if bill is None else pool.functions.costs(bill)
 
@@ -42,7 +42,7 @@ def costs_frame(pools: Mapping[str, Pool]) -> pd.DataFrame:
 
 
 def cost_json(pool: Pool) -> dict[str, Any] | None:
-    """Return a platform's bill as plain data; None if nobody says what its functions cost."""
+    """Return a platform's bill as plain data; None if the prices of its functions are unknown."""
     if pool.function_bill is None:
         return None
     return {

@@ -57,7 +57,7 @@ def part_histogram(run: PlatformRun, name: str) -> Ints:
 class Pool:
     """The runs of one platform; one run is a pool, too. ``prices`` are those of its key-value store.
 
-    ``function_bill`` is what running its functions costs; None if nobody says. ``countries`` are those of its clients, if they are
+    ``function_bill`` is what running its functions costs; None if prices are unknown. ``countries`` are those of its clients, if they are
     the clients of some countries alone: runs keep reads of key-value stores by country.
     """
 
@@ -372,7 +372,7 @@ class Pool:
 
     @cached_property
     def cost(self) -> float:
-        """What all of it costs, in USD per million requests sent; nan if nobody says what functions cost."""
+        """What all of it costs, in USD per million requests sent; nan if the prices of functions are unknown."""
         return sum(self.cost_by_part().values())
 
     @property

@@ -108,7 +108,7 @@ class Result:
         """Return one row per platform: requests sent, answered, failed, ratios, latencies in ms with intervals, the bill.
 
         ``usd_per_million_sent`` is of functions, key-value store and objects together, ``usd_per_million_answered`` the same
-        bill shared by the answered requests; ``costs()`` has the parts. They are nan if nobody says what functions cost.
+        bill shared by the answered requests; ``costs()`` has the parts. They are nan if the prices of functions are unknown.
         """
         return summary_frame(self.pools)
 
@@ -281,7 +281,7 @@ class Result:
         return {check.platform: check for check in check_warmup(self.scenario, self.pools)}
 
     def to_json_dict(self) -> dict[str, Any]:
-        """Return the summary as plain data, schema 1; it holds all that re-creates the run."""
+        """Return the summary as plain data, schema 1; it contains everything needed to reproduce the run."""
         return {
             "schema": SCHEMA,
             "scenario": self.scenario.name,

@@ -325,7 +325,7 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
 
 
 def _inconsistencies(scenario: Scenario, document: Document) -> list[Problem]:
-    """Find what no single key shows: names that nothing bears, times that do not fit."""
+    """Check across keys: references to undefined names, times that do not fit."""
     problems = []
     if scenario.warmup >= scenario.duration:
         problems.append(document.problem(("warmup",), "the warm-up must end before the run does"))

@@ -1,4 +1,4 @@
-"""Find what is wrong with objects and no single key shows: names that nothing bears, steps that make no sense there."""
+"""Checks of objects across keys: references to undefined names, steps that are not allowed where they stand."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ class _ObjectChecks:
                 hint = did_you_mean(name, known)
                 self.problems.append(self.document.problem(place, message, hint))
             if event.lasting is not None:
-                message = "a restart has no end; 'for' is of fail and surge"
+                message = "'for' can only be used with fail and surge"
                 self.problems.append(self.document.problem((*path, "for"), message, key=True))
 
     # --- who calls whom -------------------------------------------------------------------------------------

@@ -156,7 +156,7 @@ class UpstreamSpec(Spec):
     """Connections from ingress to compute: what a new one costs, how long an idle one stays open."""
 
     round_trips: int = Field(default=0, ge=0, le=10)
-    """Extra ones from ingress to compute when no connection is open there."""
+    """Extra round trips from ingress to compute when no pooled connection is open."""
     idle_timeout: IdleTimeout = "always-pooled"
     """How long an idle connection from ingress to compute stays open."""
 
@@ -205,7 +205,7 @@ class PlatformSpec(Spec):
     limits: Annotated[LimitsSpec, or_null(LimitsSpec)] = LimitsSpec()
     """What the vendor refuses: more is an error."""
     prices: FunctionPrices | None = None
-    """What functions cost, for the bill; nobody knows, if left out."""
+    """Prices of the functions; without them the cost is unknown."""
 
 
 class FailSpec(Spec):
@@ -216,7 +216,7 @@ class FailSpec(Spec):
     busiest: int | None = Field(default=None, ge=1)
     """Instead of ``sites``: this many, those with the largest expected share of incoming requests."""
     stores: Names | None = None
-    """Instead of ``sites``: central stores, by name; caches go on."""
+    """Central stores that fail, by name, in place of ``sites``; caches go on."""
     platforms: Names | None = None
     """On which platforms; all, if left out."""
 

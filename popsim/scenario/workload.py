@@ -194,7 +194,7 @@ class ObjectClassSpec(Spec):
     locality: Share = 0.0
     """Share of calls that go by an order of popularity of the client's country."""
     participants: ParticipantsSpec | None = None
-    """Who is connected to each object; nobody, if left out."""
+    """Who is connected to each object; without it, no one."""
     hibernates: bool = True
     """An idle object leaves the memory after ``hibernate_after``; ``false``: after ``evict_after``, or, with participants, never."""
     handlers: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], tuple[StepSpec, ...]] = Field(

@@ -217,12 +217,12 @@ class _Check:
             if event.surge is not None and clients is not None:
                 with self.problems.at("events", number, "surge", "where"):
                     if not matching(clients, event.surge.where).any():
-                        raise ValueError("the surge is of clients that the scenario does not have")
+                        raise ValueError("no client of this scenario matches surge.where")
             if event.fail is None or event.fail.sites is None:
                 continue
             platforms = event.fail.platforms or tuple(self.scenario.platforms)
             if any(self.problems.any_at("platforms", name) for name in platforms):
-                continue  # who knows which sites it should have
+                continue  # its sites are unknown while the platform has errors
             known = {
                 site for name in platforms if name in self.sites for site in self.sites[name].ids
             }

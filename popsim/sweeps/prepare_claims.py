@@ -1,4 +1,4 @@
-"""Check that a scenario's claims can be read, and that all is there that they are about."""
+"""Check that a scenario's claims can be read, and refer to things that exist."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class ClaimCheck:
     def _expectation(self, path: Key, claim: ClaimSpec, condition: Condition) -> None:
         for metric in condition.metrics():
             if claim.where != Where() and not metric.can_select(("place",)):
-                self.problems.add(path, "where: does not work on this metric", SELECTABLE)
+                self.problems.add(path, "`where` cannot be used with this metric", SELECTABLE)
             if metric.selector is not None:
                 if claim.where != Where() and not isinstance(metric, Metric):
                     message = "the claim has a where: already; select in one of the two"
@@ -142,7 +142,7 @@ class ClaimCheck:
             ValueError: nobody is there.
         """
         if self.clients is not None and not matching(self.clients, where).any():
-            raise ValueError("the claim is about clients that the scenario does not have")
+            raise ValueError("no client of this scenario matches where")
 
     def _selector(self, path: Key, platform: str, selector: Selector) -> None:
         """Check the names of a selector, and that its window is not too short."""
@@ -203,7 +203,7 @@ class ClaimCheck:
             self.problems.add(path, message, hint)
 
     def _cost(self, path: Key, platform: str) -> None:
-        """Refuse the bill of a platform if nobody says what its functions cost, or if nothing costs anything."""
+        """Refuse the bill of a platform if the prices of its functions are unknown, or all are 0."""
         if self.problems.any_at("platforms", platform):
             return  # who knows which prices it should have
         bill, workload = function_bill(self.scenario, platform), self.scenario.workload

@@ -112,7 +112,7 @@ class KvCheck:
         for row, branch in enumerate(step.choose or ()):
             with self.problems.at(*place, "choose", row, "where"):
                 if not matching(clients, branch.where).any():
-                    raise ValueError("the branch is for clients that the scenario does not have")
+                    raise ValueError("no client of this scenario matches where")
 
     def _bulk(self, place: Key, space: str, count: int) -> None:
         if count == 1 or space not in self.workload.keys:

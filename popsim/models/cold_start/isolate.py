@@ -35,7 +35,7 @@ class Isolate(ColdStartModel):
     idle: PositiveMs
     """How long an isolate without requests stays, if memory lasts."""
     instance_memory: SizeBytes = 0
-    """Of one isolate."""
+    """Memory that one isolate takes."""
     site_memory: SizeBytes = 0
     """Of all isolates of a site; 0 = no limit."""
     concurrency: int = Field(default=UNBOUNDED, ge=1, le=UNBOUNDED)

@@ -25,7 +25,7 @@ from popsim.world.sites import Sites
 
 @register("kv_replication", "strong")
 class Strong(KvModel):
-    """The first store answers everything; if it fails, nobody does, lest a write be lost."""
+    """The first store answers everything; if it fails, no store answers, so that no write is lost."""
 
     stores: Stores
     """Stores by name; the first answers everything."""

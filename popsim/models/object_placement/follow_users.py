@@ -24,13 +24,13 @@ HALF_A_SECOND = parse_law("500ms")
 class FollowUsers(TablePlacement):
     """The nearest host at first; then the one that leads by ``votes`` calls, which takes ``duration``.
 
-    ASSUMPTION: 100 calls, so that a handful of visitors moves nothing; 500 ms, during which it answers nobody.
+    ASSUMPTION: 100 calls, so that a handful of visitors moves nothing; 500 ms, during which it answers no calls.
     """
 
     votes: Annotated[int, Field(ge=1, le=1_000_000_000)] = 100
     """By how many calls another host must lead before an object moves there."""
     duration: LawField = HALF_A_SECOND
-    """How long a moving object answers nobody."""
+    """For how long a moving object answers no calls."""
 
     def likelihood(self, geography: Geography) -> Floats:
         """Return 1 for the nearest host of each site, [S, H]."""

@@ -1,4 +1,4 @@
-"""Put data, script and style into the page: one file that asks nobody for anything."""
+"""Put data, script and style into the page: one self-contained file without network requests."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def test_where_and_phases_have_no_bill() -> None:
     platform = {"preset": "cloudflare-workers"}
     scenario = scenario_of("it.cost < 9", platform)
     scenario["claims"][0]["where"] = {"continent": "EU"}
-    with pytest.raises(popsim.InputError, match="where: does not work on this metric"):
+    with pytest.raises(popsim.InputError, match="`where` cannot be used with this metric"):
         popsim.load(scenario)
     with pytest.raises(popsim.InputError, match="there is no metric 'cost'"):
         popsim.load(scenario_of("it.execute.cost < 9", platform))

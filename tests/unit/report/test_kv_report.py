@@ -90,7 +90,7 @@ def test_terminal_has_both_tables(stored: Result) -> None:
     assert f"{kv.read_p(50):.1f} ±" in row
     assert row.split()[-2:] == [f"{kv.write_p(p):.1f}" for p in (50, 95)]
     heading, row = row_under(text, TITLES[1])
-    for name in ("stale", "at most", "half see it", "refused", "USD per million"):
+    for name in ("stale", "max age", "visible 50 %", "refused", "USD per million"):
         assert name in heading
     usd = stored.kv().at["workers", "usd_per_million_requests"]
     refused = kv.operations()["writes_limited"]

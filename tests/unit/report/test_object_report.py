@@ -29,10 +29,10 @@ FIGURES = ("object_parts", "object_distance", "object_homes", "object_visible")
 TITLES = (
     "Objects: how long calls take in ms, and the mean of each part; which calls fail",
     "Objects: where they live and what happens to them (made: warm-up included)",
-    "Objects: seconds active, idle in memory and not in memory, of all together after the warm-up; "
+    "Objects, after warm-up: total seconds active, idle in memory, out of memory; "
     "USD per million requests",
     "Messages: ms until they are answered, and until others see them; p50 / p95 by how far these are spread",
-    "Sessions: how many were cut, ms until they are back; messages that missed those without",
+    "Sessions: disconnections, ms to reconnect, messages missed while disconnected",
 )
 FAR = np.array([[9, 80, 15, 0, 9], [1, 40, 10, 0, 1]])  # by host
 MOVED = np.array([[9, 80, 15, 0, 2], [1, 40, 10, 0, 8]])
