@@ -12,7 +12,7 @@ from typing import Any
 from popsim.scenario.bundled import bundled_folder
 from popsim.scenario.schema import Scenario
 
-LIBRARIES = ("numpy", "simpy", "numba", "scipy", "pandas", "pydantic")
+LIBRARIES = ("numpy", "simpy", "numba", "networkx", "scipy", "pandas", "pydantic")
 
 
 def popsim_version() -> str:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache, cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from popsim.scenario.errors import InputError, Problem, did_you_mean
 from popsim.scenario.text import quoted
 from popsim.world.geo import Floats, great_circle_km
 from popsim.world.table import Table
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 MS_PER_KM = 0.01  # round trip in fibre at two thirds of the speed of light
 FLOOR = 1.05  # no RTT is shorter than this many times light in fibre along the great circle
@@ -56,6 +59,7 @@ BORDERLESS = ("NA", "EU", "OC")
 class Node:
     """A city where networks meet."""
 
+    city: str
     country: str
     group: str
     lat: float
@@ -63,8 +67,9 @@ class Node:
 
 
 class Link(NamedTuple):
-    """A cable."""
+    """A cable, its length, and what that weighs with detours, hops and borders."""
 
+    km: float
     kind: str
     weight_km: float
 
@@ -75,7 +80,7 @@ Ends = tuple[str, str]  # of a link, in the order of the alphabet
 class LatencyGraph:
     """Round-trip times over the graph with one set of parameters, ``public`` or ``backbone``.
 
-    Links and nodes can be taken out of ``links`` and ``nodes``.
+    Links and nodes can be taken out. ``graph`` is what is left as a networkx graph, to look at and to compute with.
 
     Raises:
         InputError: a link or node to be removed that does not exist.
@@ -98,6 +103,16 @@ class LatencyGraph:
             for ends, link in links.items()
             if ends not in cut and not set(ends) & set(removed_sites)
         }
+
+    @cached_property
+    def graph(self) -> nx.Graph[str]:
+        """The nodes with city, country, group, lat, lon; the links with km, kind, weight_km."""
+        import networkx as nx  # here: a run does without, which saves a quarter of a second
+
+        graph: nx.Graph[str] = nx.Graph()
+        graph.add_nodes_from((name, asdict(node)) for name, node in self.nodes.items())
+        graph.add_edges_from((a, b, link._asdict()) for (a, b), link in self.links.items())
+        return graph
 
     @cached_property
     def _places(self) -> tuple[Floats, Floats, NDArray[np.str_]]:
@@ -214,15 +229,19 @@ def _base_graph(params: str) -> tuple[dict[str, Node], dict[Ends, Link]]:
     folder = bundled_folder("topologies") / "graph"
     nodes = {
         row.text("id"): Node(
-            row.text("country"), GROUP_OF[row.text("region")], row.number("lat"), row.number("lon")
+            row.text("city"),
+            row.text("country"),
+            GROUP_OF[row.text("region")],
+            row.number("lat"),
+            row.number("lon"),
         )
         for row in Table(folder / "nodes.csv", ("id", "city", "country", "region", "lat", "lon"))
     }
     links = {}
     for row in Table(folder / "links.csv", ("a", "b", "km", "class")):
-        a, b, kind = row.text("a"), row.text("b"), row.text("class")
-        weight_km = _weight_km(parameters, row.number("km"), kind, (nodes[a], nodes[b]))
-        links[_ends(a, b)] = Link(kind, weight_km)
+        a, b, km, kind = row.text("a"), row.text("b"), row.number("km"), row.text("class")
+        weight_km = _weight_km(parameters, km, kind, (nodes[a], nodes[b]))
+        links[_ends(a, b)] = Link(km, kind, weight_km)
     return nodes, links
 
 

@@ -48,7 +48,7 @@ def test_help_imports_nothing_heavy() -> None:
         "from popsim.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "heavy = {'numba', 'pandas', 'matplotlib', 'scipy', 'numpy', 'pydantic'} & set(sys.modules)\n"
+        "heavy = {'numba', 'pandas', 'matplotlib', 'scipy', 'networkx', 'numpy', 'pydantic'} & set(sys.modules)\n"
         "sys.exit(f'imported: {heavy}' if heavy else 0)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

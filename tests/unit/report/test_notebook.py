@@ -358,7 +358,7 @@ def test_looking_at_scenarios_and_topologies_loads_nothing_heavy() -> None:
         "from popsim import load_clients, load_sites\n"
         "for thing in (loading.read_scenario('nearest_edge')[0], load_sites('aws'), load_clients('cities')):\n"
         "    assert '<div' in thing._repr_html_()\n"
-        "heavy = {'numba', 'pandas', 'matplotlib', 'simpy'} & set(sys.modules)\n"
+        "heavy = {'numba', 'pandas', 'matplotlib', 'simpy', 'networkx'} & set(sys.modules)\n"
         "sys.exit(f'loaded: {heavy}' if heavy else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import networkx as nx
 import numpy as np
 import pytest
 from scipy.special import stdtrit
@@ -179,6 +180,13 @@ def test_short_range() -> None:
     np.testing.assert_allclose(rtt(LatencyGraph(), here, near), expected, rtol=1e-12)
 
 
+def test_networkx_finds_the_same_paths() -> None:
+    graph = LatencyGraph()
+    km = nx.shortest_path_length(graph.graph, "LHR", "SIN", weight="weight_km")
+    assert graph.node_rtt_ms("LHR", "SIN") == pytest.approx(graph._parameters["a"] + 0.01 * km)
+    assert graph.graph.nodes["LHR"]["city"] == "London"
+
+
 def test_links_and_nodes_can_be_cut() -> None:
     ends = load_sites("cloudflare").select(ids=["LHR", "SIN"])
     whole = rtt(LatencyGraph(), ends, ends)[0, 1]
@@ -187,6 +195,7 @@ def test_links_and_nodes_can_be_cut() -> None:
     assert rtt(LatencyGraph("public", removed_links=kinds), ends, ends)[0, 1] > whole * 1.05
     without = LatencyGraph("public", removed_sites=["SIN"])
     assert "SIN" not in without.nodes
+    assert "SIN" not in without.graph
     assert rtt(without, ends, ends)[0, 1] >= whole
     assert rtt(LatencyGraph(), ends, ends)[0, 1] == whole  # the shared graph is untouched
     with pytest.raises(InputError, match="no link LHR - SIN"):
