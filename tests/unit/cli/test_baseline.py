@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from commands import popsim_command
 
 SCENARIO = {
     "name": "under watch",
@@ -23,10 +23,10 @@ SLOWER = {"workers": {"preset": "cloudflare-workers", "front_door": "20ms"}}
 
 
 def popsim(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "popsim", *arguments],
-        cwd=cwd, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    done = popsim_command(*arguments, cwd=cwd)
+    return subprocess.CompletedProcess(
+        done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
+    )
 
 
 def write(folder: Path, **keys: object) -> str:

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
+from commands import popsim_command
 
 SCENARIO = {
     "name": "command line",
@@ -24,11 +25,11 @@ SCENARIO = {
 }
 
 
-def popsim(*arguments: str, cwd: Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "popsim", *arguments],
-        cwd=cwd, capture_output=True, text=True, timeout=timeout, check=False,
-    )  # fmt: skip
+def popsim(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    done = popsim_command(*arguments, cwd=cwd)
+    return subprocess.CompletedProcess(
+        done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
+    )
 
 
 def write(folder: Path, name: str = "it.yaml", **keys: object) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from commands import popsim_command
 
 CODES = "\\e]0;t\\a\\e[31m\\r\\n::error file=a.py::no\\n##[error]no\\u202e\\u200b\\x85\\b"
 SCENARIO = f"""
@@ -45,12 +46,15 @@ def popsim(
     (folder / "sites.csv").write_text(SITES, encoding="utf-8")
     if not (folder / "it.yaml").exists():
         (folder / "it.yaml").write_text(SCENARIO, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-m", "popsim", *arguments],
-        cwd=folder, capture_output=True, timeout=120, check=False,
-        env={key: value for key, value in os.environ.items() if key != "GITHUB_STEP_SUMMARY"}
-        | {"COLUMNS": "40"} | environment,
-    )  # fmt: skip
+    env = {key: value for key, value in os.environ.items() if key != "GITHUB_STEP_SUMMARY"}
+    env |= {"COLUMNS": "40"} | environment
+    if "PYTHONIOENCODING" in environment:
+        command = [sys.executable, "-m", "popsim", *arguments]
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, timeout=120, check=False, env=env
+        )
+    else:
+        done = popsim_command(*arguments, cwd=folder, environment=env)
     assert done.returncode in codes, done.stderr.decode()
     return done
 
