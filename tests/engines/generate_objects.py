@@ -70,7 +70,7 @@ def with_objects(
     inputs = replace(inputs, steps=program.steps(), branches=branches, objects=objects)
     verbs = [
         Verb(law.number(DURATION), "restart", int(rng.integers(count)))
-        for _ in range(int(rng.integers(0, 3)))
+        for _ in range(int(rng.integers(0, 6)))
     ]
     return inputs, verbs + _one_after_the_other(rng, law, inputs.site_count)
 
@@ -149,6 +149,7 @@ class _Program:
         self.entries: list[list[int]] = [[] for _ in participants]
         self.branches = [tuple(row) for row in inputs.branches.tolist()]
         self.has_trace = inputs.rules.arrivals == lay.TRACE
+        self.mains = 0  # how many of the calls are the handler's
         self.reads: dict[int, bool] = {}
         self.own: list[tuple[int, int]] = []
 
@@ -160,6 +161,7 @@ class _Program:
             classes[:] = classes[0]  # so that a request reads what it wrote
         for object_class in classes:
             self.call(int(object_class))
+        self.mains = len(self.calls)
         self.step(lay.END)
 
     def call(self, object_class: int) -> None:
@@ -204,8 +206,19 @@ class _Program:
             step = self.rows[place]
             step.object_class = object_class
             step.entry = self.rng.choice(self.entries[object_class])
-            step.only_reads = int(self.reads[int(step.entry)])
+        self.read_what_was_written()
+        for place, _ in self.calls:
+            self.rows[place].only_reads = int(self.reads[int(self.rows[place].entry)])
         return self.entries
+
+    def read_what_was_written(self) -> None:
+        """Let the handler's first call write and its last one read the same object, in some runs."""
+        (first, object_class), (last, other) = self.calls[0], self.calls[self.mains - 1]
+        readers = [entry for entry in self.entries[object_class] if self.reads[entry]]
+        writers = [entry for entry in self.entries[object_class] if not self.reads[entry]]
+        if object_class == other and first != last and readers and writers:
+            self.rows[first].entry = self.rng.choice(writers)
+            self.rows[last].entry = self.rng.choice(readers)
 
     def program(self, object_class: int, *, with_requests: bool) -> int:
         entry, kinds = len(self.rows), [*ALONE, lay.CHOOSE, lay.JUMP]
