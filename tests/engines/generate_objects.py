@@ -18,6 +18,10 @@ from popsim.engine.object_layout import ObjectInputs, ObjectScalars
 from popsim.engine.tables import QuantileTable, alias_table
 
 ALONE = [lay.CPU, lay.STORAGE_GET, lay.TRANSACTION, lay.STORAGE_PUT, lay.SLEEP, lay.FETCH]
+WRITER, READER = (
+    "writer",
+    "reader",
+)  # of a program whose first step writes, and of one that only reads
 WRITES = (lay.TRANSACTION, lay.STORAGE_PUT, lay.SET_ALARM, lay.BROADCAST, lay.OBJECT_CALL)
 
 
@@ -157,7 +161,7 @@ class _Program:
         """Put calls before the handler's end."""
         self.rows.pop()
         classes = self.rng.integers(len(self.participants), size=int(self.rng.integers(1, 4)))
-        if self.rng.random() < 0.5:
+        if self.rng.random() < 0.6:
             classes[:] = classes[0]  # so that a request reads what it wrote
         for object_class in classes:
             self.call(int(object_class))
@@ -198,8 +202,9 @@ class _Program:
     def handlers(self) -> list[list[int]]:
         """Append the classes' programs; return where each begins, by class."""
         for row in range(len(self.participants)):
-            for _ in range(int(self.rng.integers(1, 4))):
-                self.entries[row].append(self.program(row, with_requests=True))
+            roles = (WRITER, READER, "") if self.rng.random() < 0.7 else ("", "", "")
+            for role in roles[: int(self.rng.choice([1, 2, 2, 3]))]:
+                self.entries[row].append(self.program(row, with_requests=True, role=role))
             alarm = self.program(row, with_requests=False)
             self.own.append((alarm, self.program(row, with_requests=False)))
         for place, object_class in self.calls:
@@ -220,7 +225,7 @@ class _Program:
             self.rows[first].entry = self.rng.choice(writers)
             self.rows[last].entry = self.rng.choice(readers)
 
-    def program(self, object_class: int, *, with_requests: bool) -> int:
+    def program(self, object_class: int, *, with_requests: bool, role: str = "") -> int:
         entry, kinds = len(self.rows), [*ALONE, lay.CHOOSE, lay.JUMP]
         kinds += [lay.SET_ALARM] * 2 if self.rng.random() < 0.7 else []
         if self.participants[object_class] > 0:
@@ -230,9 +235,11 @@ class _Program:
             kinds += [lay.KV_TRACE] * 12 if self.has_trace else []  # few runs are of traces
         deeper = object_class + 1 < len(self.participants) and with_requests
         kinds += [lay.OBJECT_CALL] * 2 if deeper else []
-        if with_requests and self.rng.random() < 0.3:
+        if role == READER or (with_requests and self.rng.random() < 0.3):
             kinds = [lay.CPU, lay.STORAGE_GET, lay.SLEEP, lay.CHOOSE]  # a reader
         chosen = [int(kind) for kind in self.rng.choice(kinds, int(self.rng.integers(0, 6)))]
+        if role == WRITER:
+            chosen = [lay.STORAGE_PUT, *chosen]
         alarms = chosen.count(lay.SET_ALARM)
         chosen = [kind for kind in chosen if kind != lay.SET_ALARM or alarms <= 4]
         end = entry + len(chosen)
@@ -309,7 +316,7 @@ def _places(rng: np.random.Generator, law: Laws, inputs: Inputs, add: Any) -> Ob
     host_sites = rng.permutation(sites)[:hosts].astype(np.int64)
     if is_alone:
         follower_rows.site, follower_rows.rtt = host_sites, 0.0
-    has_replicas = rng.random() < 0.4
+    has_replicas = rng.random() < 0.7
     first = int(inputs.kv.spaces.first[-1])
     return ObjectInputs(
         scalars=_scalars(rng, add, followers),
@@ -342,12 +349,12 @@ def _scalars(rng: np.random.Generator, add: Any, followers: int) -> ObjectScalar
         followers=followers,
         votes=int(pick(0, 0, 2, 5)),
         activation_table=add(6.0),
-        commit_table=add(3.0),
+        commit_table=add(pick(3.0, 30.0)),
         evict_table=add(20.0),
         takeover_table=add(40.0),
         move_table=add(15.0),
         reconnect_table=add(15.0),
-        lag_table=add(5.0),
+        lag_table=add(pick(5.0, 40.0)),
         history=int(pick(1, 4, 64)),
         alarm_retry=pick(3.0, 20.0),
         alarm_retries=int(pick(0, 2, 6)),
