@@ -34,7 +34,7 @@ def replay(st: Any, caches: Any, keys: Any) -> int:
     epoch, size = np.int64(0), np.int64(1)
     for number in range(keys.shape[0]):
         cache, key = caches[number], keys[number]
-        if find(st, cache, cache, key, 1.0, epoch) >= 0:
+        if find(st, cache, cache, key, 1.0, epoch, np.inf) >= 0:
             hits += 1
         else:
             keep(st, cache, key, epoch, np.inf, 1.0, 1e9, np.inf, epoch, size)
@@ -59,11 +59,11 @@ def ours(sites: Any, keys: Any, capacity: int) -> tuple[float, int]:
     inputs = replace(inputs, kv=replace(inputs.kv, scalars=scalars))
     best, hits = float("inf"), 0
     for _ in range(3):
-        state = CompiledPlane(inputs, Growth(copies=1 << 23)).state
-        state.tags[:] = 0  # touch the memory before the clock runs
-        state.copies.expiry[:] = 0.0
+        plane = CompiledPlane(inputs, Growth(copies=1 << 23))
+        plane.state.tags[:] = 0  # touch the memory before the clock runs
+        plane.state.copies.expiry[:] = 0.0
         began = time.perf_counter()
-        hits = int(replay(state, sites if capacity == 0 else np.zeros_like(sites), keys))
+        hits = int(replay(plane.boxed, sites if capacity == 0 else np.zeros_like(sites), keys))
         best = min(best, time.perf_counter() - began)
     return best / len(keys) * 1e9, hits
 
@@ -90,7 +90,7 @@ def in_cpp(sites: Any, keys: Any, capacity: int) -> tuple[float, int] | None:
 def compare_caches(book: Any) -> None:
     """Note both, without a limit and as an LRU of a million entries; the hits must be the same."""
     sites, keys = accesses()
-    replay(CompiledPlane(build(key_value(1_000), "it", 0).inputs).state, sites[:9], keys[:9])
+    replay(CompiledPlane(build(key_value(1_000), "it", 0).inputs).boxed, sites[:9], keys[:9])
     for name, capacity in (("unlimited", 0), ("LRU of 1e6", CAPACITY)):
         own, own_hits = ours(sites, keys, capacity)
         book.note(f"cache lookup, {name}, ns", own, f"{own:.0f} ns")

@@ -183,6 +183,7 @@ class Growth:
     """Start sizes of the arrays that grow; tests make them tiny to force growth."""
 
     slots: int = 4096
+    days: int = 1 << 14  # of the calendar of events, a power of 2; they do not grow
     instances: int = 4096
     pools: int = 1 << 14  # a power of 2
     pools_apart: int = 1 << 19  # so many can have a place each

@@ -23,7 +23,7 @@ from popsim.engine.selections import SelectionBooks
 from popsim.engine.specification.plane import SpecificationPlane
 
 TINY = Growth(  # forces every array to grow
-    slots=2, instances=2, pools=2, pools_apart=0, sample=2, copies=2, fetching=2, written=2, versions=1,
+    slots=2, days=4, instances=2, pools=2, pools_apart=0, sample=2, copies=2, fetching=2, written=2, versions=1,
     objects=1, object_index=2, members=1,
 )  # fmt: skip
 

@@ -117,6 +117,7 @@ def choose(table, word):
     """Draw an index from records with an alias table."""
     position = uniform(word) * np.float64(table.shape[0])
     cell = np.int64(position)
-    if position - np.float64(cell) < table[cell].threshold:
-        return cell
-    return table[cell].alias
+    alias = table[
+        cell
+    ].alias  # read in any case: a choice without a branch does not wait for memory
+    return cell if position - np.float64(cell) < table[cell].threshold else alias

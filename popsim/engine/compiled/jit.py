@@ -72,6 +72,11 @@ def entry(function: F) -> F:
     return numba.njit(cache=CACHE_FOLDER is not None, **_COMMON)(function)  # type: ignore[no-any-return]
 
 
+def rare_helper(function: F) -> F:
+    """Compile a function that only kernels call and rarely: it stays out of the way of what is often done."""
+    return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **_COMMON)(function)  # type: ignore[no-any-return]
+
+
 def helper(function: F) -> F:
     """Compile a function that only kernels call, inlined into them."""
     return numba.njit(  # type: ignore[no-any-return]
@@ -185,6 +190,28 @@ def _call_in_python(address: int, number: int, kind: int, site: int, time: float
 
 
 call_back: Any = intrinsic(_call_in_kernel) if IS_COMPILED else _call_in_python
+
+
+def _prefetch_in_kernel(_typing: Any, array: Any, index: Any) -> Any:
+    """Generate a hint that a row of an array will be read."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        rows = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        hint = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [byte], hint)
+        place = builder.bitcast(builder.gep(rows, [arguments[1]]), byte)
+        builder.call(function, [place, word(0), word(3), word(1)])  # to read, often, data
+        return context.get_dummy_value()
+
+    return types.void(array, index), generate
+
+
+def _prefetch_in_python(_array: Any, _index: int) -> None:
+    """Do nothing, uncompiled."""
+
+
+prefetch: Any = intrinsic(_prefetch_in_kernel) if IS_COMPILED else _prefetch_in_python
 
 
 def is_cached() -> bool:

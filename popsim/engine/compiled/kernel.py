@@ -6,10 +6,10 @@ from popsim.engine import layout as lay
 from popsim.engine import recorder
 from popsim.engine.compiled import (
     alarms,
+    calendar,
     calls,
     constants,
     gates,
-    heap,
     kv,
     kv_write,
     life,
@@ -25,7 +25,7 @@ from popsim.engine.compiled.jit import entry, helper
 REACHED, DRAINED, NEED_SLOTS, NEED_INSTANCES, NEED_SAMPLE = 0, 1, 2, 3, 4
 NEED_COPIES, NEED_FETCHING, NEED_WRITTEN, NEED_VERSIONS = 5, 6, 7, 8
 NEED_ACTORS, NEED_MEMBERS, NEED_INDEX, NEED_TALLY = 9, 10, 11, 12
-NEED_POOLS, SPENT = 13, 14
+NEED_POOLS, SPENT, LOOK_AT_DAYS = 13, 14, 15
 
 
 @helper
@@ -41,6 +41,8 @@ def shortage(st):
         return NEED_SAMPLE
     if run.pool_count >= run.pool_room:
         return NEED_POOLS
+    if run.taken >= run.window:
+        return LOOK_AT_DAYS
     if st.object_rules[0].depth > 0:
         lacking = object_shortage(st)
         if lacking != REACHED:
@@ -83,16 +85,13 @@ def kv_shortage(st):
 
 
 @helper
-def is_arrival_next(st):
-    """Tell whether the next candidate comes before the first event of the heap."""
-    if st.run[0].arrivals_done != 0:
+def is_arrival_next(st, slot):
+    """Tell whether the next candidate comes before a slot's event; -1 = there is none."""
+    run = st.run[0]
+    if run.arrivals_done != 0:
         return False
-    if st.run[0].heap_size == 0:
-        return True
-    time, first = st.run[0].next_time, st.heap[0].time
-    return time < first or (
-        time == first and constants.KEY_NEW + st.run[0].next_number < st.heap[0].key
-    )
+    key = constants.KEY_NEW + run.next_number
+    return slot < 0 or not calendar.is_before(st, slot, run.next_time, key)
 
 
 @helper
@@ -202,24 +201,26 @@ def advance(st, until, most):
         lacking = shortage(st)
         if lacking != REACHED:
             return lacking
-        if is_arrival_next(st):
-            if st.run[0].next_time >= until:
+        run = st.run[0]
+        limit = until if run.arrivals_done != 0 else min(until, run.next_time)
+        slot = calendar.next_slot(st, limit)
+        if is_arrival_next(st, slot):
+            if run.next_time >= until:
                 return REACHED
             slot, time, what = arrive(st)
-        elif st.run[0].heap_size > 0:
-            time = st.heap[0].time
+        elif slot >= 0:
+            time = st.slots[slot].at
             if time >= until:
                 return REACHED
-            slot = st.heap[0].slot
-            st.run[0].now = time
-            heap.remove_first(st)
+            run.now = time
+            calendar.remove(st, slot)
             time, what = happen(st, slot, time)
         else:
-            return DRAINED if st.run[0].arrivals_done != 0 else REACHED
+            return DRAINED if run.arrivals_done != 0 and run.on_days == 0 else REACHED
         if what == stages.SEND:
-            heap.push(st, time, constants.KEY_ENTER + st.slots[slot].number, slot)
+            calendar.push(st, time, constants.KEY_ENTER + st.slots[slot].number, slot)
         elif what == stages.MOVE:
-            heap.push(st, time, kv.event_key(st, slot), slot)
+            calendar.push(st, time, kv.event_key(st, slot), slot)
         elif what != stages.NOTHING:
             settling.settle(st, slot, time, what)
         if st.run[0].arrivals_done != 0 and st.run[0].in_flight == 0:

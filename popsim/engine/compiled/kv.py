@@ -14,10 +14,10 @@ from popsim.engine import layout as lay
 from popsim.engine.compiled import (
     ages,
     caches,
+    calendar,
     constants,
     draw,
     hashing,
-    heap,
     keys,
     kv_record,
     kv_state,
@@ -318,7 +318,7 @@ def wake(st, slot, waiter, time):
         key = event_key(st, waiter)
         if st.slots[waiter].job == A_REQUEST:
             key = constants.KEY_WAKE + st.slots[waiter].number
-        heap.push(st, time, key, waiter)
+        calendar.push(st, time, key, waiter)
         waiter = following
 
 
@@ -355,4 +355,4 @@ def refresh(st, slot, key, time, job):
         arrival = to_store(st, own, node, time, 0.0)
     else:
         arrival = climb(st, own, time, 0.0)
-    heap.push(st, arrival, event_key(st, own), own)
+    calendar.push(st, arrival, event_key(st, own), own)

@@ -12,7 +12,7 @@ from popsim.engine import draws, recorder
 from popsim.engine import layout as lay
 from popsim.engine.compiled import connection, draw, instances, pools, stages
 from popsim.engine.compiled.constants import NONE, ZERO
-from popsim.engine.compiled.jit import helper
+from popsim.engine.compiled.jit import helper, prefetch
 
 HOURS_PER_MS = 1.0 / 3_600_000.0
 DAYS_PER_HOUR = 1.0 / 24.0
@@ -33,6 +33,8 @@ def next_candidate(st):
         run.next_time = run.next_time + draw.quantile(st, lay.T_GAP, gap_word)
         client_word, _ = draw.two_words(st, draws.USER, number, draws.USER_CLIENT_FUNCTION)
         run.next_client = draw.choose(st.clients, client_word)
+        prefetch(st.clients, run.next_client)
+        prefetch(st.routes, run.next_client * rules.route_count)
     elif rules.arrivals == lay.PERIODIC:
         probes = st.probe_offset.shape[0]
         turn = number // probes
@@ -94,6 +96,7 @@ def begin(st, slot, number, client, time):
         request.function = draw.choose(st.functions, word)
     if not connection.route(st, slot):
         return time, stages.FAILED + lay.NO_ROUTE
+    pools.expect(st, request.compute, request.function)
     setup = connection.connect(st, slot, time)
     request.setup = setup
     request.stage = stages.S_INGRESS

@@ -13,6 +13,7 @@ import numpy as np
 from popsim.engine.arrays import Floats, Records, records
 from popsim.engine.compiled import (
     caches,
+    calendar,
     draw,
     kernel,
     kv_state,
@@ -21,6 +22,7 @@ from popsim.engine.compiled import (
     pools,
     verbs,
 )
+from popsim.engine.compiled.days import LONGEST_WINDOW, WINDOW, better_days_per_ms
 from popsim.engine.compiled.jit import ASKED_FROM_KERNELS, IS_COMPILED, Boxed
 from popsim.engine.compiled.pool_state import pool_places
 from popsim.engine.compiled.state import State, initial_state
@@ -85,7 +87,9 @@ class CompiledPlane:
                     raise self.error
                 if reason == kernel.SPENT:
                     continue
-                if reason == kernel.NEED_SLOTS:
+                if reason == kernel.LOOK_AT_DAYS:
+                    self._look_at_days()
+                elif reason == kernel.NEED_SLOTS:
                     self._grow_slots()
                 elif reason == kernel.NEED_INSTANCES:
                     self._make_room_for_instances()
@@ -130,6 +134,17 @@ class CompiledPlane:
     def now(self) -> float:
         """The time in ms of the latest event."""
         return float(self.state.run[0].now)
+
+    def _look_at_days(self) -> None:
+        """Make the calendar's days longer or shorter if that is faster."""
+        run = self.state.run[0]
+        better = better_days_per_ms(run)
+        window = min(2 * int(run.window), LONGEST_WINDOW)
+        if better != run.days_per_ms:
+            calendar.set_days(self.boxed, np.float64(better))
+            window = WINDOW
+        run.taken, run.walked, run.skipped, run.pushed_far = 0, 0, 0, 0
+        run.window = max(window, int(run.slot_top))
 
     def _make_room_for_instances(self) -> None:
         """Forget instances that have expired; double the room unless that frees half of it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from popsim.engine.compiled import hashing, instances
 from popsim.engine.compiled.constants import NONE, ONE, ZERO
-from popsim.engine.compiled.jit import entry, helper
+from popsim.engine.compiled.jit import entry, helper, prefetch
 
 
 @helper
@@ -19,6 +19,13 @@ def pool_of(st, site, function):
     if st.pools[position].tag == 0:
         make_pool(st, position, tag)
     return position
+
+
+@helper
+def expect(st, site, function):
+    """Get a pool into the cache, which a request will ask for when it is there."""
+    tag, shift = site * st.rules[0].function_count + function + ONE, st.run[0].pool_shift
+    prefetch(st.pools, tag if shift == 0 else hashing.home_of(tag, shift))
 
 
 @helper

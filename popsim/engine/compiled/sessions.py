@@ -10,12 +10,12 @@ from popsim.engine import object_books as ob
 from popsim.engine import object_layout as obl
 from popsim.engine.compiled import (
     alarms,
+    calendar,
     calls,
     connection,
     constants,
     draw,
     gates,
-    heap,
     homes,
     keys,
     kv,
@@ -199,7 +199,7 @@ def lose_actor(st, row, time):
     actor.generation += 1
     waiter = actor.wait_head
     while waiter >= 0:
-        heap.push(st, time, threads.wake_key(st, waiter, constants.KEY_DEAD), waiter)
+        calendar.push(st, time, threads.wake_key(st, waiter, constants.KEY_DEAD), waiter)
         waiter = st.slots[waiter].next
     object_record.record_lived(st, row, time)
     actor.busy, actor.calls, actor.votes, actor.waiting = ZERO, ZERO, ZERO, ZERO
@@ -231,7 +231,7 @@ def cut_session(st, row, time):
     job.addressee, job.seen_object = NONE, NONE
     job.ingress, job.compute = NONE, NONE
     again = time + patience(st, slot)
-    heap.push(st, again, kv.event_key(st, slot), slot)
+    calendar.push(st, again, kv.event_key(st, slot), slot)
 
 
 @helper
@@ -318,4 +318,4 @@ def set_alarm(st, slot, time):
     after = draw.quantile(st, st.steps[request.pc].table, word)
     after = max(after, obl.SHORTEST_WAIT_MS)
     alarms.name_alarm(st, own, row, time + after)
-    heap.push(st, time + after, kv.event_key(st, own), own)
+    calendar.push(st, time + after, kv.event_key(st, own), own)

@@ -8,10 +8,10 @@ from popsim.engine import layout as lay
 from popsim.engine import object_layout as obl
 from popsim.engine.compiled import (
     alarms,
+    calendar,
     calls,
     constants,
     gates,
-    heap,
     homes,
     instances,
     kv,
@@ -45,9 +45,9 @@ def settle(st, slot, time, what):
         if what >= stages.CALL and what < stages.FAILED:
             what = settle_in_object(st, slot, time, what)
     if what == stages.MOVE:
-        heap.push(st, st.slots[slot].due, kv.event_key(st, slot), slot)
+        calendar.push(st, st.slots[slot].due, kv.event_key(st, slot), slot)
     elif what == stages.SEND:
-        heap.push(st, st.slots[slot].due, constants.KEY_ENTER + st.slots[slot].number, slot)
+        calendar.push(st, st.slots[slot].due, constants.KEY_ENTER + st.slots[slot].number, slot)
     elif what == stages.ENDED:
         stages.give_back_slot(st, slot)
     elif what != stages.NOTHING:
@@ -61,7 +61,7 @@ def end_request(st, slot, time, what):
     if (what == stages.DONE or what >= stages.GIVE_UP) and request.member < 0:
         heir = instances.release(st, slot, time)
         if heir >= 0:
-            heap.push(st, time, constants.KEY_WAKE + st.slots[heir].number, heir)
+            calendar.push(st, time, constants.KEY_WAKE + st.slots[heir].number, heir)
     total, outcome = 0.0, lay.OK
     if what == stages.DONE:
         total = life.respond(st, slot, time)

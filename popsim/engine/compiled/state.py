@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from popsim.engine.arrays import Floats, Ints, Records, records, scalars, scalars_dtype
+from popsim.engine.compiled.days import WINDOW, days_per_ms
 from popsim.engine.compiled.kv_state import kv_arrays
 from popsim.engine.compiled.object_state import object_arrays
 from popsim.engine.compiled.pool_state import pool_places, pool_table
@@ -24,6 +26,9 @@ SLOT_DTYPE = np.dtype(
     [
         ("number", "i8"),
         ("stage", "i8"),
+        ("at", "f8"),  # when its next event is, see calendar.py
+        ("key", "i8"),
+        ("later", "i8"),  # slot of the event behind it, on the same day
         ("start", "f8"),
         ("client", "i8"),
         ("function", "i8"),
@@ -147,7 +152,17 @@ RUN_DTYPE = np.dtype(
         ("next_client", "i8"),
         ("arrivals_done", "i8"),
         ("in_flight", "i8"),
+        # the calendar of events, see calendar.py
+        ("days_per_ms", "f8"),
+        ("today", "i8"),
+        ("first", "i8"),  # slot of today's first event, -1 = none
+        ("on_days", "i8"),  # events of later days, without those in the heap
         ("heap_size", "i8"),
+        ("window", "i8"),  # events until somebody asks how long days should be
+        ("taken", "i8"),  # events, since somebody did
+        ("walked", "i8"),  # steps along today's events
+        ("skipped", "i8"),  # days without events
+        ("pushed_far", "i8"),  # events beyond the last day
         ("slot_top", "i8"),  # slots ever used
         ("free_slot", "i8"),  # first of those that were given back, -1 = none
         ("instance_top", "i8"),
@@ -173,6 +188,7 @@ class State(NamedTuple):
     counters: Ints
     durations: Ints
     heap: Records
+    days: NDArray[np.int32]  # slot of an event of each day, -1 = none
     slots: Records
     phases: Floats  # [slot, phase]
     instances: Records
@@ -284,6 +300,7 @@ def initial_state(inputs: Inputs, growth: Growth) -> State:
     pools = pool_table(inputs, growth)
     run = records(RUN_DTYPE, 1)
     run.free_slot, run.free_instance, run.next_number = -1, -1, -1
+    run.first, run.window, run.days_per_ms = -1, WINDOW, days_per_ms(inputs)
     run.pool_shift, run.pool_room = pool_places(inputs, len(pools), growth)
     sites = records(SITE_DTYPE, inputs.site_count)
     sites.up, sites.up_since, sites.lru_oldest, sites.lru_newest = 1, -np.inf, -1, -1
@@ -299,6 +316,7 @@ def initial_state(inputs: Inputs, growth: Growth) -> State:
         counters=books.counters,
         durations=books.durations,
         heap=records(HEAP_DTYPE, growth.slots),
+        days=np.full(growth.days, -1, np.int32),
         slots=records(SLOT_DTYPE, growth.slots),
         phases=np.zeros((growth.slots, PHASE_COUNT)),
         instances=instances,

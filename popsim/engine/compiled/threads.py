@@ -9,11 +9,11 @@ from popsim.engine import layout as lay
 from popsim.engine import object_layout as obl
 from popsim.engine.compiled import (
     alarms,
+    calendar,
     calls,
     constants,
     draw,
     gates,
-    heap,
     homes,
     kv,
     object_record,
@@ -135,7 +135,7 @@ def hand_over(st, slot, time):
     if actor.wait_head < 0:
         actor.wait_tail = NONE
     actor.waiting -= 1
-    heap.push(st, time, wake_key(st, heir, constants.KEY_WAKE), heir)
+    calendar.push(st, time, wake_key(st, heir, constants.KEY_WAKE), heir)
 
 
 @helper

@@ -7,8 +7,8 @@ import numpy as np
 from popsim.engine import object_layout as obl
 from popsim.engine import recorder
 from popsim.engine.compiled import (
+    calendar,
     constants,
-    heap,
     homes,
     instances,
     object_record,
@@ -34,7 +34,7 @@ def fail_site(st, index, time):
         waiter = pool.wait_head
         while waiter >= 0:
             st.slots[waiter].stage = stages.S_DEAD
-            heap.push(st, time, constants.KEY_DEAD + st.slots[waiter].number, waiter)
+            calendar.push(st, time, constants.KEY_DEAD + st.slots[waiter].number, waiter)
             waiter = st.slots[waiter].next
         pool.active = 0
         pool.waiting = 0
