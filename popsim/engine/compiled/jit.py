@@ -11,9 +11,10 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
+import re
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,6 +26,7 @@ from numba import types
 from numba.core.imputils import impl_ret_borrowed, lower_getattr_generic
 from numba.core.typing.templates import AttributeTemplate, infer_getattr
 from numba.extending import NativeValue, intrinsic, models, register_model, unbox
+from numpy.typing import NDArray
 
 F = TypeVar("F", bound=Callable[..., Any])
 # What a kernel asks of Python: (object, class, site, ms) -> host. A kernel holds the interpreter's lock while it runs.
@@ -34,12 +36,31 @@ ASKED_FROM_KERNELS = ctypes.CFUNCTYPE(
 ENGINE = Path(__file__).resolve().parent.parent
 
 
+IMPORT = re.compile(r"^\s*from popsim\.engine(?:\.(\w+))? import (\([^)]*\)|[^\n]*)", re.MULTILINE)
+
+
+def _sources() -> dict[str, bytes]:
+    """Return the files that kernels are made of, by name: those of this folder, and the engine's that these import."""
+    found, todo = {}, sorted(ENGINE.glob("compiled/*.py"))
+    while todo:
+        source = todo.pop()
+        name = str(source.relative_to(ENGINE))
+        if name in found or not source.exists():
+            continue
+        found[name] = source.read_bytes()
+        for module, names in IMPORT.findall(found[name].decode()):
+            words = [module] if module else re.findall(r"\w+", names)
+            todo += [ENGINE / f"{word}.py" for word in words]
+    return found
+
+
 def _fingerprint() -> str:
     digest = hashlib.sha256()
-    for source in [*sorted(ENGINE.glob("compiled/*.py")), *sorted(ENGINE.glob("*.py"))]:
-        digest.update(source.name.encode())
-        digest.update(source.read_bytes())
-    for part in (numba.__version__, np.__version__, sys.version, numba.config.BOUNDSCHECK):
+    for name, source in sorted(_sources().items()):
+        digest.update(name.encode())
+        digest.update(source)
+    # the folder, too: numba finds what it has compiled by the path of its source
+    for part in (ENGINE, numba.__version__, np.__version__, sys.version, numba.config.BOUNDSCHECK):
         digest.update(str(part).encode())
     return digest.hexdigest()[:16]
 
@@ -97,7 +118,7 @@ class Boxed:
         """Note where each array of a NamedTuple lies."""
         names, arrays = state._fields, tuple(state)
         self._numba_type_ = _state_type(
-            tuple((n, numba.typeof(a)) for n, a in zip(names, arrays, strict=True))
+            tuple((n, _type_of(a)) for n, a in zip(names, arrays, strict=True))
         )
         words: list[int] = []
         for array in arrays:
@@ -113,6 +134,17 @@ class Boxed:
         self.table = np.array(words, dtype=np.int64)
         self.address = int(self.table.ctypes.data)
         self.state = state  # keeps the arrays alive
+
+
+_types: dict[Hashable, Any] = {}
+
+
+def _type_of(array: NDArray[Any]) -> Any:
+    """Return numba's type of an array; remembered, because that of records takes half a millisecond to make."""
+    key = array.dtype, array.ndim, array.flags.c_contiguous, array.flags.writeable
+    if key not in _types:
+        _types[key] = numba.typeof(array)
+    return _types[key]
 
 
 class StateType(types.Type):  # type: ignore[misc]
