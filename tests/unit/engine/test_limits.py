@@ -8,7 +8,7 @@ import pytest
 
 import popsim
 from popsim.engine import draws
-from popsim.engine.build import _tables
+from popsim.engine.build import _stacked
 from popsim.engine.compiled import kv_state
 from popsim.engine.kv_layout import MAX_CHOICES
 from popsim.engine.layout import MAX_STEPS, RANK, RECONNECT
@@ -19,6 +19,7 @@ from popsim.engine.object_layout import (
     REPLICA_BITS,
 )
 from popsim.engine.specification.sessions import HEARD_SHIFT, MEMBER_KEYS
+from popsim.engine.tables import quantile_table
 from popsim.scenario.errors import InputError
 from popsim.scenario.laws_step import Constant
 from popsim.scenario.objects import MAX_CALLS, MAX_CALLS_DEEP
@@ -159,7 +160,7 @@ def test_laws_of_models_of_ones_own_end_too() -> None:
     with pytest.raises(
         InputError, match=r"platforms.p: a law of its models has times of 9.*138 years"
     ):
-        _tables("p", [Constant(9e12)])
+        _stacked("p", [quantile_table(Constant(9e12))])
 
 
 def test_cpu_steps_are_stretched_to_a_limit() -> None:
