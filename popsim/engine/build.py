@@ -199,7 +199,7 @@ def _rules(
         upstream_idle_timeout=_idle_timeout(upstream.idle_timeout),
         concurrency=min(pool.concurrency, lay.UNBOUNDED),
         cpu_serial=pool.cpu_serial,
-        prewarm=pool.prewarm_on_tls,
+        prewarm_on_tls=pool.prewarm_on_tls,
         has_cold_start=not all(map(_is_nothing, (pool.placement, pool.code_fetch, pool.init))),
         idle_kind=idle_kind,
         idle_constant=idle_constant,

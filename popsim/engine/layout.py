@@ -113,7 +113,7 @@ class Rules:
     upstream_idle_timeout: float = ALWAYS_POOLED
     concurrency: int = 1
     cpu_serial: bool = False
-    prewarm: bool = False
+    prewarm_on_tls: bool = False
     has_cold_start: bool = True
     idle_kind: int = 0  # IDLE_LAW, IDLE_CONSTANT, IDLE_NEVER, IDLE_DESTROY
     idle_constant: float = 0.0

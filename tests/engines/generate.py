@@ -151,7 +151,7 @@ def _rules(rng: np.random.Generator, law: Laws, functions: int) -> Rules:
         upstream_idle_timeout=pick(0.0, 6.0, np.inf),
         concurrency=int(pick(1, 2, 3, lay.UNBOUNDED)),
         cpu_serial=bool(pick(0, 1)),
-        prewarm=bool(pick(0, 1)),
+        prewarm_on_tls=bool(pick(0, 1)),
         has_cold_start=rng.random() < 0.85,
         idle_kind=idle_kind,
         idle_constant=pick(0.0, 4.0, 15.0),

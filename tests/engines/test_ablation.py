@@ -29,12 +29,13 @@ from popsim.engine.layout import (
     FETCH,
     IDLE_LAW,
     NO_ROUTE,
+    OK,
     ORDINARY,
     P_NETWORK,
     SITE_DOWN,
     T_IDLE,
 )
-from popsim.engine.recorder import Books
+from popsim.engine.recorder import C_EVENTS, Books
 from popsim.engine.specification import plane as plane_module
 from popsim.engine.specification.connection import Connections, is_open
 from popsim.engine.specification.instances import Instances
@@ -70,7 +71,7 @@ class InsertionOrder(SpecificationPlane):
         event._ok, event._value = True, None
         heappush(self.env._queue, (time, 1 << 60, next(self.env._eid), event))  # type: ignore[misc]
         yield event
-        self.recorder.count(plane_module.C_EVENTS)
+        self.recorder.count(C_EVENTS)
 
 
 class EnterIsOrdinary(SpecificationPlane):
@@ -112,7 +113,7 @@ class PhaseIsDelay(SpecificationPlane):
         now = self.env.now
         back = (request.rtt_upstream * 0.5 + request.rtt * 0.5) + request.slow_start
         request.phases[P_NETWORK] += back
-        self.end(request, (now + back) - request.start, plane_module.OK)
+        self.end(request, (now + back) - request.start, OK)
 
 
 class CountedExpiry(Instances):
@@ -263,7 +264,7 @@ class HidesAfterReuse(Connections):
 
     def connect(self, request: Any, time: float) -> float:
         setup = super().connect(request, time)
-        if setup == 0.0 and self.rules.prewarm:
+        if setup == 0.0 and self.rules.prewarm_on_tls:
             request.hidden = request.rtt
         return setup
 

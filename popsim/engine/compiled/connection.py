@@ -88,7 +88,7 @@ def connect(st, slot, time):
             connect_ms = connect_ms + draw.quantile(st, lay.T_CONNECT_LOSS, connect_word)
         tls = tls + draw.quantile(st, packets, loss_word)
     request.slow_start = np.float64(rules.slow_start_round_trips) * rtt_tcp
-    if rules.prewarm != 0:
+    if rules.prewarm_on_tls != 0:
         request.hidden = tls
     st.phases[slot, lay.P_DNS] = dns
     st.phases[slot, lay.P_CONNECT] = connect_ms

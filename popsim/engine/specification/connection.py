@@ -98,7 +98,7 @@ class Connections:
             packets = T_RESUMED_LOSS if resumed else T_FULL_LOSS
             tls = tls + self.lookups.table(packets, loss_word)
         request.slow_start = rules.slow_start_round_trips * rtt_tcp
-        request.hidden = tls if rules.prewarm else 0.0
+        request.hidden = tls if rules.prewarm_on_tls else 0.0
         request.phases[P_DNS] = dns
         request.phases[P_CONNECT] = connect
         request.phases[P_TLS] = tls
