@@ -31,7 +31,7 @@ def named_values() -> dict[tuple[str, str], Schema]:
         ("PlatformSpec", "topology"): sites,
         ("OriginSpec", "topology"): sites,
         ("StoreSpec", "topology"): _or_null(sites),
-        ("PlatformSpec", "preset"): _or_null({"enum": bundled_names("presets")}),
+        ("PlatformSpec", "preset"): _or_null({"enum": list(bundled_names("presets"))}),
         ("ArrivalsSpec", "by_local_hour"): _or_null({"enum": sorted(PROFILES)}, hours),
         ("Where", "continent"): _or_null(continents, _list_of(continents)),
         ("Where", "country"): _or_null(COUNTRY, _list_of(COUNTRY)),
@@ -40,7 +40,7 @@ def named_values() -> dict[tuple[str, str], Schema]:
 
 def _topology(kind: str) -> Schema:
     own_file = {"type": "string", "pattern": r"[./\\]", "examples": ["mine.csv"]}
-    return {"anyOf": [{"enum": bundled_names(f"topologies/{kind}")}, own_file]}
+    return {"anyOf": [{"enum": list(bundled_names(f"topologies/{kind}"))}, own_file]}
 
 
 def _or_null(*ways: Schema) -> Schema:
