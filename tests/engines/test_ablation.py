@@ -136,11 +136,11 @@ class OnePiece(SpecificationPlane):
         super().__init__(*args)
         lookups = self.lookups
 
-        def piece(code: int, probability: float) -> float:
-            _, start, low, slope = lookups.pieces[code >> COUNT_BITS]
-            return low + (probability - start) * slope
+        def first_piece(code: int, probability: float) -> float:
+            piece = lookups.pieces[code >> COUNT_BITS]
+            return float(piece.low + (probability - piece.start) * piece.slope)
 
-        lookups._piece = piece  # type: ignore[method-assign]
+        lookups._piece = first_piece  # type: ignore[method-assign]
 
 
 class LevelPieces(SpecificationPlane):
@@ -148,8 +148,7 @@ class LevelPieces(SpecificationPlane):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        lookups = self.lookups
-        lookups.pieces = [(end, start, low, 0.0) for end, start, low, _ in lookups.pieces]
+        self.lookups.pieces = [piece._replace(slope=0.0) for piece in self.lookups.pieces]
 
 
 class SurgeFromTheStart(SpecificationPlane):

@@ -1,4 +1,4 @@
-"""Alarms of objects, compiled; twin of specification/objects.py."""
+"""Alarms of objects, compiled; twin of specification/alarms.py."""
 
 from __future__ import annotations
 

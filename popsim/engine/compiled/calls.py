@@ -1,4 +1,4 @@
-"""Calls of objects on their way: from the caller to the home, and back; twin of specification/objects.py.
+"""Calls of objects on their way: from the caller to the home, and back; twin of specification/calls.py.
 
 The slot of a request carries its calls, one per level; an alarm and a session that connects again have slots of their
 own. Each function handles one event or decision and says what follows; ``settling.settle`` strings them together.

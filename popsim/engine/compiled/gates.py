@@ -1,4 +1,4 @@
-"""Gates of objects, compiled: nothing leaves before what was written is confirmed; twin of specification/objects.py."""
+"""Gates of objects, compiled: nothing leaves before what was written is confirmed; twin of specification/threads.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes and listings of a key-value store, event by event; twin of specification/kv.py."""
+"""Writes and listings of a key-value store, event by event; twin of specification/kv_write.py."""
 
 from __future__ import annotations
 

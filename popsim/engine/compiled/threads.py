@@ -1,4 +1,4 @@
-"""Calls of objects at their home: the thread, the gates, the memory; twin of specification/objects.py."""
+"""Calls of objects at their home: the thread, the gates, the memory; twin of specification/threads.py."""
 
 from __future__ import annotations
 

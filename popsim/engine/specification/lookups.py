@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 
 from popsim.engine import draws
+from popsim.engine.arrays import Row, rows
 from popsim.engine.draws import COUNT_BITS, NODES, WordSource
 from popsim.engine.layout import Inputs
 
@@ -17,7 +18,7 @@ class Lookups:
         self.word_source = word_source
         self.tables: list[list[float]] = [row.tolist() for row in inputs.tables]
         self.ends: list[float] = inputs.pieces.end.tolist()
-        self.pieces: list[tuple[float, ...]] = inputs.pieces.tolist()  # (end, start, low, slope)
+        self.pieces: list[Row] = rows(inputs.pieces)
         self.clock_h: list[float] = inputs.clients.clock_h.tolist()
         self._clients = (inputs.clients.threshold.tolist(), inputs.clients.alias.tolist())
         self._functions = (inputs.functions.threshold.tolist(), inputs.functions.alias.tolist())
@@ -35,15 +36,15 @@ class Lookups:
         if low < 0.0:
             return self._piece(int(-low), draws.tail_probability(word))
         if high < 0.0:
-            high = self.pieces[int(-high) >> COUNT_BITS][2]
+            high = self.pieces[int(-high) >> COUNT_BITS].low
         return low + (high - low) * fraction
 
     def _piece(self, code: int, probability: float) -> float:
         """Return the value of the first piece of a cell that ends above a tail probability (rule 9)."""
         first = code >> COUNT_BITS
         last = first + (code & ((1 << COUNT_BITS) - 1)) - 1
-        _, start, low, slope = self.pieces[bisect_right(self.ends, probability, first, last)]
-        return low + (probability - start) * slope
+        piece = self.pieces[bisect_right(self.ends, probability, first, last)]
+        return float(piece.low + (probability - piece.start) * piece.slope)
 
     def draw(self, table: int, stream: int, entity: int, index: int) -> float:
         """Return one draw of a law, from the first word of an address."""
